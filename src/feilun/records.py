@@ -1,0 +1,334 @@
+"""The typed records that travel from room to room. No behaviour, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Split = Literal["train", "holdout", "unlabelled"]
+
+
+class Record(BaseModel):
+    """Base of records that are stored or sent as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row: inputs, perhaps a target, and where it came from.
+
+    `inputs` is what the task reads (classify: {"text": ...}); `target` what it learns (classify: a tuple of
+    label names) or None when the row is unlabelled. `example_id` is a hash of the normalised inputs, so the
+    same message from two sources is the same example.
+    """
+
+    example_id: str
+    inputs: dict[str, Any]
+    target: tuple[str, ...] | None
+    source: str
+    row: int | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An immutable snapshot of examples with named splits; its id is the hash of its content."""
+
+    dataset_id: str
+    train: tuple[Example, ...]
+    holdout: tuple[Example, ...]
+    unlabelled: tuple[Example, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+class SetAside(Record):
+    """A row that could not be used, and why. `row` is the line a person sees (header = 1 for tables)."""
+
+    source: str
+    row: int
+    reason_code: str
+    en: str
+    zh: str
+
+
+class DataReport(Record):
+    """What was found in the data; made by `data`, shown by `feilun data check`.
+
+    Pairs are (row reference, row reference), a reference being "file:row".
+    """
+
+    n_rows: int
+    n_train: int
+    n_holdout: int
+    n_unlabelled: int
+    n_corrections: int = 0
+    encodings: dict[str, str] = {}
+    class_counts: dict[str, int] = {}
+    holdout_counts: dict[str, int] = {}
+    set_aside: tuple[SetAside, ...] = ()
+    n_set_aside: int = 0
+    n_exact_duplicates: int = 0
+    exact_duplicates: tuple[tuple[str, str], ...] = ()
+    n_near_duplicates: int = 0
+    near_duplicates: tuple[tuple[str, str], ...] = ()
+    n_conflicts: int = 0
+    conflicts: tuple[tuple[str, str], ...] = ()
+    n_leaks: int = 0
+    leaks: tuple[tuple[str, str], ...] = ()
+    advice_en: tuple[str, ...] = ()
+    advice_zh: tuple[str, ...] = ()
+
+
+class Interval(Record):
+    """A figure with its error bar; `level` is the confidence level of [low, high]."""
+
+    value: float
+    low: float
+    high: float
+    level: float = 0.95
+
+
+class CandidateResult(Record):
+    """One line of the leaderboard: a method with its hyper-parameters and its cross-validated score."""
+
+    method: str
+    params: dict[str, Any] = {}
+    validation: dict[str, float] = {}
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    status: Literal["done", "skipped", "stopped", "failed"] = "done"
+    note_en: str = ""
+    note_zh: str = ""
+    chosen: bool = False
+
+
+class BackboneInfo(Record):
+    """Which pretrained network, where it came from, and the fingerprint that says it is the same bytes."""
+
+    alias: str
+    fingerprint: str
+    source: str
+    licence: str
+    languages: tuple[str, ...]
+    pooling: Literal["mean", "cls"] = "mean"
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A resolved backbone on disk: `folder` holds config.json, tokenizer.json and model.safetensors."""
+
+    folder: Path
+    info: BackboneInfo
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What `train` leaves behind in `folder`.
+
+    network.safetensors   the backbone tensors that tuning changed (maybe none), by their Hugging Face names,
+                          and head.weight (n_classes, n_hidden), head.bias (n_classes,): logits = W·e + b
+                          with e the pooled embedding, scaled to unit length
+    validation.safetensors  logits (n, n_classes) float32 out of fold, targets (n, n_classes) uint8
+                          and embeddings (n, n_hidden) float32 of the training examples, in the same order
+    """
+
+    folder: Path
+    labels: tuple[str, ...]
+    leaderboard: tuple[CandidateResult, ...]
+    seed: int
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+class ParityReport(Record):
+    """How far the shipped graph is from the float model on real rows."""
+
+    n_rows: int
+    float_accuracy: float
+    shipped_accuracy: float
+    agreement: float
+    max_logit_difference: float
+    precision: Literal["int8", "float32"]
+    size_mb: float
+    float_size_mb: float
+    p50_ms: float
+    p99_ms: float
+    note_en: str = ""
+    note_zh: str = ""
+
+
+class ClassMetrics(Record):
+    """Precision, recall and F1 of one class on the holdout."""
+
+    label: str
+    n_examples: int
+    precision: Interval
+    recall: Interval
+    f1: Interval
+
+
+class ConfusedPair(Record):
+    """Two classes that are taken for each other, with the example ids of up to five such messages."""
+
+    gold: str
+    predicted: str
+    count: int
+    example_ids: tuple[str, ...] = ()
+
+
+class ReliabilityBin(Record):
+    low: float
+    high: float
+    n_examples: int
+    confidence: float
+    accuracy: float
+
+
+class Calibration(Record):
+    """Temperature that makes confidence honest, and what it achieved (expected calibration error)."""
+
+    temperature: float
+    ece_before: float
+    ece_after: Interval
+    bins: tuple[ReliabilityBin, ...] = ()
+    n_examples: int = 0
+    source: Literal["out_of_fold", "holdout", "none"] = "out_of_fold"
+
+
+class Thresholds(Record):
+    """The lines between answering and handing over; all on calibrated confidence or cosine, in [0, 1].
+
+    answer: confidence from which the model answers itself, chosen for `max_error_rate`
+    label: multi-label only; probability from which a label is given
+    memory: cosine similarity from which a corrected neighbour decides instead of the model
+    out_of_scope: confidence below which a message counts as out of scope; None when never learnt
+    """
+
+    answer: float
+    max_error_rate: float
+    expected_answer_rate: float
+    expected_error_rate: float
+    label: float = 0.5
+    memory: float = 0.9
+    out_of_scope: float | None = None
+    guaranteed: bool = True
+
+
+class OutOfScope(Record):
+    """How well out-of-scope messages are told apart (only when the data have such rows)."""
+
+    n_examples: int
+    auroc: Interval
+    fpr95: float
+    recall: float
+    in_scope_accuracy: float
+
+
+class Comparison(Record):
+    """The paired test of challenger against champion on the same holdout rows (exact McNemar)."""
+
+    champion_id: str
+    metric: str
+    champion: float
+    challenger: float
+    difference: Interval
+    n_fixed: int
+    n_broken: int
+    p_value: float
+    n_rows: int
+
+
+class Report(Record):
+    """Everything known about a model, written before it may go live."""
+
+    model_id: str = ""
+    turn_id: str = ""
+    dataset_id: str
+    config_hash: str
+    code_version: str
+    seed: int
+    created_at: datetime
+    task: str
+    n_train: int
+    n_holdout: int
+    n_classes: int
+    metrics: dict[str, Interval]
+    per_class: tuple[ClassMetrics, ...] = ()
+    confused: tuple[ConfusedPair, ...] = ()
+    calibration: Calibration
+    thresholds: Thresholds
+    out_of_scope: OutOfScope | None = None
+    comparison: Comparison | None = None
+    parity: ParityReport
+    leaderboard: tuple[CandidateResult, ...] = ()
+    backbone: BackboneInfo
+    warnings_en: tuple[str, ...] = ()
+    warnings_zh: tuple[str, ...] = ()
+
+
+class Decision(Record):
+    """What the gate says, in one sentence."""
+
+    released: bool
+    reason_code: str
+    en: str
+    zh: str
+
+
+class FileEntry(Record):
+    name: str
+    size: int
+    sha256: str
+
+
+class Manifest(Record):
+    """manifest.json of a bundle: what it is, what it was made from, a checksum for every file."""
+
+    format_version: int = 1
+    task: str
+    labels: tuple[str, ...]
+    multi_label: bool
+    max_tokens: int
+    backbone: BackboneInfo
+    lineage: dict[str, Any]
+    files: tuple[FileEntry, ...]
+
+
+class Answer(Record):
+    """One answer of the engine, before it gets a prediction id."""
+
+    label: str
+    labels: tuple[str, ...]
+    confidence: float
+    decision: Literal["answer", "hand_over"]
+    reason: Literal["confident", "unsure", "out_of_scope", "memory"] = "confident"
+    alternatives: tuple[tuple[str, float], ...] = ()
+
+
+class Event(Record):
+    """One line of a project's event stream."""
+
+    event_id: int = 0
+    project: str
+    turn_id: str = ""
+    kind: str
+    data: dict[str, Any] = {}
+    created_at: datetime
+
+
+class TurnResult(Record):
+    """What a turn came to; the JSON of `feilun turn --json`."""
+
+    turn_id: str
+    dataset_id: str
+    model_id: str
+    metrics: dict[str, float]
+    released: bool
+    reason: str
+    wall_s: float
+    leaderboard: tuple[CandidateResult, ...]

@@ -1,0 +1,134 @@
+"""The classify task: what a row, a head, a loss, a metric and an answer are when messages are sorted into classes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from feilun.config import TaskSettings
+from feilun.records import Answer, Example, Thresholds
+from feilun.tasks.classify.head import fit_linear
+from feilun.tasks.classify.measure import classification_metrics
+
+N_ALTERNATIVES = 3
+_WORD_BREAKS = re.compile(r"[_\-./:]+|(?<=[a-z])(?=[A-Z])")
+
+
+class ClassifyTask:
+    """One label (softmax) or several (sigmoid) per message; see `feilun.tasks.base.Task` for the promises."""
+
+    name = "classify"
+
+    def __init__(self, settings: TaskSettings) -> None:
+        self.settings = settings
+
+    # rows
+
+    def inputs_from(self, text: str) -> dict[str, Any]:
+        return {"text": text}
+
+    def text_of(self, inputs: dict[str, Any]) -> str:
+        return str(inputs["text"])
+
+    def parse_target(self, cell: str) -> tuple[str, ...] | None:
+        cell = cell.strip()
+        if not cell:
+            return None
+        if not self.settings.multi_label:
+            return (cell,)
+        parts = (part.strip() for part in cell.split(self.settings.label_separator))
+        return tuple(sorted({part for part in parts if part}))
+
+    def label_space(self, examples: Sequence[Example]) -> tuple[str, ...]:
+        outside = self.settings.out_of_scope_label
+        return tuple(sorted({label for e in examples for label in e.target or () if label != outside}))
+
+    def encode_targets(self, examples: Sequence[Example], labels: Sequence[str]) -> np.ndarray:
+        column = {label: i for i, label in enumerate(labels)}
+        targets = np.zeros((len(examples), len(labels)), dtype=np.float32)
+        for row, example in enumerate(examples):
+            for label in example.target or ():
+                if label in column:
+                    targets[row, column[label]] = 1
+        return targets
+
+    def label_texts(self, labels: Sequence[str]) -> list[str]:
+        return [_WORD_BREAKS.sub(" ", label).strip().lower() or label for label in labels]
+
+    # train
+
+    def fit_head(
+        self, embeddings: np.ndarray, targets: np.ndarray, *, c: float, sample_weight: np.ndarray | None, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return fit_linear(
+            embeddings, targets, c=c, sample_weight=sample_weight, seed=seed, multi_label=self.settings.multi_label
+        )
+
+    def loss(self, logits: Any, targets: Any, sample_weight: Any) -> Any:
+        import torch.nn.functional as F
+
+        if self.settings.multi_label:
+            per_row = F.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(-1)
+        else:
+            per_row = -(F.log_softmax(logits.float(), dim=-1) * targets).sum(-1)
+        return (per_row * sample_weight).sum() / sample_weight.sum()
+
+    # judge
+
+    def probs(self, logits: np.ndarray, *, temperature: float = 1.0) -> np.ndarray:
+        scaled = np.asarray(logits, dtype=np.float64) / temperature
+        if self.settings.multi_label:
+            result = np.exp(-np.logaddexp(0, -scaled))
+        else:
+            scaled -= scaled.max(axis=-1, keepdims=True)
+            exponentials = np.exp(scaled)
+            result = exponentials / exponentials.sum(axis=-1, keepdims=True)
+        return np.asarray(result, dtype=np.float32)
+
+    def log_loss(self, probs: np.ndarray, targets: np.ndarray) -> float:
+        p = np.clip(np.asarray(probs, dtype=np.float64), 1e-12, 1 - 1e-12)
+        if self.settings.multi_label:
+            return float(-(targets * np.log(p) + (1 - targets) * np.log(1 - p)).sum(axis=1).mean())
+        known = targets.sum(axis=1) > 0
+        return float(-(targets[known] * np.log(p[known])).sum(axis=1).mean()) if known.any() else 0.0
+
+    def correct(self, probs: np.ndarray, targets: np.ndarray, thresholds: Thresholds | None = None) -> np.ndarray:
+        return np.asarray((self._given(probs, thresholds) == (targets > 0)).all(axis=1))
+
+    def confidence(self, probs: np.ndarray) -> np.ndarray:
+        if self.settings.multi_label:
+            # The answer is right only if every label's yes or no is: the least sure one decides.
+            return np.asarray(np.maximum(probs, 1 - probs).min(axis=1))
+        return np.asarray(probs.max(axis=1))
+
+    def metrics(self, probs: np.ndarray, targets: np.ndarray, thresholds: Thresholds | None = None) -> dict[str, float]:
+        return classification_metrics(self._given(probs, thresholds), probs, targets)
+
+    # answer
+
+    def answer(self, probs: np.ndarray, labels: Sequence[str], thresholds: Thresholds) -> Answer:
+        row = probs[None, :]
+        confidence = float(self.confidence(row)[0])
+        given = tuple(labels[i] for i in np.flatnonzero(self._given(row, thresholds)[0]))
+        outside = thresholds.out_of_scope is not None and confidence < thresholds.out_of_scope
+        sure = confidence >= thresholds.answer and not outside
+        best = np.argsort(-probs, kind="stable")[:N_ALTERNATIVES]
+        return Answer(
+            label=self.settings.label_separator.join(given),
+            labels=given,
+            confidence=confidence,
+            decision="answer" if sure else "hand_over",
+            reason="out_of_scope" if outside else "confident" if sure else "unsure",
+            alternatives=tuple((labels[i], float(probs[i])) for i in best),
+        )
+
+    def _given(self, probs: np.ndarray, thresholds: Thresholds | None) -> np.ndarray:
+        """(n, c) bool: the labels that the answers carry."""
+        if self.settings.multi_label:
+            return np.asarray(probs >= (thresholds.label if thresholds else 0.5))
+        given = np.zeros(probs.shape, dtype=bool)
+        given[np.arange(len(probs)), probs.argmax(axis=1)] = True
+        return given
