@@ -88,7 +88,7 @@ class DataSettings(Settings):
         0.9,
         gt=0,
         le=1,
-        description="Jaccard similarity of character trigrams from which two messages count as near duplicates.",
+        description="Jaccard similarity of character trigrams of near duplicates.",
     )
 
 
@@ -108,7 +108,7 @@ class ProbeSettings(Settings):
     c: tuple[float, ...] = Field(
         (1.0, 10.0, 30.0, 100.0),
         min_length=1,
-        description="Inverse regularisation strengths tried by cross-validation.",
+        description="Inverse regularisation strengths to try.",
     )
     label_names: bool = Field(True, description="Let the class names themselves be training texts.")
 
@@ -142,7 +142,7 @@ class EvaluateSettings(Settings):
         0.05,
         gt=0,
         lt=1,
-        description="Share of wrong answers allowed among those the model gives itself; the rest is handed over.",
+        description="Wrong answers allowed among those given without a person, as a share.",
     )
     confidence_level: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval in the report.")
     n_bootstrap: int = Field(1000, ge=100, le=100_000, description="Resamples behind the intervals.")
@@ -152,9 +152,7 @@ class CompressSettings(Settings):
     """[compress] What is shipped."""
 
     int8: bool = Field(True, description="Quantise the weights to 8 bits.")
-    tolerance: float = Field(
-        0.005, ge=0, lt=1, description="Accuracy that int8 may lose against float before float ships."
-    )
+    tolerance: float = Field(0.005, ge=0, lt=1, description="Accuracy that int8 may lose before float ships.")
 
 
 class GoalSettings(Settings):
@@ -168,7 +166,7 @@ class GoalSettings(Settings):
         0.05,
         gt=0,
         lt=1,
-        description="The challenger replaces the champion only if the paired test's p-value is below this.",
+        description="A challenger replaces the champion only if the paired test's p is below this.",
     )
 
 

@@ -1,0 +1,18 @@
+"""Rows, files and work: SQLite and a folder by default, PostgreSQL by URL."""
+
+from feilun.store.errors import IdempotencyConflict, NotFound, StoreBroken, StoreFull, StoreTooNew
+from feilun.store.store import Store, find_workspace
+from feilun.store.tables import utc_now
+from feilun.store.verbs import new_id
+
+__all__ = [
+    "IdempotencyConflict",
+    "NotFound",
+    "Store",
+    "StoreBroken",
+    "StoreFull",
+    "StoreTooNew",
+    "find_workspace",
+    "new_id",
+    "utc_now",
+]

@@ -1,0 +1,44 @@
+"""Verbs on API keys; only hashes are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from feilun.store import tables as t
+from feilun.store.verbs import Verbs, new_id
+
+
+class KeyVerbs(Verbs):
+    """Who may come in."""
+
+    def add_key(
+        self, *, name: str, secret_hash: str, scopes: Sequence[str], project: str | None, expires_at: datetime | None
+    ) -> dict[str, Any]:
+        key_id = new_id("key")
+        row = {"name": name, "secret_hash": secret_hash, "scopes": list(scopes), "project": project}
+        self.writer.write(
+            lambda c: c.execute(
+                t.api_keys.insert().values(key_id=key_id, created_at=t.utc_now(), expires_at=expires_at, **row)
+            )
+        )
+        return self.get_key(key_id)
+
+    def get_key(self, key_id: str) -> dict[str, Any]:
+        return self._get(sa.select(t.api_keys).where(t.api_keys.c.key_id == key_id), "key", key_id)
+
+    def find_key(self, secret_hash: str) -> dict[str, Any] | None:
+        return self._find(sa.select(t.api_keys).where(t.api_keys.c.secret_hash == secret_hash))
+
+    def list_keys(self) -> list[dict[str, Any]]:
+        return self._list(sa.select(t.api_keys).order_by(t.api_keys.c.seq))
+
+    def revoke_key(self, key_id: str) -> dict[str, Any]:
+        """Close a key for good; closing it again changes nothing."""
+        self.get_key(key_id)
+        query = t.api_keys.update().where(t.api_keys.c.key_id == key_id, t.api_keys.c.revoked_at.is_(None))
+        self.writer.write(lambda c: c.execute(query.values(revoked_at=t.utc_now())))
+        return self.get_key(key_id)

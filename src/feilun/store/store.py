@@ -1,0 +1,115 @@
+"""Store: every row a workspace keeps, as verbs. Each verb is one transaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from feilun.store import tables as t
+from feilun.store.database import migrate, open_engine
+from feilun.store.errors import NotFound
+from feilun.store.keys import KeyVerbs
+from feilun.store.releases import ReleaseVerbs
+from feilun.store.traffic import TrafficVerbs
+from feilun.store.turns import TurnVerbs
+from feilun.store.writer import Writer
+
+WORKSPACE_NAME = ".feilun"
+_FOLDERS = ("datasets", "models", "turns", "locks", "logs")
+
+
+def find_workspace(folder: Path) -> Path:
+    """The workspace of a project: the nearest `.feilun` in `folder` or above it, else one of its own.
+
+    Several projects share one workspace when a folder above them holds `.feilun`.
+    """
+    folder = folder.resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / WORKSPACE_NAME).is_dir():
+            return candidate / WORKSPACE_NAME
+    return folder / WORKSPACE_NAME
+
+
+class Store(TurnVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs):
+    """One workspace: a database, and the folders for datasets, models and turns in progress.
+
+    May be used from any thread. What a writing verb returned survives `kill -9`; reads see every commit.
+    """
+
+    def __init__(self, workspace: Path, *, url: str = "") -> None:
+        self.workspace = Path(workspace)
+        for name in _FOLDERS:
+            (self.workspace / name).mkdir(parents=True, exist_ok=True)
+        self.url = url or f"sqlite:///{self.workspace / 'feilun.db'}"
+        self.engine = open_engine(self.url)
+        migrate(self.engine, where=str(self.workspace))
+        self.writer = Writer(self.engine, path=str(self.workspace))
+
+    @property
+    def is_writing(self) -> bool:
+        """False after a disk error: reads go on, writes are refused until a restart."""
+        return not self.writer.is_broken
+
+    def close(self) -> None:
+        """Commit what is waiting and let go of the database."""
+        self.writer.close()
+        self.engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # folders
+
+    def dataset_path(self, dataset_id: str) -> Path:
+        return self.workspace / "datasets" / f"{dataset_id}.jsonl"
+
+    @property
+    def models_dir(self) -> Path:
+        return self.workspace / "models"
+
+    def model_path(self, model_id: str) -> Path:
+        return self.models_dir / model_id
+
+    def turn_path(self, turn_id: str) -> Path:
+        return self.workspace / "turns" / turn_id
+
+    def lock_path(self, name: str) -> Path:
+        return self.workspace / "locks" / f"{name}.lock"
+
+    # projects
+
+    def add_project(self, project: str, *, folder: Path) -> None:
+        """Remember where a project lives; adding it again moves it."""
+
+        def work(connection: sa.Connection) -> None:
+            row = {"folder": str(folder)}
+            if not connection.execute(t.projects.update().where(t.projects.c.project == project).values(row)).rowcount:
+                connection.execute(t.projects.insert().values(project=project, created_at=t.utc_now(), **row))
+
+        if self._find(sa.select(t.projects).where(t.projects.c.project == project, t.projects.c.folder == str(folder))):
+            return
+        self.writer.write(work)
+
+    def list_projects(self) -> list[dict[str, Any]]:
+        return self._list(sa.select(t.projects).order_by(t.projects.c.project))
+
+    # reading, for the verbs
+
+    def _list(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+        with self.engine.connect().execution_options(feilun_readonly=True) as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def _find(self, query: sa.Select[Any]) -> dict[str, Any] | None:
+        rows = self._list(query.limit(1))
+        return rows[0] if rows else None
+
+    def _get(self, query: sa.Select[Any], what: str, ref: str) -> dict[str, Any]:
+        row = self._find(query)
+        if row is None:
+            raise NotFound(what=what, ref=ref)
+        return row

@@ -1,0 +1,180 @@
+"""The tables of a workspace. Times are ISO 8601 in UTC; JSON columns hold canonical JSON text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+
+def utc_now() -> datetime:
+    """The present, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class UtcTime(sa.TypeDecorator[datetime]):
+    """An aware datetime, kept as ISO text so that SQLite and PostgreSQL give back the same."""
+
+    impl = sa.String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> datetime | None:
+        return None if value is None else datetime.fromisoformat(value)
+
+
+def _key() -> sa.Column[int]:
+    # BigInteger would not auto-increment in SQLite.
+    return sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True)
+
+
+projects = sa.Table(
+    "projects",
+    metadata,
+    sa.Column("project", sa.String(64), primary_key=True),
+    sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    _key(),
+    sa.Column("project", sa.String(64), nullable=False),
+    sa.Column("turn_id", sa.String(40), nullable=False, default=""),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Index("ix_events_project", "project", "seq"),
+)
+
+turns = sa.Table(
+    "turns",
+    metadata,
+    _key(),
+    sa.Column("turn_id", sa.String(40), nullable=False, unique=True),
+    sa.Column("project", sa.String(64), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),  # running, done, failed, cancelled
+    sa.Column("requested_by", sa.String(64), nullable=False),
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("seed", sa.Integer, nullable=False),
+    sa.Column("budget_s", sa.Float, nullable=False),
+    sa.Column("dataset_id", sa.String(40)),
+    sa.Column("model_id", sa.String(40)),
+    sa.Column("last_feedback_seq", sa.BigInteger, nullable=False, default=0),
+    sa.Column("result", sa.JSON(none_as_null=True)),
+    sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("finished_at", UtcTime),
+    sa.Index("ix_turns_project", "project", "seq"),
+)
+
+turn_requests = sa.Table(
+    "turn_requests",
+    metadata,
+    _key(),
+    sa.Column("project", sa.String(64), nullable=False),
+    sa.Column("trigger", sa.String(32), nullable=False),
+    sa.Column("note", sa.Text, nullable=False, default=""),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("turn_id", sa.String(40)),
+    sa.Index("ix_turn_requests_open", "project", "turn_id"),
+)
+
+models = sa.Table(
+    "models",
+    metadata,
+    _key(),
+    sa.Column("project", sa.String(64), nullable=False),
+    sa.Column("model_id", sa.String(40), nullable=False),
+    sa.Column("turn_id", sa.String(40), nullable=False),
+    sa.Column("dataset_id", sa.String(40), nullable=False),
+    sa.Column("report", sa.JSON, nullable=False),
+    sa.Column("size_mb", sa.Float, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("project", "model_id", name="uq_models"),
+)
+
+# Append-only: triggers refuse UPDATE and DELETE.
+releases = sa.Table(
+    "releases",
+    metadata,
+    _key(),
+    sa.Column("release_id", sa.String(40), nullable=False, unique=True),
+    sa.Column("project", sa.String(64), nullable=False),
+    sa.Column("action", sa.String(16), nullable=False),  # promote, rollback, reject
+    sa.Column("model_id", sa.String(40), nullable=False),
+    sa.Column("previous_model_id", sa.String(40)),
+    sa.Column("turn_id", sa.String(40)),
+    sa.Column("actor", sa.String(64), nullable=False),
+    sa.Column("reason_code", sa.String(32), nullable=False),
+    sa.Column("en", sa.Text, nullable=False),
+    sa.Column("zh", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Index("ix_releases_project", "project", "seq"),
+)
+
+predictions = sa.Table(
+    "predictions",
+    metadata,
+    _key(),
+    sa.Column("prediction_id", sa.String(40), nullable=False, unique=True),
+    sa.Column("project", sa.String(64), nullable=False),
+    sa.Column("model_id", sa.String(40), nullable=False),
+    sa.Column("inputs", sa.JSON, nullable=False),
+    sa.Column("example_id", sa.String(40), nullable=False),
+    sa.Column("labels", sa.JSON, nullable=False),
+    sa.Column("confidence", sa.Float, nullable=False),
+    sa.Column("decision", sa.String(16), nullable=False),
+    sa.Column("reason", sa.String(16), nullable=False),
+    sa.Column("alternatives", sa.JSON, nullable=False),
+    # How much a label would teach; the review queue is ordered by it.
+    sa.Column("teach", sa.Float, nullable=False),
+    sa.Column("queue_state", sa.String(12), nullable=False),  # open, labelled, skipped
+    sa.Column("latency_ms", sa.Float, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Index("ix_predictions_queue", "project", "queue_state", "teach"),
+    sa.Index("ix_predictions_example", "project", "example_id"),
+)
+
+feedback = sa.Table(
+    "feedback",
+    metadata,
+    _key(),
+    sa.Column("feedback_id", sa.String(40), nullable=False, unique=True),
+    sa.Column("project", sa.String(64), nullable=False),
+    sa.Column("prediction_id", sa.String(40)),
+    sa.Column("inputs", sa.JSON, nullable=False),
+    sa.Column("example_id", sa.String(40), nullable=False),
+    sa.Column(
+        "labels", sa.JSON(none_as_null=True)
+    ),  # the right labels, when feedback says them (a label, or a thumb up)
+    sa.Column("thumb", sa.String(4)),
+    sa.Column("edited_text", sa.Text),
+    sa.Column("comment", sa.Text),
+    sa.Column("actor", sa.String(64), nullable=False),
+    sa.Column("idempotency_key", sa.String(255)),
+    sa.Column("body_hash", sa.String(64), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("project", "idempotency_key", name="uq_feedback_idempotency"),
+    sa.Index("ix_feedback_project", "project", "seq"),
+    sa.Index("ix_feedback_prediction", "project", "prediction_id"),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    _key(),
+    sa.Column("key_id", sa.String(40), nullable=False, unique=True),
+    sa.Column("project", sa.String(64)),  # empty: every project of the workspace
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("secret_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime),
+    sa.Column("revoked_at", UtcTime),
+)

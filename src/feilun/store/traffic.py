@@ -1,0 +1,178 @@
+"""Verbs on served predictions, feedback on them, and the review queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import sqlalchemy as sa
+
+from feilun.store import tables as t
+from feilun.store.errors import IdempotencyConflict, NotFound
+from feilun.store.verbs import MAX_PAGE, Verbs, new_id
+
+THUMBS_DOWN_TEACHES = 1.0
+
+
+class TrafficVerbs(Verbs):
+    """What was answered and what people said about it."""
+
+    def add_predictions(self, rows: Sequence[dict[str, Any]]) -> Future[None]:
+        """Queue served predictions for writing; the future resolves once they are on disk.
+
+        Feedback written later by this process always finds them: the writer keeps the order.
+        """
+        return self.writer.submit(lambda c: c.execute(t.predictions.insert(), list(rows)) and None)
+
+    def get_prediction(self, project: str, prediction_id: str) -> dict[str, Any]:
+        return self._get(self._prediction(project, prediction_id), "prediction", prediction_id)
+
+    def add_feedback(
+        self,
+        project: str,
+        *,
+        prediction_id: str | None,
+        actor: str,
+        body_hash: str,
+        inputs: dict[str, Any] | None = None,
+        example_id: str = "",
+        labels: Sequence[str] | None = None,
+        thumb: str | None = None,
+        edited_text: str | None = None,
+        comment: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> tuple[dict[str, Any], bool]:
+        """Write feedback durably; returns (row, replayed) only after the commit has been fsynced.
+
+        With a `prediction_id` the inputs are the prediction's; a thumb up makes its labels the right ones.
+        Raises:
+            NotFound: the project has no such prediction.
+            IdempotencyConflict: the key was used with another body.
+        """
+
+        def work(connection: sa.Connection) -> tuple[str, bool]:
+            if idempotency_key is not None:
+                known = connection.execute(self._by_key(project, idempotency_key)).mappings().first()
+                if known is not None:
+                    if known["body_hash"] != body_hash:
+                        raise IdempotencyConflict()
+                    return str(known["feedback_id"]), True
+            row = {
+                "inputs": inputs or {},
+                "example_id": example_id,
+                "labels": list(labels) if labels is not None else None,
+            }
+            if prediction_id is not None:
+                prediction = connection.execute(self._prediction(project, prediction_id)).mappings().first()
+                if prediction is None:
+                    raise NotFound(what="prediction", ref=prediction_id)
+                row["inputs"], row["example_id"] = prediction["inputs"], prediction["example_id"]
+                if labels is None and thumb == "up":
+                    row["labels"] = prediction["labels"]
+                self._move_in_queue(connection, project, prediction, labelled=row["labels"] is not None, thumb=thumb)
+            feedback_id = new_id("fb")
+            connection.execute(
+                t.feedback.insert().values(
+                    feedback_id=feedback_id,
+                    project=project,
+                    prediction_id=prediction_id,
+                    thumb=thumb,
+                    edited_text=edited_text,
+                    comment=comment,
+                    actor=actor,
+                    idempotency_key=idempotency_key,
+                    body_hash=body_hash,
+                    created_at=t.utc_now(),
+                    **row,
+                )
+            )
+            return feedback_id, False
+
+        feedback_id, replayed = self.writer.write(work)
+        return self.get_feedback(project, feedback_id), replayed
+
+    def get_feedback(self, project: str, feedback_id: str) -> dict[str, Any]:
+        query = sa.select(t.feedback).where(t.feedback.c.project == project, t.feedback.c.feedback_id == feedback_id)
+        return self._get(query, "feedback", feedback_id)
+
+    def list_feedback(self, project: str, *, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+        """In the order it came, those with seq > after."""
+        query = sa.select(t.feedback).where(t.feedback.c.project == project, t.feedback.c.seq > after)
+        return self._list(query.order_by(t.feedback.c.seq).limit(min(limit, MAX_PAGE)))
+
+    def list_corrections(self, project: str, *, after: int = 0, up_to: int | None = None) -> list[dict[str, Any]]:
+        """All feedback that says the right labels, in the order it came, with after < seq <= up_to."""
+        query = sa.select(t.feedback).where(
+            t.feedback.c.project == project, t.feedback.c.seq > after, t.feedback.c.labels.is_not(sa.null())
+        )
+        if up_to is not None:
+            query = query.where(t.feedback.c.seq <= up_to)
+        rows = self._list(query.order_by(t.feedback.c.seq))
+        return [row for row in rows if row["labels"] is not None]
+
+    def last_feedback_seq(self, project: str) -> int:
+        """Place of the latest feedback in the log; 0 when there is none."""
+        row = self._find(sa.select(sa.func.max(t.feedback.c.seq).label("seq")).where(t.feedback.c.project == project))
+        return int(row["seq"] or 0) if row else 0
+
+    def list_queue(self, project: str, *, limit: int = 20) -> list[dict[str, Any]]:
+        """Predictions that wait for a person, those that teach most first; each message once."""
+        open_rows = (t.predictions.c.project == project, t.predictions.c.queue_state == "open")
+        latest = sa.select(sa.func.max(t.predictions.c.seq)).where(*open_rows).group_by(t.predictions.c.example_id)
+        query = sa.select(t.predictions).where(t.predictions.c.seq.in_(latest))
+        return self._list(query.order_by(t.predictions.c.teach.desc(), t.predictions.c.seq).limit(min(limit, MAX_PAGE)))
+
+    def skip_in_queue(self, project: str, prediction_id: str) -> None:
+        """Put a message out of the review queue without a label."""
+        query = t.predictions.update().where(
+            t.predictions.c.project == project,
+            t.predictions.c.prediction_id == prediction_id,
+            t.predictions.c.queue_state == "open",
+        )
+        self.writer.write(lambda c: c.execute(query.values(queue_state="skipped")))
+
+    def count_traffic(self, project: str) -> dict[str, int]:
+        """Counts by decision and queue state: predictions, handed_over, open, feedback, corrections."""
+
+        def count(table: sa.Table, *where: Any) -> int:
+            row = self._find(
+                sa.select(sa.func.count().label("n")).select_from(table).where(table.c.project == project, *where)
+            )
+            return int(row["n"]) if row else 0
+
+        p, f = t.predictions, t.feedback
+        return {
+            "predictions": count(p),
+            "handed_over": count(p, p.c.decision == "hand_over"),
+            "open": count(p, p.c.queue_state == "open"),
+            "feedback": count(f),
+            "corrections": count(f, f.c.labels.is_not(sa.null())),
+        }
+
+    @staticmethod
+    def _move_in_queue(
+        connection: sa.Connection, project: str, prediction: Any, *, labelled: bool, thumb: str | None
+    ) -> None:
+        same = (t.predictions.c.project == project, t.predictions.c.example_id == prediction["example_id"])
+        if labelled:
+            connection.execute(t.predictions.update().where(*same).values(queue_state="labelled"))
+        elif thumb == "down":
+            teach = t.predictions.c.teach + THUMBS_DOWN_TEACHES
+            connection.execute(
+                t.predictions.update()
+                .where(t.predictions.c.seq == prediction["seq"])
+                .values(queue_state="open", teach=teach)
+            )
+
+    @staticmethod
+    def _prediction(project: str, prediction_id: str) -> sa.Select[Any]:
+        return sa.select(t.predictions).where(
+            t.predictions.c.project == project, t.predictions.c.prediction_id == prediction_id
+        )
+
+    @staticmethod
+    def _by_key(project: str, idempotency_key: str) -> sa.Select[Any]:
+        return sa.select(t.feedback).where(
+            t.feedback.c.project == project, t.feedback.c.idempotency_key == idempotency_key
+        )

@@ -1,0 +1,110 @@
+"""Verbs on turns, turn requests and the event stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from feilun.records import Event
+from feilun.store import tables as t
+from feilun.store.verbs import MAX_PAGE, Verbs, new_id
+
+
+class TurnVerbs(Verbs):
+    """Turns, who asked for them, and what happened meanwhile."""
+
+    def add_turn(
+        self, project: str, *, settings: dict[str, Any], seed: int, budget_s: float, requested_by: str
+    ) -> dict[str, Any]:
+        """The project's unfinished turn when there is one (whoever asked), else a new one.
+
+        Open turn requests are taken by the turn that starts.
+        """
+
+        def work(connection: sa.Connection) -> str:
+            running = connection.execute(self._unfinished(project)).mappings().first()
+            if running is not None:
+                return str(running["turn_id"])
+            turn_id = new_id("turn")
+            connection.execute(
+                t.turns.insert().values(
+                    turn_id=turn_id,
+                    project=project,
+                    status="running",
+                    requested_by=requested_by,
+                    settings=settings,
+                    seed=seed,
+                    budget_s=budget_s,
+                    created_at=t.utc_now(),
+                )
+            )
+            connection.execute(self._open_requests(t.turn_requests.update(), project).values(turn_id=turn_id))
+            return turn_id
+
+        return self.get_turn(self.writer.write(work))
+
+    def update_turn(self, turn_id: str, **values: Any) -> None:
+        """Set columns of a turn, such as dataset_id once the snapshot is on disk."""
+        self.writer.write(lambda c: c.execute(t.turns.update().where(t.turns.c.turn_id == turn_id).values(values)))
+
+    def finish_turn(
+        self, turn_id: str, *, status: str, result: dict[str, Any] | None = None, error: dict[str, Any] | None = None
+    ) -> None:
+        """Close a turn: status done, failed or cancelled. Closing a closed turn changes nothing."""
+        values = {"status": status, "result": result, "error": error, "finished_at": t.utc_now()}
+        query = t.turns.update().where(t.turns.c.turn_id == turn_id, t.turns.c.status == "running").values(values)
+        self.writer.write(lambda c: c.execute(query))
+
+    def get_turn(self, turn_id: str) -> dict[str, Any]:
+        return self._get(sa.select(t.turns).where(t.turns.c.turn_id == turn_id), "turn", turn_id)
+
+    def find_unfinished_turn(self, project: str) -> dict[str, Any] | None:
+        return self._find(self._unfinished(project))
+
+    def find_last_turn(self, project: str, *, status: str = "done") -> dict[str, Any] | None:
+        query = sa.select(t.turns).where(t.turns.c.project == project, t.turns.c.status == status)
+        return self._find(query.order_by(t.turns.c.seq.desc()))
+
+    def list_turns(self, project: str, *, limit: int = 100) -> list[dict[str, Any]]:
+        """Latest first."""
+        query = sa.select(t.turns).where(t.turns.c.project == project).order_by(t.turns.c.seq.desc())
+        return self._list(query.limit(min(limit, MAX_PAGE)))
+
+    def add_turn_request(self, project: str, *, trigger: str, note: str = "") -> bool:
+        """Ask for a turn; False when one is asked for already."""
+
+        def work(connection: sa.Connection) -> bool:
+            query = self._open_requests(sa.select(t.turn_requests.c.seq), project)
+            if connection.execute(query).first() is not None:
+                return False
+            connection.execute(
+                t.turn_requests.insert().values(project=project, trigger=trigger, note=note, created_at=t.utc_now())
+            )
+            return True
+
+        return self.writer.write(work)
+
+    def find_turn_request(self, project: str) -> dict[str, Any] | None:
+        """The open request, when somebody or something asked for a turn that has not started."""
+        return self._find(self._open_requests(sa.select(t.turn_requests), project))
+
+    def add_event(self, project: str, *, kind: str, data: dict[str, Any], turn_id: str = "") -> None:
+        row = {"project": project, "turn_id": turn_id, "kind": kind, "data": data, "created_at": t.utc_now()}
+        self.writer.write(lambda c: c.execute(t.events.insert().values(row)))
+
+    def list_events(self, project: str, *, after: int = 0, turn_id: str = "", limit: int = MAX_PAGE) -> list[Event]:
+        """Events in order, those with event_id > after."""
+        query = sa.select(t.events).where(t.events.c.project == project, t.events.c.seq > after)
+        if turn_id:
+            query = query.where(t.events.c.turn_id == turn_id)
+        rows = self._list(query.order_by(t.events.c.seq).limit(min(limit, MAX_PAGE)))
+        return [Event(event_id=row.pop("seq"), **row) for row in rows]
+
+    @staticmethod
+    def _unfinished(project: str) -> sa.Select[Any]:
+        return sa.select(t.turns).where(t.turns.c.project == project, t.turns.c.status == "running")
+
+    @staticmethod
+    def _open_requests(statement: Any, project: str) -> Any:
+        return statement.where(t.turn_requests.c.project == project, t.turn_requests.c.turn_id.is_(None))

@@ -1,0 +1,110 @@
+"""Group commit: many callers wait, one thread writes, one fsync acknowledges them all.
+
+SQLite allows one writer at a time and an fsync costs milliseconds, so every write of a process goes
+through one thread. It takes whatever is waiting, runs each piece in its own savepoint (one caller's
+mistake is not the others'), commits once, and only then resolves the callers' futures: nothing is
+acknowledged before the disk has it.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from feilun.errors import FeilunError
+from feilun.store.errors import StoreBroken, StoreFull
+
+T = TypeVar("T")
+MAX_GROUP = 256
+
+
+@dataclass
+class _Piece:
+    work: Callable[[sa.Connection], Any]
+    future: Future[Any]
+
+
+class Writer:
+    """The one thread of this process that writes to the database."""
+
+    def __init__(self, engine: sa.Engine, *, path: str) -> None:
+        self._engine, self._path = engine, path
+        self._waiting: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
+        self._broken = False
+        self._thread = threading.Thread(target=self._run, name="feilun-store-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_broken(self) -> bool:
+        """True after the disk reported an error; nothing more is accepted until a restart."""
+        return self._broken
+
+    def submit(self, work: Callable[[sa.Connection], T]) -> Future[T]:
+        """Queue `work(connection)`; the future resolves after the commit that holds it has been fsynced."""
+        future: Future[T] = Future()
+        if self._broken:
+            future.set_exception(StoreBroken(path=self._path))
+        else:
+            self._waiting.put(_Piece(work, future))
+        return future
+
+    def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """Like `submit`, and wait for it."""
+        return self.submit(work).result()
+
+    def close(self) -> None:
+        """Commit what is waiting, then stop the thread."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            pieces = [self._waiting.get()]
+            while len(pieces) < MAX_GROUP and not self._waiting.empty():
+                pieces.append(self._waiting.get())
+            stopping = None in pieces
+            group = [piece for piece in pieces if piece is not None]
+            if group:
+                self._commit(group)
+
+    def _commit(self, group: list[_Piece]) -> None:
+        done: list[tuple[Future[Any], Any]] = []
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                for piece in group:
+                    if not piece.future.set_running_or_notify_cancel():
+                        continue
+                    try:
+                        with connection.begin_nested():
+                            done.append((piece.future, piece.work(connection)))
+                    except FeilunError as error:
+                        piece.future.set_exception(error)
+                    except sa.exc.OperationalError:
+                        raise
+                    except Exception as error:  # a caller's bug is the caller's alone
+                        piece.future.set_exception(error)
+        except Exception as error:
+            failure = self._explain(error)
+            for piece in group:
+                if not piece.future.done():
+                    piece.future.set_exception(failure)
+            return
+        for future, value in done:
+            future.set_result(value)
+
+    def _explain(self, error: Exception) -> Exception:
+        text = str(error).lower()
+        if "full" in text and "disk" in text:
+            return StoreFull(path=self._path)
+        if "disk i/o error" in text or "malformed" in text:
+            # After a failed fsync nobody knows what the disk holds: no acknowledgement until a restart.
+            self._broken = True
+            return StoreBroken(path=self._path)
+        return error
