@@ -108,13 +108,16 @@ class TrafficVerbs(Verbs):
         )
         if up_to is not None:
             query = query.where(t.feedback.c.seq <= up_to)
-        rows = self._list(query.order_by(t.feedback.c.seq))
-        return [row for row in rows if row["labels"] is not None]
+        return self._list(query.order_by(t.feedback.c.seq))
 
-    def last_feedback_seq(self, project: str) -> int:
-        """Place of the latest feedback in the log; 0 when there is none."""
-        row = self._find(sa.select(sa.func.max(t.feedback.c.seq).label("seq")).where(t.feedback.c.project == project))
-        return int(row["seq"] or 0) if row else 0
+    def count_corrections(self, project: str, *, after: int = 0) -> int:
+        """How many rows of feedback with seq > after say the right labels."""
+        f = t.feedback.c
+        query = sa.select(sa.func.count().label("n")).where(
+            f.project == project, f.seq > after, f.labels.is_not(sa.null())
+        )
+        row = self._find(query)
+        return int(row["n"]) if row else 0
 
     def list_queue(self, project: str, *, limit: int = 20) -> list[dict[str, Any]]:
         """Predictions that wait for a person, those that teach most first; each message once."""

@@ -19,7 +19,8 @@ class TurnVerbs(Verbs):
     ) -> dict[str, Any]:
         """The project's unfinished turn when there is one (whoever asked), else a new one.
 
-        Open turn requests are taken by the turn that starts.
+        Open turn requests are taken by the turn that starts. Which feedback it learns from is settled here, so that
+        a turn that was killed and taken up again sees the same rows however much feedback came meanwhile.
         """
 
         def work(connection: sa.Connection) -> str:
@@ -27,6 +28,7 @@ class TurnVerbs(Verbs):
             if running is not None:
                 return str(running["turn_id"])
             turn_id = new_id("turn")
+            latest = sa.select(sa.func.max(t.feedback.c.seq)).where(t.feedback.c.project == project)
             connection.execute(
                 t.turns.insert().values(
                     turn_id=turn_id,
@@ -36,6 +38,7 @@ class TurnVerbs(Verbs):
                     settings=settings,
                     seed=seed,
                     budget_s=budget_s,
+                    last_feedback_seq=connection.execute(latest).scalar() or 0,
                     created_at=t.utc_now(),
                 )
             )
@@ -63,7 +66,10 @@ class TurnVerbs(Verbs):
         return self._find(self._unfinished(project))
 
     def find_last_turn(self, project: str, *, status: str = "done") -> dict[str, Any] | None:
-        query = sa.select(t.turns).where(t.turns.c.project == project, t.turns.c.status == status)
+        """The latest turn with this status; "" takes any."""
+        query = sa.select(t.turns).where(t.turns.c.project == project)
+        if status:
+            query = query.where(t.turns.c.status == status)
         return self._find(query.order_by(t.turns.c.seq.desc()))
 
     def list_turns(self, project: str, *, limit: int = 100) -> list[dict[str, Any]]:
@@ -90,8 +96,9 @@ class TurnVerbs(Verbs):
         return self._find(self._open_requests(sa.select(t.turn_requests), project))
 
     def add_event(self, project: str, *, kind: str, data: dict[str, Any], turn_id: str = "") -> None:
+        """Append to the event stream; progress is not worth waiting for the disk."""
         row = {"project": project, "turn_id": turn_id, "kind": kind, "data": data, "created_at": t.utc_now()}
-        self.writer.write(lambda c: c.execute(t.events.insert().values(row)))
+        self.writer.submit(lambda c: c.execute(t.events.insert().values(row)) and None)
 
     def list_events(self, project: str, *, after: int = 0, turn_id: str = "", limit: int = MAX_PAGE) -> list[Event]:
         """Events in order, those with event_id > after."""

@@ -1,0 +1,59 @@
+"""What can go wrong while the wheel turns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from feilun.errors import FeilunError, Kind
+
+
+class TurnFailed(FeilunError):
+    """A turn stopped at a step; carries the code, kind and words of the mistake that stopped it.
+
+    The step ran in a process of its own, so the mistake comes back as its fields, not as its class.
+    """
+
+    code, kind = "wheel.turn_failed", "invalid"
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        self.code = str(error.get("code", type(self).code))  # type: ignore[misc]
+        self.kind: Kind = error.get("kind", "invalid")  # type: ignore[misc]
+        self.en, self.zh = str(error.get("en", "")), str(error.get("zh", ""))  # type: ignore[misc]
+        super().__init__(**error.get("fields", {}))
+
+    def message(self, lang: str | None = None) -> str:
+        from feilun.errors import language
+
+        return self.zh if (lang or language()) == "zh" else self.en  # filled in where the mistake was made
+
+
+class TurnCrashed(FeilunError):
+    """The process that turned the wheel died twice at the same place."""
+
+    code, kind = "wheel.turn_crashed", "unavailable"
+    en = (
+        "Turn {turn_id} died at step '{step}' ({how}). Nothing was lost. Is there enough memory? "
+        "The log is {log}; 'feilun turn' starts anew."
+    )
+    zh = (
+        "第 {turn_id} 轮在步骤 '{step}' 中断({how})。数据没有丢失。内存是否足够?"
+        "日志见 {log};可用 'feilun turn' 重新开始。"
+    )
+
+
+class TurnCancelled(FeilunError):
+    """Somebody cancelled the turn while it ran."""
+
+    code, kind = "wheel.turn_cancelled", "conflict"
+    en = "Turn {turn_id} was cancelled. 'feilun turn' starts a new one."
+    zh = "第 {turn_id} 轮已被取消。可用 'feilun turn' 重新开始。"
+
+
+class StepBroken(FeilunError):
+    """A step met something that nobody foresaw; the traceback is in the log."""
+
+    code, kind = "wheel.step_broken", "unavailable"
+    en = (
+        "Step '{step}' of turn {turn_id} stopped on an unexpected {error}. The traceback is in {log}; please report it."
+    )
+    zh = "第 {turn_id} 轮的步骤 '{step}' 遇到意外错误 {error}。详细信息见 {log},欢迎反馈给我们。"

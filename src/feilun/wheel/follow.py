@@ -1,0 +1,109 @@
+"""Asking for a turn and following it: one turn per project, whoever asks; everybody gets the same result."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from feilun.records import Event, TurnResult
+from feilun.store import Store
+from feilun.wheel.errors import TurnCancelled, TurnCrashed, TurnFailed
+
+POLL_S = 0.1
+MAX_CRASHES = 2
+
+
+def follow_turn(
+    store: Store, *, folder: Path, turn_id: str, on_event: Callable[[Event], None] | None = None
+) -> TurnResult:
+    """Run the turn in a child process and wait for its end; joins when another process is running it already.
+
+    The child waits for the project's lock, so whoever runs the turn may die and another follower's child takes over.
+
+    Raises:
+        TurnFailed: a step met a mistake; its words and code are the mistake's.
+        TurnCrashed: the process died MAX_CRASHES times at the same step.
+        TurnCancelled: somebody cancelled it meanwhile.
+    """
+    seen, crashes, crashed_at = 0, 0, ""
+    child = _spawn(store, folder, turn_id)
+    try:
+        while True:
+            for event in store.list_events(str(store.get_turn(turn_id)["project"]), after=seen, turn_id=turn_id):
+                seen = event.event_id
+                if on_event is not None:
+                    on_event(event)
+            turn = store.get_turn(turn_id)
+            if turn["status"] != "running":
+                return _result(turn)
+            status = child.poll()
+            if status is not None and store.get_turn(turn_id)["status"] == "running":
+                step = _last_step(store, turn)
+                crashes = crashes + 1 if step == crashed_at else 1
+                crashed_at = step
+                if crashes >= MAX_CRASHES:
+                    error = TurnCrashed(turn_id=turn_id, step=step, how=_how(status), log=str(_log(store, turn_id)))
+                    told = error.to_dict("en") | {
+                        "kind": error.kind,
+                        "en": error.message("en"),
+                        "zh": error.message("zh"),
+                    }
+                    store.finish_turn(turn_id, status="failed", error=told | {"step": step})
+                    raise error
+                child = _spawn(store, folder, turn_id)
+            time.sleep(POLL_S)
+    finally:
+        _end(child)
+
+
+def _result(turn: dict[str, Any]) -> TurnResult:
+    if turn["status"] == "failed":
+        raise TurnFailed(turn["error"])
+    if turn["status"] == "cancelled":
+        raise TurnCancelled(turn_id=turn["turn_id"])
+    return TurnResult.model_validate({key: turn["result"][key] for key in TurnResult.model_fields})
+
+
+def _spawn(store: Store, folder: Path, turn_id: str) -> subprocess.Popen[bytes]:
+    with _log(store, turn_id).open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "feilun.wheel.run", str(folder), turn_id, str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=_environment(),
+        )
+
+
+def _environment() -> dict[str, str]:
+    """The child's environment: our own package first, and nothing that dials out."""
+    source = str(Path(__file__).resolve().parents[2])
+    inherited = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([source, inherited]) if inherited else source
+    return os.environ | {"PYTHONPATH": path, "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """The steps are durable: killing is a clean way to stop, the next turn command goes on from there."""
+    if child.poll() is None:
+        child.send_signal(signal.SIGKILL)
+    child.wait()
+
+
+def _last_step(store: Store, turn: dict[str, Any]) -> str:
+    events = store.list_events(turn["project"], turn_id=turn["turn_id"])
+    return next((str(event.data["step"]) for event in reversed(events) if event.kind == "step.start"), "start")
+
+
+def _how(status: int) -> str:
+    return signal.Signals(-status).name if status < 0 else f"exit {status}"
+
+
+def _log(store: Store, turn_id: str) -> Path:
+    return store.workspace / "logs" / f"{turn_id}.log"

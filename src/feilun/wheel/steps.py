@@ -1,0 +1,286 @@
+"""The steps of a turn, in order. Each leaves its result whole or not at all, and may be run again after a crash.
+
+data → train → compress → evaluate → seal → release. We compress before we evaluate, so that the figures in the
+report are those of the very graph that will answer.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from feilun import __version__
+from feilun.records import (
+    Backbone,
+    Dataset,
+    Decision,
+    Example,
+    ParityReport,
+    Report,
+    TrainResult,
+    TurnResult,
+)
+from feilun.wheel.context import TurnContext
+
+if TYPE_CHECKING:
+    from feilun.evaluate import ChampionView, ValidationArrays
+
+Results = dict[str, dict[str, Any]]
+Step = Callable[[TurnContext, Results], dict[str, Any]]
+
+
+def step_data(context: TurnContext, results: Results) -> dict[str, Any]:
+    """Read the sources and the feedback, split, write the snapshot."""
+    from feilun.data import build_dataset, write_snapshot
+    from feilun.feedback import corrections
+
+    _backbone(context)  # a missing backbone is found out before any work is done
+    known = corrections(context.store, context.project, task=context.task, up_to=int(context.turn["last_feedback_seq"]))
+    dataset, report = build_dataset(
+        context.folder, context.settings, task=context.task, corrections=known, previous=context.previous_dataset()
+    )
+    write_snapshot(dataset, context.store.dataset_path(dataset.dataset_id))
+    context.store.update_turn(context.turn_id, dataset_id=dataset.dataset_id)
+    _write_json(context.workdir / "data_report.json", report.model_dump(mode="json"))
+    counts = {"n_train": len(dataset.train), "n_holdout": len(dataset.holdout), "n_classes": len(dataset.labels)}
+    return {"dataset_id": dataset.dataset_id, "n_corrections": len(known), **counts}
+
+
+def step_train(context: TurnContext, results: Results) -> dict[str, Any]:
+    """Try the candidates; the best one's weights are left in the turn's folder."""
+    from feilun.train import train
+
+    result = train(
+        _dataset(context, results),
+        _backbone(context),
+        context.settings,
+        task=context.task,
+        workdir=context.workdir / "train",
+        budget_s=float(context.turn["budget_s"]),
+        seed=int(context.turn["seed"]),
+        on_event=context.event,
+    )
+    chosen = next(candidate for candidate in result.leaderboard if candidate.chosen)
+    return {"chosen": chosen.method, "validation": chosen.validation, "n_candidates": len(result.leaderboard)}
+
+
+def step_compress(context: TurnContext, results: Results) -> dict[str, Any]:
+    """Export one graph, quantise it, check that it still says the same."""
+    from feilun.compress import compress
+
+    folder = _fresh(context.workdir / "bundle")
+    parity = compress(
+        _trained(context),
+        _backbone(context),
+        _dataset(context, results),
+        context.settings,
+        task=context.task,
+        folder=folder,
+        on_event=context.event,
+    )
+    return parity.model_dump(mode="json")
+
+
+def step_evaluate(context: TurnContext, results: Results) -> dict[str, Any]:
+    """Judge the graph that will ship on the frozen holdout, beside the champion; write the report."""
+    from feilun.evaluate import judge
+    from feilun.models.encode import Encoder
+
+    dataset, trained, backbone = _dataset(context, results), _trained(context), _backbone(context)
+    bundle = context.workdir / "bundle"
+    encoder = Encoder(
+        bundle / "model.onnx",
+        bundle / "tokenizer.json",
+        max_tokens=context.settings.backbone.max_tokens,
+        prefix=backbone.info.prefix,
+    )
+    texts = [context.task.text_of(example.inputs) for example in dataset.holdout]
+    _, logits = encoder.run(texts)
+    assert logits is not None
+    judgement = judge(
+        task=context.task,
+        labels=trained.labels,
+        settings=context.settings.evaluate,
+        validation=_validation(trained, dataset.train, context.settings.task.out_of_scope_label),
+        holdout=dataset.holdout,
+        holdout_logits=logits,
+        champion=_champion(context, texts),
+        seed=int(context.turn["seed"]),
+    )
+    report = Report(
+        turn_id=context.turn_id,
+        dataset_id=dataset.dataset_id,
+        config_hash=context.config_hash,
+        code_version=__version__,
+        seed=int(context.turn["seed"]),
+        created_at=context.turn["created_at"],
+        task=context.task.name,
+        n_train=len(dataset.train),
+        n_holdout=len(dataset.holdout),
+        n_classes=len(trained.labels),
+        parity=ParityReport.model_validate(results["compress"]),
+        leaderboard=trained.leaderboard,
+        backbone=backbone.info,
+        **{name: getattr(judgement, name) for name in type(judgement).model_fields},
+    )
+    _write_json(context.workdir / "report.json", report.model_dump(mode="json"))
+    return {name: interval.value for name, interval in report.metrics.items()}
+
+
+def step_seal(context: TurnContext, results: Results) -> dict[str, Any]:
+    """Add report, card, settings, licences and checksums; move the whole bundle into place at once."""
+    from feilun.compress import seal
+    from feilun.evaluate import describe
+    from feilun.models.bundle import publish
+
+    report = Report.model_validate_json((context.workdir / "report.json").read_text("utf-8"))
+    trained, folder = _trained(context), context.workdir / "bundle"
+    if not folder.is_dir():  # published already, then the machine stopped before the step was recorded
+        step_compress(context, results)
+    model_id, _ = seal(
+        folder,
+        report=report,
+        report_text={lang: describe(report, lang) for lang in ("en", "zh")},
+        settings=context.settings,
+        task=context.task,
+        labels=trained.labels,
+        backbone=report.backbone,
+        lineage={
+            "turn_id": context.turn_id,
+            "dataset_id": report.dataset_id,
+            "config_hash": report.config_hash,
+            "code_version": report.code_version,
+            "seed": report.seed,
+        },
+    )
+    publish(folder, context.store.models_dir, model_id)
+    sealed = report.model_copy(update={"model_id": model_id})
+    context.store.add_model(
+        context.project,
+        model_id=model_id,
+        turn_id=context.turn_id,
+        dataset_id=report.dataset_id,
+        report=sealed.model_dump(mode="json"),
+        size_mb=report.parity.size_mb,
+    )
+    context.store.update_turn(context.turn_id, model_id=model_id)
+    return {"model_id": model_id, "size_mb": report.parity.size_mb}
+
+
+def step_release(context: TurnContext, results: Results) -> dict[str, Any]:
+    """Ask the gate; write its word into the release log, from where the server takes it up."""
+    from feilun.release import decide
+
+    model_id = results["seal"]["model_id"]
+    report = Report.model_validate(context.store.get_model(context.project, model_id)["report"])
+    decision = decide(report, context.settings.goal, has_champion=report.comparison is not None)
+    context.store.add_release(
+        context.project,
+        action="promote" if decision.released else "reject",
+        model_id=model_id,
+        actor=f"turn:{context.turn['requested_by']}",
+        reason_code=decision.reason_code,
+        en=decision.en,
+        zh=decision.zh,
+        turn_id=context.turn_id,
+    )
+    return decision.model_dump(mode="json")
+
+
+STEPS: dict[str, Step] = {
+    "data": step_data,
+    "train": step_train,
+    "compress": step_compress,
+    "evaluate": step_evaluate,
+    "seal": step_seal,
+    "release": step_release,
+}
+
+
+def finish(context: TurnContext, results: Results) -> None:
+    """Close the turn with its result and clear its working folder away."""
+    from feilun.errors import language
+
+    model = context.store.get_model(context.project, results["seal"]["model_id"])
+    decision = Decision.model_validate({k: v for k, v in results["release"].items() if k in Decision.model_fields})
+    result = TurnResult(
+        turn_id=context.turn_id,
+        dataset_id=results["data"]["dataset_id"],
+        model_id=results["seal"]["model_id"],
+        metrics={name: value for name, value in results["evaluate"].items() if name != "wall_s"},
+        released=decision.released,
+        reason=decision.zh if language() == "zh" else decision.en,
+        wall_s=round(sum(step["wall_s"] for step in results.values()), 3),
+        leaderboard=Report.model_validate(model["report"]).leaderboard,
+    )
+    stored = result.model_dump(mode="json") | {"decision": decision.model_dump(mode="json")}
+    context.event("turn.done", {"released": decision.released, "en": decision.en, "zh": decision.zh})
+    context.store.finish_turn(context.turn_id, status="done", result=stored)
+    shutil.rmtree(context.workdir, ignore_errors=True)
+
+
+def _backbone(context: TurnContext) -> Backbone:
+    from feilun.models import resolve
+
+    return resolve(context.settings.backbone.model, language=context.settings.project.language)
+
+
+def _dataset(context: TurnContext, results: Results) -> Dataset:
+    return context.dataset(results["data"]["dataset_id"])
+
+
+def _trained(context: TurnContext) -> TrainResult:
+    from feilun.train import load_result
+
+    return load_result(context.workdir / "train")
+
+
+def _validation(trained: TrainResult, examples: Sequence[Example], outside: str) -> ValidationArrays:
+    """The out-of-fold answers on the training rows, on which calibration and thresholds are set."""
+    from feilun.evaluate import ValidationArrays
+
+    arrays = load_file(trained.folder / "validation.safetensors")
+    return ValidationArrays(
+        logits=arrays["logits"],
+        targets=arrays["targets"].astype(np.float32),
+        out_of_scope=np.array([bool(outside) and example.target == (outside,) for example in examples]),
+        embeddings=arrays["embeddings"],
+    )
+
+
+def _champion(context: TurnContext, texts: Sequence[str]) -> ChampionView | None:
+    """What the champion's own graph says of the same holdout rows."""
+    from feilun.evaluate import ChampionView
+    from feilun.serve.engine import load_bundle
+
+    model_id = context.store.find_champion(context.project)
+    if model_id is None:
+        return None
+    champion = load_bundle(context.store.model_path(model_id))
+    _, logits, _ = champion.scores(texts)
+    return ChampionView(
+        model_id=model_id,
+        labels=champion.labels,
+        holdout_logits=logits,
+        temperature=champion.temperature,
+        thresholds=champion.thresholds,
+    )
+
+
+def _fresh(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".partial")
+    aside.write_text(json.dumps(value, ensure_ascii=False, indent=1), "utf-8")
+    aside.replace(path)
