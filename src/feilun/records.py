@@ -332,3 +332,28 @@ class TurnResult(Record):
     reason: str
     wall_s: float
     leaderboard: tuple[CandidateResult, ...]
+
+
+class ServedPrediction(Record):
+    """One served answer, with the id that feedback refers to."""
+
+    prediction_id: str
+    label: str
+    labels: tuple[str, ...]
+    confidence: float
+    decision: Literal["answer", "hand_over"]
+    reason: Literal["confident", "unsure", "out_of_scope", "memory"]
+    model_version: str
+    alternatives: tuple[tuple[str, float], ...] = ()
+    latency_ms: float = 0.0
+
+
+class FilePrediction(Record):
+    """What predicting a whole file came to."""
+
+    out: str
+    model_id: str
+    n_rows: int
+    n_answered: int
+    n_handed_over: int
+    n_set_aside: int

@@ -1,0 +1,521 @@
+"""Project: the façade that turns the wheel. The command line, the API and Python users all call this."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from feilun.config import CONFIG_NAME, ConfigMissing, FeilunSettings, dump_settings, load_settings
+from feilun.errors import FeilunError
+from feilun.records import (
+    Answer,
+    DataReport,
+    Dataset,
+    Event,
+    FilePrediction,
+    Manifest,
+    Report,
+    ServedPrediction,
+    TurnResult,
+)
+from feilun.store import NotFound, Store, find_workspace, new_id, utc_now
+from feilun.tasks import Task, get_task
+from feilun.tasks.identity import example_id
+
+if TYPE_CHECKING:
+    from feilun.serve.engine import Stage
+
+PREDICT_CHUNK = 1024
+
+
+class ProjectExists(FeilunError):
+    """`feilun init` was asked to write over a project."""
+
+    code, kind = "project.exists", "conflict"
+    en = "{folder} already holds a {name}. Edit it, or choose another folder."
+    zh = "{folder} 中已有 {name}。请直接修改它,或换一个文件夹。"
+
+
+class NothingToRollBack(FeilunError):
+    """There is no earlier model to go back to."""
+
+    code, kind = "release.nothing_to_roll_back", "missing"
+    en = "Project {project!r} has had no model before this one, so there is nothing to roll back to."
+    zh = "项目 {project!r} 没有更早上线的模型,无法回滚。"
+
+
+class GoalNotMet(FeilunError):
+    """A model that misses the goal was to be promoted by hand without an override."""
+
+    code, kind = "release.goal_not_met", "conflict"
+    en = "Model {model_id} does not meet the goal: {en} A named person may override it with --override and a reason."
+    zh = "模型 {model_id} 未达到目标:{zh}如确需上线,请由具名人员使用 --override 并说明理由。"
+
+
+class NoModel(FeilunError):
+    """Something needs a model and the project has none yet."""
+
+    code, kind = "project.no_model", "missing"
+    en = "Project {project!r} has no model yet. Train one with: feilun turn {folder}"
+    zh = "项目 {project!r} 还没有模型。请先训练:feilun turn {folder}"
+
+
+class Project:
+    """One folder with a feilun.toml, and everything that can be done with it.
+
+    Use it as a context manager, or call `close`. Verbs may be called from any thread.
+
+    Raises:
+        ConfigMissing, ConfigInvalid: there is no readable feilun.toml in `folder`.
+    """
+
+    def __init__(self, folder: str | Path = ".") -> None:
+        self.folder = Path(folder).resolve()
+        self.settings: FeilunSettings = load_settings(self.folder)
+        self.name = self.settings.project.name
+        self.task: Task = get_task(self.settings.task)
+        self.store = Store(find_workspace(self.folder), url=self.settings.store.url)
+        self.store.add_project(self.name, folder=self.folder)
+
+    @classmethod
+    def init(
+        cls,
+        folder: str | Path,
+        *,
+        data: str | Path,
+        holdout: str | Path | None = None,
+        text: str | None = None,
+        label: str | None = None,
+        language: str | None = None,
+        name: str | None = None,
+        pull: bool = True,
+        on_event: Callable[[str, dict[str, Any]], None] | None = None,
+    ) -> Project:
+        """Look at a data file, write a commented feilun.toml that works as it is, fetch the backbone (`pull`).
+
+        Raises:
+            ProjectExists: the folder holds a feilun.toml.
+        """
+        folder = Path(folder).resolve()
+        if (folder / CONFIG_NAME).exists():
+            raise ProjectExists(folder=str(folder), name=CONFIG_NAME)
+        settings = propose_settings(
+            folder, data=data, holdout=holdout, text=text, label=label, language=language, name=name
+        )
+        if pull:
+            from feilun.models import pull as pull_backbone
+
+            pull_backbone(settings.backbone.model, language=settings.project.language, on_event=on_event)
+        folder.mkdir(parents=True, exist_ok=True)
+        find_workspace(folder).mkdir(parents=True, exist_ok=True)
+        aside = folder / f"{CONFIG_NAME}.partial"
+        aside.write_text(dump_settings(settings, header=_HEADER), "utf-8")
+        aside.replace(folder / CONFIG_NAME)
+        return cls(folder)
+
+    def close(self) -> None:
+        self.store.close()
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # data
+
+    def check_data(self) -> DataReport:
+        """What a turn would find in the data now; writes nothing."""
+        from feilun.data import build_dataset
+        from feilun.feedback import corrections
+
+        known = corrections(self.store, self.name, task=self.task)
+        _, report = build_dataset(
+            self.folder, self.settings, task=self.task, corrections=known, previous=self._last_dataset()
+        )
+        return report
+
+    def _last_dataset(self) -> Dataset | None:
+        from feilun.data import read_snapshot
+
+        last = self.store.find_last_turn(self.name)
+        return read_snapshot(self.store.dataset_path(last["dataset_id"])) if last else None
+
+    # the wheel
+
+    def turn(
+        self,
+        *,
+        budget_s: float | None = None,
+        seed: int | None = None,
+        requested_by: str = "python",
+        on_event: Callable[[Event], None] | None = None,
+    ) -> TurnResult:
+        """Turn the wheel once, or take up (or join) the turn that is unfinished.
+
+        Args:
+            budget_s: wall-clock seconds for training; None takes [train] budget_s.
+            seed: None takes [train] seed.
+            on_event: called with every event of the turn, in order, from this thread.
+        Raises:
+            TurnFailed: a step met a mistake, with that mistake's code and words.
+        """
+        from feilun.wheel import follow_turn
+
+        train = self.settings.train
+        turn = self.store.add_turn(
+            self.name,
+            settings=self.settings.model_dump(mode="json"),
+            seed=train.seed if seed is None else seed,
+            budget_s=train.budget_s if budget_s is None else budget_s,
+            requested_by=requested_by,
+        )
+        return follow_turn(self.store, folder=self.folder, turn_id=turn["turn_id"], on_event=on_event)
+
+    def request_turn(self, *, trigger: str = "hand", note: str = "") -> bool:
+        """Ask the server's worker for a turn; False when one is asked for already."""
+        return self.store.add_turn_request(self.name, trigger=trigger, note=note)
+
+    def cancel_turn(self) -> str | None:
+        """Cancel the unfinished turn; its turn_id, or None when there is none."""
+        turn = self.store.find_unfinished_turn(self.name)
+        if turn is None:
+            return None
+        self.store.finish_turn(turn["turn_id"], status="cancelled")
+        return str(turn["turn_id"])
+
+    def list_turns(self, *, limit: int = 100) -> list[dict[str, Any]]:
+        return self.store.list_turns(self.name, limit=limit)
+
+    def events(self, *, after: int = 0, turn_id: str = "") -> list[Event]:
+        return self.store.list_events(self.name, after=after, turn_id=turn_id)
+
+    # answers
+
+    @cached_property
+    def stage(self) -> Stage:
+        """The champion, loaded and verified, with the memory of corrections beside it."""
+        from feilun.serve.engine import Stage
+
+        stage = Stage(self.name, threads=self.settings.serve.threads)
+        self._seen_release, self._seen_feedback = "", 0
+        self._refresh(stage)
+        return stage
+
+    def refresh(self) -> None:
+        """Take up what other processes did: a new champion, new corrections. Cheap when nothing changed."""
+        self._refresh(self.stage)
+
+    def _refresh(self, stage: Stage) -> None:
+        live = self.store.find_live_release(self.name)
+        if live is not None and live["release_id"] != self._seen_release:
+            stage.swap(self.store.model_path(live["model_id"]))
+            self._seen_release = live["release_id"]
+            # What the champion has learnt from needs no memory; what came after its dataset does.
+            stage.forget()
+            self._seen_feedback = self._learnt_up_to(live["model_id"])
+        if stage.is_ready:
+            new = self.store.list_corrections(self.name, after=self._seen_feedback)
+            if new:
+                stage.remember(self._memories(new))
+                self._seen_feedback = max(int(row["seq"]) for row in new)
+
+    def _learnt_up_to(self, model_id: str) -> int:
+        turn_id = self.store.get_model(self.name, model_id)["turn_id"]
+        return int(self.store.get_turn(turn_id)["last_feedback_seq"])
+
+    def _memories(self, rows: Iterable[dict[str, Any]]) -> list[Any]:
+        from feilun.serve.engine import Correction
+
+        return [
+            Correction(row["feedback_id"], text=self.task.text_of(row["inputs"]), labels=tuple(row["labels"]))
+            for row in rows
+        ]
+
+    def answer(self, inputs: Sequence[dict[str, Any]], *, record: bool = True) -> list[ServedPrediction]:
+        """The champion's answers, each with an id for feedback; written to the store in the background.
+
+        Raises:
+            NoChampion: no model is live yet.
+        """
+        from feilun.feedback import prediction_row
+
+        started = time.perf_counter()
+        model_id, answers = self.stage.predict(inputs)
+        latency_ms = (time.perf_counter() - started) * 1000 / max(len(answers), 1)
+        served = [_served(answer, model_id=model_id, latency_ms=latency_ms) for answer in answers]
+        if record and served:
+            self.store.add_predictions(
+                [
+                    prediction_row(
+                        project=self.name,
+                        prediction_id=prediction.prediction_id,
+                        inputs=given,
+                        example_id=example_id(self.task.text_of(given)),
+                        answer=answer,
+                        model_id=model_id,
+                        latency_ms=latency_ms,
+                    )
+                    for prediction, given, answer in zip(served, inputs, answers, strict=True)
+                ]
+            )
+        return served
+
+    def predict(self, texts: Sequence[str]) -> list[Answer]:
+        """The champion's answers to messages; nothing is recorded."""
+        return self.stage.predict([self.task.inputs_from(text) for text in texts])[1]
+
+    def predict_file(self, path: str | Path, *, out: str | Path) -> FilePrediction:
+        """Answer every row of a file; `out` gets the columns prediction, confidence and decision."""
+        from feilun.data import predict_rows
+
+        column = self.settings.data.sources[0].text if self.settings.data.sources else "text"
+        stage = self.stage
+        counts = predict_rows(Path(path), out=Path(out), text_column=column, answer=self.predict, chunk=PREDICT_CHUNK)
+        return FilePrediction(out=str(out), model_id=stage.model_id, **counts)
+
+    # feedback
+
+    def give_feedback(
+        self,
+        *,
+        prediction_id: str | None = None,
+        label: str | None = None,
+        thumb: str | None = None,
+        text: str | None = None,
+        comment: str | None = None,
+        inputs: dict[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        actor: str = "python",
+    ) -> tuple[dict[str, Any], bool]:
+        """What someone says about a prediction: on disk when this returns, biting at once.
+
+        Returns:
+            The feedback row, and whether it was given before under the same idempotency key.
+        """
+        from feilun.feedback import capture
+
+        row, replayed = capture(
+            self.store,
+            project=self.name,
+            task=self.task,
+            labels=self.labels(),
+            prediction_id=prediction_id,
+            label=label,
+            thumb=thumb,
+            text=text,
+            comment=comment,
+            inputs=inputs,
+            idempotency_key=idempotency_key,
+            actor=actor,
+        )
+        if row["labels"] is not None and "stage" in self.__dict__ and not replayed:
+            self.refresh()
+        return row, replayed
+
+    def import_feedback(self, path: str | Path, *, actor: str = "python") -> int:
+        """Take a file of corrected messages (the columns of the first source) as feedback; how many rows counted."""
+        from feilun.data import read_labelled
+
+        source = self.settings.data.sources[0]
+        n_rows = 0
+        for text, label in read_labelled(Path(path), text=source.text, label=source.label):
+            inputs = self.task.inputs_from(text)
+            self.give_feedback(inputs=inputs, label=label, actor=actor)
+            n_rows += 1
+        return n_rows
+
+    def list_feedback(self, *, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+        return self.store.list_feedback(self.name, after=after, limit=limit)
+
+    def queue(self, *, limit: int = 20) -> list[dict[str, Any]]:
+        """Messages that wait for a person, those that would teach most first."""
+        return self.store.list_queue(self.name, limit=limit)
+
+    def skip(self, prediction_id: str) -> None:
+        self.store.get_prediction(self.name, prediction_id)
+        self.store.skip_in_queue(self.name, prediction_id)
+
+    def labels(self) -> tuple[str, ...]:
+        """The classes that the champion (or else the latest model) knows; empty before the first turn."""
+        model_id = self.store.find_champion(self.name) or next(
+            (model["model_id"] for model in self.store.list_models(self.name, limit=1)), None
+        )
+        if model_id is None:
+            return ()
+        from feilun.models.bundle import read_manifest
+
+        return read_manifest(self.store.model_path(model_id)).labels
+
+    # models and releases
+
+    def report(self, model_id: str | None = None) -> Report:
+        """The report of a model; None: the champion's, or the latest one's while nothing is live."""
+        return Report.model_validate(self.get_model(model_id)["report"])
+
+    def list_models(self, *, limit: int = 100) -> list[dict[str, Any]]:
+        return self.store.list_models(self.name, limit=limit)
+
+    def get_model(self, model_id: str | None = None) -> dict[str, Any]:
+        if model_id is not None:
+            return self.store.get_model(self.name, model_id)
+        champion = self.store.find_champion(self.name)
+        if champion is not None:
+            return self.store.get_model(self.name, champion)
+        latest = self.store.list_models(self.name, limit=1)
+        if not latest:
+            raise NoModel(project=self.name, folder=str(self.folder))
+        return latest[0]
+
+    def verify_model(self, model_id: str | None = None) -> Manifest:
+        """Read every file of a bundle against its checksum."""
+        from feilun.models.bundle import verify_bundle
+
+        return verify_bundle(self.store.model_path(self.get_model(model_id)["model_id"]))
+
+    def export_model(self, model_id: str | None = None, *, out: str | Path) -> Path:
+        """One archive of a verified bundle, to take elsewhere."""
+        from feilun.models.bundle import export_bundle
+
+        return export_bundle(self.store.model_path(self.get_model(model_id)["model_id"]), Path(out))
+
+    def list_releases(self, *, limit: int = 100) -> list[dict[str, Any]]:
+        """The release log, latest first."""
+        return self.store.list_releases(self.name, limit=limit)
+
+    def promote(self, model_id: str, *, actor: str, reason: str = "", override: bool = False) -> dict[str, Any]:
+        """Let a model answer from now on. One that misses the goal needs `override` and a reason.
+
+        Raises:
+            GoalNotMet: the goal is the law.
+            BundleDamaged: the bundle is not what was sealed.
+        """
+        from feilun.release import decide
+
+        self.verify_model(model_id)
+        report = self.report(model_id)
+        decision = decide(report, self.settings.goal, has_champion=False)
+        if not decision.released and not (override and reason):
+            raise GoalNotMet(model_id=model_id, en=decision.en, zh=decision.zh)
+        said = f" {reason}" if reason else ""
+        return self._release(
+            "promote",
+            model_id,
+            actor=actor,
+            reason_code="by_hand" if decision.released else "override",
+            en=f"Promoted by {actor}.{said}" if decision.released else f"Promoted by {actor} over the goal:{said}",
+            zh=f"由 {actor} 上线。{reason}" if decision.released else f"由 {actor} 越过目标上线:{reason}",
+        )
+
+    def rollback(self, *, actor: str, reason: str = "") -> dict[str, Any]:
+        """Go back to the model that answered before the present one; a release like any other.
+
+        Raises:
+            NothingToRollBack: there was none.
+        """
+        live = self.store.find_live_release(self.name)
+        previous = self._model_before(live) if live else None
+        if previous is None:
+            raise NothingToRollBack(project=self.name)
+        self.verify_model(previous)
+        return self._release(
+            "rollback",
+            previous,
+            actor=actor,
+            reason_code="by_hand",
+            en=f"Rolled back by {actor}. {reason}".strip(),
+            zh=f"由 {actor} 回滚。{reason}",
+        )
+
+    def _model_before(self, live: dict[str, Any]) -> str | None:
+        """The model that was live before `live` was: rolling back twice goes two models back, not to and fro."""
+        log = [row for row in self.store.list_releases(self.name, limit=1000) if row["action"] != "reject"]
+        trail: list[str] = []
+        for row in reversed(log):
+            if row["action"] == "promote":
+                trail.append(row["model_id"])
+            elif row["model_id"] in trail:
+                del trail[trail.index(row["model_id"]) + 1 :]
+        earlier = [model_id for model_id in trail if model_id != live["model_id"]]
+        return earlier[-1] if earlier else None
+
+    def _release(self, action: str, model_id: str, **words: str) -> dict[str, Any]:
+        entry = self.store.add_release(self.name, action=action, model_id=model_id, **words)
+        if "stage" in self.__dict__:
+            self.refresh()
+        return entry
+
+
+def _served(answer: Answer, *, model_id: str, latency_ms: float) -> ServedPrediction:
+    return ServedPrediction(
+        prediction_id=new_id("p"),
+        model_version=model_id,
+        latency_ms=round(latency_ms, 3),
+        **{name: getattr(answer, name) for name in Answer.model_fields},
+    )
+
+
+_HEADER = """feilun.toml: the contract of this project. Everything can be rerun from it.
+Turn the wheel: feilun turn    Serve: feilun serve    Every key: docs/en/configuration.md"""
+
+
+def propose_settings(
+    folder: Path,
+    *,
+    data: str | Path,
+    holdout: str | Path | None = None,
+    text: str | None = None,
+    label: str | None = None,
+    language: str | None = None,
+    name: str | None = None,
+) -> FeilunSettings:
+    """The settings `feilun init` would write for a data file; nothing is written."""
+    from feilun.data import inspect_file, make_settings
+
+    guess = inspect_file(Path(data), text=text, label=label)
+    return make_settings(
+        guess,
+        name=name or _name_from(folder),
+        language=language,
+        folder=folder,
+        data_path=Path(data),
+        holdout_path=None if holdout is None else Path(holdout),
+    )
+
+
+def _name_from(folder: Path) -> str:
+    letters = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in folder.name).strip("-_")
+    return letters[:64] or "project"
+
+
+def open_projects(folder: str | Path) -> dict[str, Project]:
+    """The project in `folder`, or all those in its sub-folders, by name.
+
+    Raises:
+        ConfigMissing: there is none.
+    """
+    folder = Path(folder).resolve()
+    if (folder / CONFIG_NAME).is_file():
+        folders = [folder]
+    else:
+        folders = sorted(path.parent for path in folder.glob(f"*/{CONFIG_NAME}"))
+    if not folders:
+        raise ConfigMissing(name=CONFIG_NAME, folder=str(folder))
+    projects = [Project(path) for path in folders]
+    return {project.name: project for project in projects}
+
+
+__all__ = [
+    "GoalNotMet",
+    "NoModel",
+    "NotFound",
+    "NothingToRollBack",
+    "Project",
+    "ProjectExists",
+    "open_projects",
+    "propose_settings",
+    "utc_now",
+]
