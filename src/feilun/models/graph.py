@@ -1,0 +1,199 @@
+"""An ONNX graph of a BERT-family encoder, its pooling and a linear head, from plain arrays.
+
+Only standard operators are written: onnxruntime fuses them when it loads the graph, which measured as fast as
+writing its fused operators by hand, in float32 and in int8, and `quantize_dynamic` knows every type in it.
+
+Names to rely on (compress excludes or replaces nodes by them): the initializers `word_embeddings` and
+`head.weight` (n_hidden, n_classes), the nodes `embeddings/word` (Gather) and `head/logits` (MatMul).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from feilun.models.errors import UnsupportedModel
+from feilun.models.layout import EncoderConfig
+
+OPSET, IR_VERSION = 20, 9  # opset 20 brought Gelu; onnxruntime 1.17 and later reads both
+MAX_GRAPH_BYTES = 2_000_000_000  # one protobuf message ends at 2 GiB
+MASKED = -10_000.0  # added to the scores of padding: e^-10000 is zero in float32, without an infinity
+TINY = 1e-12
+
+Pooling = Literal["mean", "cls"]
+Head = tuple[np.ndarray, np.ndarray]
+
+
+def build_graph(
+    config: EncoderConfig, tensors: Mapping[str, np.ndarray], *, pooling: Pooling, head: Head | None = None
+) -> onnx.ModelProto:
+    """Encoder + pooling + optional linear head as one graph.
+
+    Inputs `input_ids` and `attention_mask` are (batch, seq) int64, padded on the right; output `embedding` is
+    (batch, n_hidden) float32 of unit length and, with a head, `logits` is (batch, n_classes) = embedding·Wᵀ + b.
+
+    Args:
+        tensors: float arrays by the names of a bare encoder, see `feilun.models.layout.read_tensors`.
+        head: weight (n_classes, n_hidden) and bias (n_classes,).
+    Raises:
+        UnsupportedModel: a tensor is missing or has another shape, or the whole exceeds what one file may hold.
+    """
+    build = _Builder(tensors)
+    hidden, bias = _embed(build, config)
+    for layer in range(config.n_layers):
+        hidden = _attend(build, config, layer=layer, hidden=hidden, bias=bias)
+        hidden = _feed_forward(build, config, layer=layer, hidden=hidden)
+    outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", config.n_hidden])]
+    _pool(build, hidden, pooling=pooling)
+    if head is not None:
+        outputs.append(_classify(build, head, n_hidden=config.n_hidden))
+    return _finish(build, outputs)
+
+
+class _Builder:
+    """Collects nodes and initializers; `tensors` is where weights are taken from, shape-checked."""
+
+    def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
+        self.tensors = tensors
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self.names: set[str] = set()
+        self.n_bytes = 0
+
+    def take(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        array = self.tensors.get(name)
+        if array is None or array.shape != shape:
+            found = "nothing" if array is None else f"shape {array.shape}"
+            raise UnsupportedModel(where=name, found=found, expected=f"a tensor of shape {shape}")
+        return array
+
+    def constant(self, name: str, array: np.ndarray) -> str:
+        if name not in self.names:
+            self.n_bytes += array.nbytes
+            if self.n_bytes > MAX_GRAPH_BYTES:
+                raise UnsupportedModel(
+                    where=name, found="a backbone of more than 2 GB", expected=f"at most {MAX_GRAPH_BYTES} bytes"
+                )
+            self.names.add(name)
+            self.initializers.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
+        return name
+
+    def floats(self, name: str, array: np.ndarray) -> str:
+        return self.constant(name, np.asarray(array, dtype=np.float32))
+
+    def ints(self, *values: int) -> str:
+        return self.constant("int/" + "_".join(map(str, values)), np.array(values, dtype=np.int64))
+
+    def node(self, op: str, inputs: list[str], name: str, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
+        return name
+
+    def linear(self, hidden: str, prefix: str, *, n_in: int, n_out: int) -> str:
+        """hidden·Wᵀ + b of the dense layer `prefix`."""
+        weight = self.floats(f"{prefix}.weight", self.take(f"{prefix}.weight", (n_out, n_in)).T)
+        bias = self.floats(f"{prefix}.bias", self.take(f"{prefix}.bias", (n_out,)))
+        product = self.node("MatMul", [hidden, weight], f"{prefix}/matmul")
+        return self.node("Add", [product, bias], f"{prefix}/add")
+
+    def norm(self, hidden: str, prefix: str, *, config: EncoderConfig) -> str:
+        scale, shift = (
+            self.floats(f"{prefix}.{part}", self.take(f"{prefix}.{part}", (config.n_hidden,)))
+            for part in ("weight", "bias")
+        )
+        return self.node(
+            "LayerNormalization", [hidden, scale, shift], f"{prefix}/norm", axis=-1, epsilon=config.layer_norm_eps
+        )
+
+
+def _embed(build: _Builder, config: EncoderConfig) -> tuple[str, str]:
+    """The hidden states before the first layer, and the score bias that hides padding."""
+    words = build.take("embeddings.word_embeddings.weight", (config.vocab_size, config.n_hidden))
+    positions = build.take("embeddings.position_embeddings.weight", (config.max_positions, config.n_hidden))
+    kinds = build.take("embeddings.token_type_embeddings.weight", (config.type_vocab_size, config.n_hidden))
+    # One message is one segment, and positions count up from the offset: both become one table, cut to length.
+    table = build.floats("position_embeddings", positions[config.position_offset :] + kinds[0])
+    word = build.node("Gather", [build.floats("word_embeddings", words), "input_ids"], "embeddings/word", axis=0)
+    length = build.node("Shape", ["input_ids"], "embeddings/length", start=1, end=2)
+    position = build.node("Slice", [table, build.ints(0), length], "embeddings/position")
+    total = build.node("Add", [word, position], "embeddings/sum")
+    hidden = build.norm(total, "embeddings.LayerNorm", config=config)
+
+    mask = build.node("Cast", ["attention_mask"], "mask/float", to=TensorProto.FLOAT)
+    hole = build.node("Sub", [build.floats("one", np.array(1.0)), mask], "mask/padding")
+    score = build.node("Mul", [hole, build.floats("masked", np.array(MASKED))], "mask/score")
+    return hidden, build.node("Unsqueeze", [score, build.ints(1, 2)], "mask/bias")
+
+
+def _attend(build: _Builder, config: EncoderConfig, *, layer: int, hidden: str, bias: str) -> str:
+    prefix, width = f"encoder.layer.{layer}.attention", config.n_hidden
+    per_head = width // config.n_heads
+    parts = {}
+    for part, order in (("query", [0, 2, 1, 3]), ("key", [0, 2, 3, 1]), ("value", [0, 2, 1, 3])):
+        flat = build.linear(hidden, f"{prefix}.self.{part}", n_in=width, n_out=width)
+        split = build.node("Reshape", [flat, build.ints(0, 0, config.n_heads, per_head)], f"{prefix}.self.{part}/split")
+        parts[part] = build.node("Transpose", [split], f"{prefix}.self.{part}/heads", perm=order)
+    scores = build.node("MatMul", [parts["query"], parts["key"]], f"{prefix}/scores")
+    scale = build.floats("score_scale", np.array(per_head**-0.5))
+    scaled = build.node("Mul", [scores, scale], f"{prefix}/scaled")
+    seen = build.node("Add", [scaled, bias], f"{prefix}/seen")
+    share = build.node("Softmax", [seen], f"{prefix}/share", axis=-1)
+    context = build.node("MatMul", [share, parts["value"]], f"{prefix}/context")
+    rows = build.node("Transpose", [context], f"{prefix}/rows", perm=[0, 2, 1, 3])
+    joined = build.node("Reshape", [rows, build.ints(0, 0, width)], f"{prefix}/joined")
+    out = build.linear(joined, f"{prefix}.output.dense", n_in=width, n_out=width)
+    total = build.node("Add", [out, hidden], f"{prefix}.output/sum")
+    return build.norm(total, f"{prefix}.output.LayerNorm", config=config)
+
+
+def _feed_forward(build: _Builder, config: EncoderConfig, *, layer: int, hidden: str) -> str:
+    prefix = f"encoder.layer.{layer}"
+    wide = build.linear(hidden, f"{prefix}.intermediate.dense", n_in=config.n_hidden, n_out=config.n_ffn)
+    if config.activation == "relu":
+        active = build.node("Relu", [wide], f"{prefix}.intermediate/activation")
+    else:
+        approximate = "none" if config.activation == "gelu" else "tanh"
+        active = build.node("Gelu", [wide], f"{prefix}.intermediate/activation", approximate=approximate)
+    out = build.linear(active, f"{prefix}.output.dense", n_in=config.n_ffn, n_out=config.n_hidden)
+    total = build.node("Add", [out, hidden], f"{prefix}.output/sum")
+    return build.norm(total, f"{prefix}.output.LayerNorm", config=config)
+
+
+def _pool(build: _Builder, hidden: str, *, pooling: Pooling) -> None:
+    if pooling == "cls":
+        first = build.constant("int/first", np.array(0, dtype=np.int64))
+        pooled = build.node("Gather", [hidden, first], "pooling/first", axis=1)
+    else:
+        # The sum over real tokens; its length is divided away below, so the mean need not be taken.
+        weights = build.node("Unsqueeze", ["mask/float", build.ints(1)], "pooling/weights")
+        total = build.node("MatMul", [weights, hidden], "pooling/total")
+        pooled = build.node("Squeeze", [total, build.ints(1)], "pooling/sum")
+    length = build.node("ReduceL2", [pooled, build.ints(1)], "pooling/length", keepdims=1)
+    safe = build.node("Max", [length, build.floats("tiny", np.array(TINY))], "pooling/safe_length")
+    build.node("Div", [pooled, safe], "embedding")
+
+
+def _classify(build: _Builder, head: Head, *, n_hidden: int) -> onnx.ValueInfoProto:
+    weight, bias = head
+    if weight.ndim != 2 or weight.shape[1] != n_hidden or bias.shape != weight.shape[:1]:
+        raise UnsupportedModel(
+            where="head", found=f"shapes {weight.shape} and {bias.shape}", expected=f"(n, {n_hidden}) and (n,)"
+        )
+    product = build.node("MatMul", ["embedding", build.floats("head.weight", weight.T)], "head/logits")
+    build.node("Add", [product, build.floats("head.bias", bias)], "logits")
+    return helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", weight.shape[0]])
+
+
+def _finish(build: _Builder, outputs: list[onnx.ValueInfoProto]) -> onnx.ModelProto:
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "seq"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    graph = helper.make_graph(build.nodes, "feilun_encoder", inputs, outputs)
+    graph.initializer.extend(build.initializers)
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="feilun"
+    )
