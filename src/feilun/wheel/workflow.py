@@ -91,6 +91,8 @@ def run_turn(store: Store, *, folder: Path, turn_id: str) -> None:
 
 
 def _config(store: Store, project: str) -> DBOSConfig:
+    import pysqlite3
+
     sqlite = store.url.startswith("sqlite")
     return DBOSConfig(
         name="feilun",
@@ -100,6 +102,7 @@ def _config(store: Store, project: str) -> DBOSConfig:
         application_version=STEPS_VERSION,
         serializer=DBOSPortableJSONSerializer(),  # its default would be pickle
         log_level="ERROR",
+        db_engine_kwargs={"module": pysqlite3} if sqlite else {},  # the mended SQLite, as in feilun.store.database
     )
 
 
