@@ -1,0 +1,95 @@
+"""`feilun data`: what is in the files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from feilun.cli.shared import HERE, AsJson, Folder, new_app, open_project, result, table, words
+from feilun.errors import language
+
+if TYPE_CHECKING:
+    from feilun.records import DataReport
+
+app = new_app(help="Look at the data that a project learns from.")
+MOST_SHOWN = 20  # rows of one kind in the report for people; --json has them all
+
+
+@app.command()
+def check(folder: Folder = HERE, as_json: AsJson = False) -> None:
+    """Read every source and print what a person should know before training: bad rows, duplicates, leaks, classes.
+
+    Nothing is written.
+
+    \b
+    Examples:
+      feilun data check
+      feilun data check support --json
+    """
+    with open_project(folder) as project:
+        result(project.check_data(), as_json=as_json, human=show_check)
+
+
+@app.command()
+def show(
+    folder: Folder = HERE,
+    limit: Annotated[int, typer.Option(min=1, help="Most turns to list.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the datasets that turns have made: each is an immutable snapshot, its id the hash of its content.
+
+    \b
+    Examples:
+      feilun data show support
+    """
+    with open_project(folder) as project:
+        turns = [turn for turn in project.list_turns() if turn["dataset_id"]][:limit]
+        rows = [{key: turn[key] for key in ("dataset_id", "turn_id", "model_id", "created_at")} for turn in turns]
+        result(rows, as_json=as_json, human=_show_datasets)
+
+
+def show_check(report: DataReport) -> None:
+    """The data report for a person: counts, then each kind of trouble with where it is, then advice."""
+    typer.echo(
+        words(
+            "data.counts",
+            n_rows=report.n_rows,
+            n_train=report.n_train,
+            n_holdout=report.n_holdout,
+            n_unlabelled=report.n_unlabelled,
+            n_corrections=report.n_corrections,
+            n_set_aside=report.n_set_aside,
+        )
+    )
+    for source, encoding in report.encodings.items():
+        typer.echo(words("data.encoding", source=source, encoding=encoding))
+    _show_set_aside(report)
+    for name in ("exact_duplicates", "near_duplicates", "conflicts", "leaks"):
+        n_pairs, pairs = getattr(report, f"n_{name}"), getattr(report, name)
+        if n_pairs:
+            typer.echo("\n" + words(f"data.{name}", n=n_pairs))
+            for one, other in pairs[:MOST_SHOWN]:
+                typer.echo(f"  {one}  {other}")
+    if report.class_counts:
+        typer.echo()
+        counts = sorted(report.class_counts.items(), key=lambda item: (-item[1], item[0]))
+        rows = [(label, n, report.holdout_counts.get(label, 0)) for label, n in counts]
+        table(rows, columns=("label", "n_train", "n_holdout"))
+    for advice in report.advice_zh if language() == "zh" else report.advice_en:
+        typer.echo("\n" + words("data.advice", advice=advice))
+
+
+def _show_set_aside(report: DataReport) -> None:
+    if not report.n_set_aside:
+        return
+    typer.echo("\n" + words("data.set_aside", n=report.n_set_aside))
+    for row in report.set_aside[:MOST_SHOWN]:
+        typer.echo(f"  {row.source}:{row.row}  {row.zh if language() == 'zh' else row.en}")
+
+
+def _show_datasets(rows: list[dict[str, Any]]) -> None:
+    table(
+        [(row["dataset_id"], row["turn_id"], row["model_id"], row["created_at"]) for row in rows],
+        columns=("dataset_id", "turn_id", "model_id", "created_at"),
+    )

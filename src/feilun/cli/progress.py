@@ -1,0 +1,157 @@
+"""A turn as it happens, on stderr: a live panel on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from feilun.cli.shared import words
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from feilun.records import Event
+
+# The order of the wheel; a step that a later release adds is appended when its first event comes.
+STEPS = ("data", "train", "compress", "evaluate", "seal", "release")
+REFRESH_PER_S = 8
+
+
+@dataclass
+class TurnView:
+    """What is known of a turn from its events. Feeding it the same events gives the same view."""
+
+    turn_id: str = ""
+    steps: dict[str, dict[str, Any] | None] = field(default_factory=lambda: dict.fromkeys(STEPS))
+    running: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+    candidates: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def apply(self, event: Event) -> None:
+        """Take one event in; kinds it does not know are left aside."""
+        self.turn_id = event.turn_id or self.turn_id
+        step = str(event.data.get("step", ""))
+        if event.kind == "step.start":
+            self.running, self.detail = step, {}
+            self.steps.setdefault(step, None)
+        elif event.kind == "step.done":
+            self.steps[step] = event.data
+            self.running, self.detail = "", {}
+        elif event.kind.startswith("turn."):
+            self.running, self.detail = "", {}
+        elif "." in event.kind:
+            self.detail = {"kind": event.kind} | event.data
+            if "candidate" in event.data:
+                self.candidates[str(event.data["candidate"])] = event.data
+
+
+def line_of(event: Event) -> str:
+    """One plain line for an event; empty for kinds a person need not see one by one."""
+    data = event.data
+    if event.kind == "step.start":
+        return words("progress.step_start", step=step_name(data["step"]))
+    if event.kind == "step.done":
+        outcome = outcome_of(str(data["step"]), data)
+        return words("progress.step_done", step=step_name(data["step"]), wall_s=data.get("wall_s", 0), outcome=outcome)
+    if event.kind == "turn.failed":
+        return words("progress.failed", step=step_name(data["step"]))
+    return "  " + detail_of({"kind": event.kind} | data) if event.kind.startswith("train.") else ""
+
+
+def step_name(step: str) -> str:
+    try:
+        return words(f"step.{step}")
+    except KeyError:
+        return step
+
+
+def outcome_of(step: str, data: dict[str, Any]) -> str:
+    """What a finished step came to, in a few words."""
+    known = {
+        "data": ("n_train", "n_holdout", "n_classes", "n_corrections"),
+        "train": ("chosen", "n_candidates"),
+        "compress": ("precision", "size_mb", "p50_ms"),
+        "evaluate": ("accuracy", "macro_f1"),
+        "seal": ("model_id",),
+        "release": ("reason_code",),
+    }
+    return _pairs(data, known.get(step, ()))
+
+
+def detail_of(data: dict[str, Any]) -> str:
+    """What a running step says about itself: candidate, epoch, loss and whatever else is a number or a short word."""
+    left_out = {"kind", "step", "en", "zh", "params", "turn_id"}
+    return _pairs(data, [key for key in data if key not in left_out])
+
+
+def _pairs(data: dict[str, Any], keys: Any) -> str:
+    shown = []
+    for key in keys:
+        value = data.get(key)
+        if isinstance(value, float):
+            value = f"{value:.4g}"
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            shown.append(f"{key} {value}")
+    return " · ".join(shown)
+
+
+class Progress:
+    """Follows a turn; give it to `on_event`. Use it in a `with`, so that the terminal is left tidy.
+
+    quiet: say nothing (for --json in a pipe the plain lines still go to stderr, as they are not the result).
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.view = TurnView()
+        self._quiet = quiet
+        self._started: dict[str, float] = {}
+        self._live: Any = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty() and not self._quiet:
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(stderr=True)
+            self._live = Live(get_renderable=self._panel, console=console, refresh_per_second=REFRESH_PER_S)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        self.view.apply(event)
+        if event.kind == "step.start":
+            self._started[str(event.data["step"])] = time.monotonic()
+        if self._live is None and not self._quiet:
+            line = line_of(event)
+            if line:
+                typer.echo(line, err=True)
+
+    def _panel(self) -> RenderableType:
+        from rich.spinner import Spinner
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2))
+        for step, outcome in self.view.steps.items():
+            if step == self.view.running:
+                seconds = time.monotonic() - self._started.get(step, time.monotonic())
+                mark: Any = Spinner("dots")
+                row = (f"{seconds:.0f} s", Text(detail_of(self.view.detail), style="cyan"))
+            elif outcome is not None:
+                mark = Text("✓", style="green")
+                row = (f"{outcome.get('wall_s', 0):.1f} s", Text(outcome_of(step, outcome)))
+            else:
+                mark, row = Text("·", style="dim"), ("", Text(""))
+            table.add_row(mark, step_name(step), *row)
+        return table
