@@ -80,8 +80,13 @@ def test_the_queue_shows_a_message_once_and_a_label_closes_all_its_twins(store):
     assert {row["prediction_id"] for row in store.list_queue("support")} == {"p2", "p3"}
     give(store, "p1", labels=["delivery"])
     assert [row["prediction_id"] for row in store.list_queue("support")] == ["p3"]
-    store.skip_in_queue("support", "p3")
-    assert store.list_queue("support") == []
+    assert store.count_queue("support") == 1
+
+
+def test_a_skipped_message_leaves_the_queue_with_its_twins_and_no_other(store):
+    store.add_predictions([prediction(1, example_id="same"), prediction(2, example_id="same"), prediction(3)]).result()
+    store.skip_in_queue("support", "p2")
+    assert [row["prediction_id"] for row in store.list_queue("support")] == ["p3"]
 
 
 def test_many_writers_lose_and_double_nothing(store, tmp_path):

@@ -134,7 +134,7 @@ predictions = sa.Table(
     sa.Column("alternatives", sa.JSON, nullable=False),
     # How much a label would teach; the review queue is ordered by it.
     sa.Column("teach", sa.Float, nullable=False),
-    sa.Column("queue_state", sa.String(12), nullable=False),  # open, labelled, skipped
+    sa.Column("queue_state", sa.String(12), nullable=False),  # none, open, labelled, skipped
     sa.Column("latency_ms", sa.Float, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Index("ix_predictions_queue", "project", "queue_state", "teach"),

@@ -127,13 +127,24 @@ class TrafficVerbs(Verbs):
         return self._list(query.order_by(t.predictions.c.teach.desc(), t.predictions.c.seq).limit(min(limit, MAX_PAGE)))
 
     def skip_in_queue(self, project: str, prediction_id: str) -> None:
-        """Put a message out of the review queue without a label."""
+        """Put a message, however often it was asked, out of the review queue without a label."""
+        example = sa.select(t.predictions.c.example_id).where(
+            t.predictions.c.project == project, t.predictions.c.prediction_id == prediction_id
+        )
         query = t.predictions.update().where(
             t.predictions.c.project == project,
-            t.predictions.c.prediction_id == prediction_id,
+            t.predictions.c.example_id == example.scalar_subquery(),
             t.predictions.c.queue_state == "open",
         )
         self.writer.write(lambda c: c.execute(query.values(queue_state="skipped")))
+
+    def count_queue(self, project: str) -> int:
+        """Predictions that wait for a person; answered from an index."""
+        query = sa.select(sa.func.count().label("n")).where(
+            t.predictions.c.project == project, t.predictions.c.queue_state == "open"
+        )
+        row = self._find(query)
+        return int(row["n"]) if row else 0
 
     def count_traffic(self, project: str) -> dict[str, int]:
         """Counts by decision and queue state: predictions, handed_over, open, feedback, corrections."""

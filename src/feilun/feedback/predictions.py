@@ -1,0 +1,80 @@
+"""The row of a served prediction: what was answered, and how much a label on it would teach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from feilun.records import Answer
+from feilun.store import utc_now
+
+HAND_OVER_TEACHES = 0.4
+# Out-of-scope messages teach most: a class that is missing, or what the model should learn to refuse.
+OUT_OF_SCOPE_TEACHES = 0.5
+
+
+def prediction_row(
+    *,
+    project: str,
+    inputs: dict[str, Any],
+    example_id: str,
+    answer: Answer,
+    model_id: str,
+    latency_ms: float,
+    prediction_id: str,
+) -> dict[str, Any]:
+    """A row for `store.add_predictions`.
+
+    `queue_state` is "open" for every hand-over, so that a person sees it, and "none" for every confident answer.
+    """
+    return {
+        "prediction_id": prediction_id,
+        "project": project,
+        "model_id": model_id,
+        "inputs": inputs,
+        "example_id": example_id,
+        "labels": list(answer.labels),
+        "confidence": answer.confidence,
+        "decision": answer.decision,
+        "reason": answer.reason,
+        "alternatives": [list(pair) for pair in answer.alternatives],
+        "teach": teach_score(answer),
+        "queue_state": "open" if answer.decision == "hand_over" else "none",
+        "latency_ms": latency_ms,
+        "created_at": utc_now(),
+    }
+
+
+def teach_score(answer: Answer) -> float:
+    """How much a person's label on `answer` would teach, in [0, 1]; the review queue is ordered by it.
+
+    Half of it is doubt; being handed over adds the rest, so that no confident answer comes before a hand-over. An
+    answer from memory teaches nothing: a person has spoken on it already.
+
+    Source:
+        Margin sampling: Scheffer et al. 2001, "Active Hidden Markov Models for Information Extraction";
+        least confidence where labels do not compete: Settles 2009, "Active Learning Literature Survey".
+    """
+    if answer.reason == "memory":
+        return 0.0
+    bonus = 0.0
+    if answer.decision == "hand_over":
+        bonus = OUT_OF_SCOPE_TEACHES if answer.reason == "out_of_scope" else HAND_OVER_TEACHES
+    return bonus + 0.5 * _doubt(answer)
+
+
+def _doubt(answer: Answer) -> float:
+    """In [0, 1]: how little sets the best answer apart from the next.
+
+    Where one label wins, its probability is the confidence, and the margin to the runner-up tells. Where several
+    labels may apply, each is a yes or no of its own and the confidence, that of the least sure one, is at least 0.5.
+    """
+    best = answer.alternatives[0] if answer.alternatives else None
+    one_wins = best is not None and answer.labels == (best[0],) and abs(best[1] - answer.confidence) < 1e-6
+    if one_wins:
+        runner_up = answer.alternatives[1][1] if len(answer.alternatives) > 1 else 0.0
+        return _clip(1 - (answer.confidence - runner_up))
+    return _clip(2 * (1 - answer.confidence))
+
+
+def _clip(value: float) -> float:
+    return min(max(value, 0.0), 1.0)
