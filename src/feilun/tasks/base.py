@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
@@ -69,6 +69,9 @@ class Task(Protocol):
     def log_loss(self, probs: np.ndarray, targets: np.ndarray) -> float:
         """Mean negative log-likelihood of the targets; what calibration minimises."""
 
+    def given(self, probs: np.ndarray, thresholds: Thresholds | None = None) -> np.ndarray:
+        """(n, c) bool: the labels that each answer carries."""
+
     def correct(self, probs: np.ndarray, targets: np.ndarray, thresholds: Thresholds | None = None) -> np.ndarray:
         """(n,) bool: whether each answer is right; the paired test and the thresholds stand on it."""
 
@@ -77,6 +80,19 @@ class Task(Protocol):
 
     def metrics(self, probs: np.ndarray, targets: np.ndarray, thresholds: Thresholds | None = None) -> dict[str, float]:
         """The task's metrics by name; the first is the headline."""
+
+    def resampled_metrics(
+        self,
+        probs: np.ndarray,
+        targets: np.ndarray,
+        thresholds: Thresholds | None = None,
+        *,
+        weights: Iterable[np.ndarray],
+    ) -> dict[str, np.ndarray]:
+        """The same metrics, each (b,), on b resamples of the rows: intervals stand on it.
+
+        `weights` comes in blocks (b_i, n) float32 that say how often each row was drawn; the sum of the b_i is b.
+        """
 
     # answer
     def answer(self, probs: np.ndarray, labels: Sequence[str], thresholds: Thresholds) -> Answer:

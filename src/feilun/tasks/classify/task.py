@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from feilun.config import TaskSettings
 from feilun.records import Answer, Example, Thresholds
 from feilun.tasks.classify.head import fit_linear
-from feilun.tasks.classify.measure import classification_metrics
+from feilun.tasks.classify.measure import classification_metrics, resampled_classification_metrics
 
 N_ALTERNATIVES = 3
 _WORD_BREAKS = re.compile(r"[_\-./:]+|(?<=[a-z])(?=[A-Z])")
@@ -95,8 +95,15 @@ class ClassifyTask:
         known = targets.sum(axis=1) > 0
         return float(-(targets[known] * np.log(p[known])).sum(axis=1).mean()) if known.any() else 0.0
 
+    def given(self, probs: np.ndarray, thresholds: Thresholds | None = None) -> np.ndarray:
+        if self.settings.multi_label:
+            return np.asarray(probs >= (thresholds.label if thresholds else 0.5))
+        given = np.zeros(probs.shape, dtype=bool)
+        given[np.arange(len(probs)), probs.argmax(axis=1)] = True
+        return given
+
     def correct(self, probs: np.ndarray, targets: np.ndarray, thresholds: Thresholds | None = None) -> np.ndarray:
-        return np.asarray((self._given(probs, thresholds) == (targets > 0)).all(axis=1))
+        return np.asarray((self.given(probs, thresholds) == (targets > 0)).all(axis=1))
 
     def confidence(self, probs: np.ndarray) -> np.ndarray:
         if self.settings.multi_label:
@@ -105,14 +112,24 @@ class ClassifyTask:
         return np.asarray(probs.max(axis=1))
 
     def metrics(self, probs: np.ndarray, targets: np.ndarray, thresholds: Thresholds | None = None) -> dict[str, float]:
-        return classification_metrics(self._given(probs, thresholds), probs, targets)
+        return classification_metrics(self.given(probs, thresholds), probs, targets)
+
+    def resampled_metrics(
+        self,
+        probs: np.ndarray,
+        targets: np.ndarray,
+        thresholds: Thresholds | None = None,
+        *,
+        weights: Iterable[np.ndarray],
+    ) -> dict[str, np.ndarray]:
+        return resampled_classification_metrics(self.given(probs, thresholds), probs, targets, weights)
 
     # answer
 
     def answer(self, probs: np.ndarray, labels: Sequence[str], thresholds: Thresholds) -> Answer:
         row = probs[None, :]
         confidence = float(self.confidence(row)[0])
-        given = tuple(labels[i] for i in np.flatnonzero(self._given(row, thresholds)[0]))
+        given = tuple(labels[i] for i in np.flatnonzero(self.given(row, thresholds)[0]))
         outside = thresholds.out_of_scope is not None and confidence < thresholds.out_of_scope
         sure = confidence >= thresholds.answer and not outside
         best = np.argsort(-probs, kind="stable")[:N_ALTERNATIVES]
@@ -124,11 +141,3 @@ class ClassifyTask:
             reason="out_of_scope" if outside else "confident" if sure else "unsure",
             alternatives=tuple((labels[i], float(probs[i])) for i in best),
         )
-
-    def _given(self, probs: np.ndarray, thresholds: Thresholds | None) -> np.ndarray:
-        """(n, c) bool: the labels that the answers carry."""
-        if self.settings.multi_label:
-            return np.asarray(probs >= (thresholds.label if thresholds else 0.5))
-        given = np.zeros(probs.shape, dtype=bool)
-        given[np.arange(len(probs)), probs.argmax(axis=1)] = True
-        return given

@@ -1,0 +1,41 @@
+"""What can go wrong when a model is judged."""
+
+from __future__ import annotations
+
+from feilun.errors import FeilunError
+
+
+class HoldoutEmpty(FeilunError):
+    """The holdout has no labelled row inside the label set, so nothing can be judged."""
+
+    code, kind = "evaluate.holdout_empty", "invalid"
+    en = (
+        "None of the {n_rows} holdout rows carries a label of a class, so the model cannot be judged. Add labelled "
+        "rows to the holdout file, or raise [data] holdout_fraction."
+    )
+    zh = (
+        "留出集的 {n_rows} 行中没有任何一行带有类别标签，无法评判模型。"
+        "请在留出文件中加入已标注的行，或调大 [data] holdout_fraction。"
+    )
+
+
+class ShapeMismatch(FeilunError):
+    """Two arrays that belong together differ in shape."""
+
+    code, kind = "evaluate.shape_mismatch", "invalid"
+    en = "{what} has shape {found}, expected {expected}. The files of this turn do not belong together: turn again."
+    zh = "{what} 的形状是 {found}，应为 {expected}。这一轮的文件彼此不匹配，请重新运行这一轮。"
+
+
+class LogitsNotFinite(FeilunError):
+    """A model gives NaN or infinity; it must never be released."""
+
+    code, kind = "evaluate.logits_not_finite", "invalid"
+    en = (
+        "{what} has {n_rows} row(s) that are not finite numbers, so the model is broken. Lower "
+        "[train.tune] learning_rate, or set [compress] int8 = false, and turn again."
+    )
+    zh = (
+        "{what} 中有 {n_rows} 行不是有限数值，说明模型已损坏。"
+        "请调低 [train.tune] learning_rate，或设置 [compress] int8 = false，然后重新运行这一轮。"
+    )

@@ -1,0 +1,288 @@
+"""The report as a person reads it: Markdown, English or Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from feilun.evaluate.words import WORDS
+from feilun.records import CandidateResult, Interval, Report
+
+N_CLASSES, N_PAIRS = 10, 10
+
+
+def describe(report: Report, lang: str) -> str:
+    """Markdown for `feilun report` and for the model card inside the bundle.
+
+    Figures first, then what to do about them, then where everything comes from. It names classes and example ids,
+    never a message's text.
+
+    Args:
+        lang: "zh" for Chinese; anything else is English.
+    """
+    page = _Page("zh" if lang == "zh" else "en")
+    _headline(page, report)
+    _warnings(page, report)
+    _metrics(page, report)
+    _answering(page, report)
+    _scope(page, report)
+    _champion(page, report)
+    _classes(page, report)
+    _confused(page, report)
+    _calibration(page, report)
+    _shipped(page, report)
+    _leaderboard(page, report)
+    _provenance(page, report)
+    return page.text()
+
+
+class _Page:
+    """Lines of Markdown in one language."""
+
+    def __init__(self, lang: str) -> None:
+        self.lang, self.words, self.lines = lang, WORDS[lang], list[str]()
+
+    def text(self) -> str:
+        return "\n".join(self.lines).strip() + "\n"
+
+    def heading(self, key: str, *, depth: int = 2) -> None:
+        self.lines += ["", "#" * depth + " " + self.words[key], ""]
+
+    def say(self, key: str, **fields: Any) -> None:
+        self.lines += [self.words[key].format(**fields), ""]
+
+    def table(self, key: str, rows: Iterable[Iterable[str]], **fields: Any) -> None:
+        head = self.words[key].format(**fields)
+        self.lines += [head, "|---" * (head.count("|") - 1) + "|"]
+        self.lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+        self.lines.append("")
+
+    def percent(self, fraction: float, *, digits: int = 1) -> str:
+        return f"{100 * fraction:.{digits}f}" + (" %" if self.lang == "en" else "%")
+
+    def level(self, interval: Interval) -> str:
+        return f"{100 * interval.level:g}" + (" %" if self.lang == "en" else "%")
+
+    def span(self, interval: Interval) -> str:
+        return f"{self.percent(interval.low)} – {self.percent(interval.high)}"
+
+    def bounds(self, interval: Interval) -> dict[str, str]:
+        return {"low": self.percent(interval.low), "high": self.percent(interval.high)}
+
+    def metric(self, name: str) -> str:
+        return self.words.get(name, name)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _points(fraction: float, *, sign: bool = False) -> str:
+    return f"{100 * fraction:{'+' if sign else ''}.1f}"
+
+
+def n_judged(report: Report) -> int:
+    """The holdout rows that the metrics are over: those in scope, which the reliability bins count."""
+    return sum(b.n_examples for b in report.calibration.bins) or report.n_holdout
+
+
+def _headline(page: _Page, report: Report) -> None:
+    page.heading("title", depth=1)
+    name, interval = next(iter(report.metrics.items()))
+    page.say(
+        "headline" if name == "accuracy" else "headline_other",
+        **({} if name == "accuracy" else {"name": page.metric(name)}),
+        value=page.percent(interval.value),
+        n=f"{n_judged(report):,}",
+        level=page.level(interval),
+        **page.bounds(interval),
+    )
+    page.say("trained_on", n_train=f"{report.n_train:,}", n_classes=f"{report.n_classes:,}")
+
+
+def _warnings(page: _Page, report: Report) -> None:
+    warnings = report.warnings_zh if page.lang == "zh" else report.warnings_en
+    if warnings:
+        page.heading("warnings")
+        page.lines += [f"- {warning}" for warning in warnings]
+
+
+def _metrics(page: _Page, report: Report) -> None:
+    page.heading("metrics")
+    rows = [(page.metric(name), page.percent(i.value), page.span(i)) for name, i in report.metrics.items()]
+    page.table("metric_head", rows, level=page.level(next(iter(report.metrics.values()))))
+
+
+def _answering(page: _Page, report: Report) -> None:
+    page.heading("answering")
+    lines = report.thresholds
+    if lines.expected_answer_rate > 0:
+        page.say(
+            "answers",
+            rate=page.percent(lines.expected_answer_rate),
+            wrong=page.percent(lines.expected_error_rate),
+            limit=page.percent(lines.max_error_rate),
+            threshold=f"{lines.answer:.3f}",
+        )
+        page.say("promised" if lines.guaranteed else "aimed")
+    else:
+        page.say("answers_none", limit=page.percent(lines.max_error_rate))
+    if lines.label != 0.5:
+        page.say("label_threshold", value=f"{lines.label:.3f}")
+    page.say("memory", value=f"{lines.memory:.3f}")
+
+
+def _scope(page: _Page, report: Report) -> None:
+    found, threshold = report.out_of_scope, report.thresholds.out_of_scope
+    if found is None or threshold is None:
+        return
+    page.heading("scope")
+    page.say(
+        "scope_text",
+        n=f"{found.n_examples:,}",
+        recall=page.percent(found.recall),
+        accuracy=page.percent(found.in_scope_accuracy),
+        threshold=f"{threshold:.3f}",
+        auroc=page.percent(found.auroc.value),
+        fpr95=page.percent(found.fpr95),
+        **page.bounds(found.auroc),
+    )
+
+
+def _champion(page: _Page, report: Report) -> None:
+    comparison = report.comparison
+    if comparison is None:
+        return
+    page.heading("champion")
+    page.say(
+        "champion_text",
+        n=f"{comparison.n_rows:,}",
+        champion_id=comparison.champion_id,
+        champion=page.percent(comparison.champion),
+        challenger=page.percent(comparison.challenger),
+        n_fixed=f"{comparison.n_fixed:,}",
+        n_broken=f"{comparison.n_broken:,}",
+        difference=_points(comparison.difference.value, sign=True),
+        low=_points(comparison.difference.low, sign=True),
+        high=_points(comparison.difference.high, sign=True),
+        p=f"{comparison.p_value:.2g}",
+    )
+
+
+def _classes(page: _Page, report: Report) -> None:
+    seen = sorted((c for c in report.per_class if c.n_examples), key=lambda c: (c.f1.value, -c.n_examples, c.label))
+    if not seen:
+        return
+    page.heading("classes")
+    page.table(
+        "class_head",
+        [
+            (
+                c.label,
+                f"{c.n_examples:,}",
+                page.percent(c.precision.value),
+                page.percent(c.recall.value),
+                page.percent(c.f1.value),
+                page.span(c.f1),
+            )
+            for c in seen[:N_CLASSES]
+        ],
+    )
+
+
+def _confused(page: _Page, report: Report) -> None:
+    if not report.confused:
+        return
+    nothing = page.words["nothing"]
+    page.heading("confused")
+    page.table(
+        "confused_head",
+        [
+            (pair.gold or nothing, pair.predicted or nothing, f"{pair.count:,}", ", ".join(pair.example_ids))
+            for pair in report.confused[:N_PAIRS]
+        ],
+    )
+
+
+def _calibration(page: _Page, report: Report) -> None:
+    found = report.calibration
+    page.heading("calibration")
+    if found.source == "none":
+        page.say("calibration_none")
+    else:
+        page.say(
+            "calibration_text",
+            after=_points(found.ece_after.value),
+            low=_points(found.ece_after.low),
+            high=_points(found.ece_after.high),
+            before=_points(found.ece_before),
+            temperature=f"{found.temperature:.3g}",
+            n=f"{found.n_examples:,}",
+        )
+    page.table(
+        "bin_head",
+        [
+            (
+                f"{b.low:.2f} – {b.high:.2f}",
+                f"{b.n_examples:,}",
+                page.percent(b.confidence),
+                page.percent(b.accuracy),
+            )
+            for b in found.bins
+        ],
+    )
+
+
+def _shipped(page: _Page, report: Report) -> None:
+    parity = report.parity
+    page.heading("shipped")
+    page.say(
+        "shipped_text",
+        precision=parity.precision,
+        size=f"{parity.size_mb:.1f}",
+        float_size=f"{parity.float_size_mb:.1f}",
+        p50=f"{parity.p50_ms:.1f}",
+        p99=f"{parity.p99_ms:.1f}",
+        n=f"{parity.n_rows:,}",
+        agreement=page.percent(parity.agreement),
+        accuracy=page.percent(parity.shipped_accuracy),
+        float_accuracy=page.percent(parity.float_accuracy),
+    )
+    note = parity.note_zh if page.lang == "zh" else parity.note_en
+    if note:
+        page.lines += [note, ""]
+
+
+def _leaderboard(page: _Page, report: Report) -> None:
+    if report.leaderboard:
+        page.heading("leaderboard")
+        page.table("leaderboard_head", [_candidate(page, candidate) for candidate in report.leaderboard])
+
+
+def _candidate(page: _Page, candidate: CandidateResult) -> tuple[str, ...]:
+    score = next(iter(candidate.validation.items()), None)
+    state = page.words["chosen"] if candidate.chosen else page.words[f"state_{candidate.status}"]
+    note = candidate.note_zh if page.lang == "zh" else candidate.note_en
+    return (
+        candidate.method,
+        ", ".join(f"{name}={value}" for name, value in candidate.params.items()),
+        f"{page.metric(score[0])} {page.percent(score[1])}" if score else "–",
+        f"{candidate.cpu_s:.1f}",
+        f"{state}: {note}" if note else state,
+    )
+
+
+def _provenance(page: _Page, report: Report) -> None:
+    page.heading("provenance")
+    facts = {
+        "model_id": report.model_id,
+        "turn_id": report.turn_id,
+        "dataset_id": report.dataset_id,
+        "config_hash": report.config_hash,
+        "seed": str(report.seed),
+        "code_version": report.code_version,
+        "created_at": report.created_at.isoformat(timespec="seconds"),
+        "backbone": f"{report.backbone.alias} ({report.backbone.fingerprint[:16]})",
+        "licence": report.backbone.licence,
+    }
+    page.table("provenance_head", [(page.words[name], value) for name, value in facts.items() if value])

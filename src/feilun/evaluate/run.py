@@ -1,0 +1,277 @@
+"""The one function the wheel calls: everything the report says about a model, from arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from feilun.config import EvaluateSettings
+from feilun.evaluate.advice import FEW_VALIDATION, SMALL_HOLDOUT, Warnings
+from feilun.evaluate.arrays import ChampionView, Judgement, ValidationArrays, align, check_logits
+from feilun.evaluate.calibration import ece_interval, expected_calibration_error, fit_temperature, reliability_bins
+from feilun.evaluate.classes import confused_pairs, per_class_metrics
+from feilun.evaluate.errors import HoldoutEmpty, ShapeMismatch
+from feilun.evaluate.intervals import Resamples, bootstrap_interval, wilson
+from feilun.evaluate.paired import compare
+from feilun.evaluate.scope import MIN_OUTSIDE, judge_scope, scope_threshold
+from feilun.evaluate.thresholds import AnswerThreshold, answer_threshold, label_threshold, memory_threshold
+from feilun.records import Calibration, Comparison, Example, Interval, OutOfScope, Thresholds
+from feilun.tasks import Task
+
+
+@dataclass(frozen=True)
+class _Holdout:
+    """The labelled holdout rows. `space` is the model's labels and, after them, those only the holdout knows."""
+
+    rows: tuple[Example, ...]
+    kept: np.ndarray  # (n_holdout,) bool, the labelled ones
+    outside: np.ndarray  # (n,) bool, out of scope
+    space: tuple[str, ...]
+    unknown: tuple[str, ...]
+    n_unknown_rows: int
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    """What the out-of-fold rows teach: temperature and thresholds."""
+
+    temperature: float
+    thresholds: Thresholds
+    answering: AnswerThreshold
+    n_rows: int
+    n_outside: int
+
+
+def judge(
+    *,
+    task: Task,
+    labels: Sequence[str],
+    settings: EvaluateSettings,
+    validation: ValidationArrays,
+    holdout: Sequence[Example],
+    holdout_logits: np.ndarray,
+    champion: ChampionView | None = None,
+    seed: int,
+) -> Judgement:
+    """Judge a model: metrics with intervals, calibration, thresholds, out of scope, the test against the champion.
+
+    Temperature and thresholds are chosen on the out-of-fold rows; the holdout only says what they achieve. Metrics
+    are over the holdout rows that are in scope; a row whose label the model does not know can only be wrong.
+
+    Args:
+        labels: the model's classes, in the order of the logits' columns.
+        validation: training examples under models that had not learnt from them.
+        holdout: the frozen holdout; rows without a target are left out, with a warning.
+        holdout_logits: (len(holdout), len(labels)) float32, from the graph that would ship.
+        champion: the model that answers now, seen through its answers to the same rows; None on the first turn.
+        seed: of the resampling. The same arguments give the same judgement.
+    Raises:
+        HoldoutEmpty: no holdout row has a label in scope.
+        ShapeMismatch: arrays that belong together differ in shape.
+        LogitsNotFinite: a model gives NaN or infinity.
+    """
+    _check(labels, validation, holdout, holdout_logits, champion)
+    held = _hold_out(task, labels, holdout)
+    learnt = _learn(task, validation, settings, seed=seed)
+    level, thresholds = settings.confidence_level, learnt.thresholds
+
+    raw = holdout_logits[held.kept]
+    targets = task.encode_targets(held.rows, held.space)
+    inside = ~held.outside
+    probs = align(task.probs(raw, temperature=learnt.temperature), labels, to=held.space)
+    before = align(task.probs(raw), labels, to=held.space)
+    confidence = task.confidence(probs)
+    correct = task.correct(probs, targets, thresholds) & inside
+    given = task.given(probs, thresholds)
+
+    resamples = Resamples(int(inside.sum()), settings.n_bootstrap, seed=seed)
+    answered = confidence >= max(thresholds.answer, thresholds.out_of_scope or 0.0)
+    n_answered, n_wrong = int(answered.sum()), int((answered & ~correct).sum())
+    thresholds = thresholds.model_copy(
+        update={
+            "expected_answer_rate": n_answered / len(answered),
+            "expected_error_rate": n_wrong / n_answered if n_answered else 0.0,
+        }
+    )
+    warnings = _warn(held, learnt, settings, targets=targets, n_answered=n_answered, n_wrong=n_wrong)
+    return Judgement(
+        metrics=_metrics(task, probs[inside], targets[inside], thresholds, resamples=resamples, level=level),
+        per_class=per_class_metrics(given[inside], targets[inside] > 0, held.space, level=level),
+        confused=confused_pairs(
+            given[inside],
+            targets[inside] > 0,
+            held.space,
+            [row.example_id for row, is_in in zip(held.rows, inside, strict=True) if is_in],
+        ),
+        calibration=Calibration(
+            temperature=learnt.temperature,
+            ece_before=expected_calibration_error(
+                task.confidence(before)[inside], task.correct(before, targets, thresholds)[inside]
+            ),
+            ece_after=ece_interval(confidence[inside], correct[inside], resamples=resamples, level=level),
+            bins=reliability_bins(confidence[inside], correct[inside]),
+            n_examples=learnt.n_rows - learnt.n_outside,
+            source="out_of_fold" if learnt.n_rows > learnt.n_outside else "none",
+        ),
+        thresholds=thresholds,
+        out_of_scope=_scope(confidence, correct, held.outside, thresholds=thresholds, level=level),
+        comparison=_compare(task, held, champion, correct, level=level),
+        warnings_en=tuple(warnings.en),
+        warnings_zh=tuple(warnings.zh),
+    )
+
+
+def _check(
+    labels: Sequence[str],
+    validation: ValidationArrays,
+    holdout: Sequence[Example],
+    holdout_logits: np.ndarray,
+    champion: ChampionView | None,
+) -> None:
+    n, c = len(validation.logits), len(labels)
+    check_logits(validation.logits, what="validation logits", n_rows=n, n_classes=c)
+    check_logits(holdout_logits, what="holdout logits", n_rows=len(holdout), n_classes=c)
+    if champion is not None:
+        n_known = len(champion.labels)
+        check_logits(champion.holdout_logits, what="champion's holdout logits", n_rows=len(holdout), n_classes=n_known)
+    others = {"validation targets": (validation.targets, (n, c)), "out-of-scope mask": (validation.outside, (n,))}
+    for what, (array, expected) in others.items():
+        if array.shape != expected:
+            raise ShapeMismatch(what=what, found=tuple(array.shape), expected=expected)
+    if validation.embeddings is not None and len(validation.embeddings) != n:
+        found = tuple(validation.embeddings.shape)
+        raise ShapeMismatch(what="validation embeddings", found=found, expected=(n, *found[1:]))
+
+
+def _hold_out(task: Task, labels: Sequence[str], holdout: Sequence[Example]) -> _Holdout:
+    kept = np.array([example.target is not None for example in holdout], dtype=bool)
+    rows = tuple(example for example in holdout if example.target is not None)
+    outside_label = task.settings.out_of_scope_label
+    outside = np.array([bool(outside_label) and outside_label in (row.target or ()) for row in rows], dtype=bool)
+    if not rows or outside.all():
+        raise HoldoutEmpty(n_rows=len(holdout))
+    known = set(labels)
+    unknown = tuple(label for label in task.label_space(rows) if label not in known)
+    strange = known.union([outside_label])
+    n_unknown_rows = sum(any(label not in strange for label in row.target or ()) for row in rows)
+    return _Holdout(rows, kept, outside, (*labels, *unknown), unknown, n_unknown_rows)
+
+
+def _learn(task: Task, validation: ValidationArrays, settings: EvaluateSettings, *, seed: int) -> _Learnt:
+    outside, targets = validation.outside, validation.targets
+    temperature = fit_temperature(task, validation.logits[~outside], targets[~outside])
+    probs = task.probs(validation.logits, temperature=temperature)
+    thresholds = Thresholds(
+        answer=0.0, max_error_rate=settings.max_error_rate, expected_answer_rate=0.0, expected_error_rate=0.0
+    )
+    if task.settings.multi_label:
+        thresholds = thresholds.model_copy(update={"label": label_threshold(probs[~outside], targets[~outside])})
+    correct = task.correct(probs, targets, thresholds) & ~outside
+    confidence = task.confidence(probs) if len(probs) else np.zeros(0)
+    answering = answer_threshold(
+        confidence, correct, max_error_rate=settings.max_error_rate, level=settings.confidence_level
+    )
+    update: dict[str, float | bool | None] = {
+        "answer": answering.threshold,
+        "guaranteed": answering.evidence == "promised",
+        "out_of_scope": scope_threshold(confidence, correct, outside),
+    }
+    if validation.embeddings is not None:
+        update["memory"] = memory_threshold(
+            validation.embeddings, np.column_stack([targets, outside]).astype(bool), seed=seed
+        )
+    return _Learnt(
+        temperature=temperature,
+        thresholds=thresholds.model_copy(update=update),
+        answering=answering,
+        n_rows=len(outside),
+        n_outside=int(outside.sum()),
+    )
+
+
+def _metrics(
+    task: Task, probs: np.ndarray, targets: np.ndarray, thresholds: Thresholds, *, resamples: Resamples, level: float
+) -> dict[str, Interval]:
+    """The task's metrics with intervals: Wilson's for those that are a share of right rows, else the bootstrap's."""
+    resampled = task.resampled_metrics(probs, targets, thresholds, weights=resamples)
+    right = task.correct(probs, targets, thresholds).astype(np.float32)
+    shares = np.concatenate([block @ right for block in resamples]) / len(right)
+    found = {}
+    for name, value in task.metrics(probs, targets, thresholds).items():
+        is_share = np.isclose(value, right.mean()) and np.allclose(resampled[name], shares, atol=1e-5)
+        found[name] = (
+            wilson(float(right.sum()), len(right), level=level)
+            if is_share
+            else bootstrap_interval(value, resampled[name], n=len(right), level=level)
+        )
+    return found
+
+
+def _scope(
+    confidence: np.ndarray, correct: np.ndarray, outside: np.ndarray, *, thresholds: Thresholds, level: float
+) -> OutOfScope | None:
+    if thresholds.out_of_scope is None or not outside.any():
+        return None
+    return judge_scope(confidence, correct, outside, threshold=thresholds.out_of_scope, level=level)
+
+
+def _compare(
+    task: Task, held: _Holdout, champion: ChampionView | None, correct: np.ndarray, *, level: float
+) -> Comparison | None:
+    """McNemar's test on the in-scope rows; each model is judged on its own labels and those of the holdout."""
+    if champion is None:
+        return None
+    known = set(champion.labels)
+    space = (*champion.labels, *(label for label in task.label_space(held.rows) if label not in known))
+    probs = task.probs(champion.holdout_logits[held.kept], temperature=champion.temperature)
+    champion_correct = task.correct(
+        align(probs, champion.labels, to=space), task.encode_targets(held.rows, space), champion.thresholds
+    )
+    inside = ~held.outside
+    return compare(
+        champion_correct[inside], correct[inside], champion_id=champion.model_id, metric="accuracy", level=level
+    )
+
+
+def _warn(
+    held: _Holdout,
+    learnt: _Learnt,
+    settings: EvaluateSettings,
+    *,
+    targets: np.ndarray,
+    n_answered: int,
+    n_wrong: int,
+) -> Warnings:
+    warnings = Warnings()
+    n_inside = int((~held.outside).sum())
+    if n_inside < SMALL_HOLDOUT:
+        warnings.add("small_holdout", n=n_inside, enough=SMALL_HOLDOUT)
+    if len(held.rows) < len(held.kept):
+        warnings.add("unlabelled_holdout", n=len(held.kept) - len(held.rows))
+    absent = [label for label, n in zip(held.space, targets.sum(axis=0), strict=True) if n == 0]
+    if absent:
+        warnings.add("no_holdout_row", n=len(absent), n_classes=len(held.space), names=absent)
+    if held.unknown:
+        warnings.add("unknown_labels", n=held.n_unknown_rows, names=held.unknown)
+
+    limit, answering = settings.max_error_rate, learnt.answering
+    if learnt.n_rows == 0:
+        warnings.add("no_validation")
+    elif learnt.n_rows < FEW_VALIDATION:
+        warnings.add("few_validation", n=learnt.n_rows)
+    if learnt.n_rows and answering.evidence == "best_effort":
+        warnings.add(
+            "best_effort", limit=limit, n=learnt.n_rows, n_answered=answering.n_answered, n_wrong=answering.n_wrong
+        )
+    elif learnt.n_rows and answering.evidence == "none":
+        warnings.add("hand_over_all", limit=limit)
+    if wilson(n_wrong, n_answered, level=settings.confidence_level).low > limit:
+        warnings.add("limit_missed", n_wrong=n_wrong, n_answered=n_answered, limit=limit)
+
+    if held.outside.any() and learnt.thresholds.out_of_scope is None:
+        warnings.add("scope_not_learnt", n=learnt.n_outside, needed=MIN_OUTSIDE)
+    if learnt.thresholds.out_of_scope is not None and not held.outside.any():
+        warnings.add("scope_not_judged")
+    return warnings

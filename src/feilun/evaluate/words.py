@@ -1,0 +1,146 @@
+"""The sentences of the report, in both languages; every key and placeholder exists in both."""
+
+from __future__ import annotations
+
+EN = {
+    "title": "Model report",
+    "headline": "Right on {value} of {n} held-out messages ({level} interval: {low} to {high}).",
+    "headline_other": "{name} is {value} on {n} held-out messages ({level} interval: {low} to {high}).",
+    "trained_on": "Trained on {n_train} messages in {n_classes} classes.",
+    "warnings": "Before you trust these figures",
+    "metrics": "Figures",
+    "metric_head": "| figure | value | {level} interval |",
+    "answering": "Answering and handing over",
+    "answers": (
+        "Answers {rate} of the held-out messages by itself; {wrong} of those answers are wrong; "
+        "the rest go to a person. The limit is {limit}, the threshold a confidence of {threshold}."
+    ),
+    "answers_none": "Hands every message to a person: no confidence keeps wrong answers below {limit}.",
+    "promised": "The limit is a promise: it held on training messages judged out of fold with room to spare.",
+    "aimed": "The limit is an aim, not a promise: there are too few training messages to promise it.",
+    "label_threshold": "A label is given from a probability of {value}.",
+    "memory": "A correction decides for messages whose similarity to it is at least {value} (cosine).",
+    "scope": "Out of scope",
+    "scope_text": (
+        "Of {n} held-out messages that belong to no class, {recall} are refused; {accuracy} of the other messages are "
+        "accepted and answered rightly. Below a confidence of {threshold} a message counts as out of scope. "
+        "AUROC {auroc} ({low} to {high}); when 95 % of the in-scope messages are accepted, so are {fpr95} of the "
+        "out-of-scope ones."
+    ),
+    "champion": "Against the champion",
+    "champion_text": (
+        "On the same {n} messages: {challenger}, the champion ({champion_id}) {champion}. {n_fixed} fixed, {n_broken} "
+        "broken; difference {difference} points ({low} to {high}); p = {p} that chance alone fixes so many."
+    ),
+    "classes": "Weakest classes",
+    "class_head": "| class | messages | precision | recall | F1 | F1 interval |",
+    "confused": "Taken for each other",
+    "confused_head": "| it was | taken for | times | examples |",
+    "nothing": "(no label)",
+    "calibration": "Is confidence honest?",
+    "calibration_text": (
+        "Confidence is {after} points away from the share of right answers on average ({low} to {high}); before "
+        "calibration it was {before} points. Temperature {temperature}, fitted on {n} messages out of fold."
+    ),
+    "calibration_none": "Confidence is not calibrated: there were no out-of-fold messages.",
+    "bin_head": "| confidence | messages | mean confidence | right |",
+    "shipped": "What ships",
+    "shipped_text": (
+        "{precision}, {size} MB (float32: {float_size} MB); p50 {p50} ms, p99 {p99} ms a message. On {n} real messages "
+        "it gives the float model's answer {agreement} of the time and is right on {accuracy}, the float model on "
+        "{float_accuracy}."
+    ),
+    "leaderboard": "What training tried",
+    "leaderboard_head": "| method | settings | validation | CPU s | state |",
+    "chosen": "chosen",
+    "state_done": "done",
+    "state_skipped": "skipped",
+    "state_stopped": "stopped",
+    "state_failed": "failed",
+    "provenance": "Where it comes from",
+    "provenance_head": "| | |",
+    "model_id": "model",
+    "turn_id": "turn",
+    "dataset_id": "dataset",
+    "config_hash": "settings",
+    "seed": "seed",
+    "code_version": "Feilun",
+    "created_at": "made at",
+    "backbone": "backbone",
+    "licence": "backbone licence",
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "roc_auc": "ROC-AUC",
+}
+
+ZH = {
+    "title": "模型报告",
+    "headline": "在 {n} 条留出消息上答对 {value}（{level} 置信区间：{low} 至 {high}）。",
+    "headline_other": "在 {n} 条留出消息上，{name}为 {value}（{level} 置信区间：{low} 至 {high}）。",
+    "trained_on": "训练消息 {n_train} 条，共 {n_classes} 个类别。",
+    "warnings": "采信这些数字之前",
+    "metrics": "指标",
+    "metric_head": "| 指标 | 数值 | {level} 置信区间 |",
+    "answering": "自动回答与转人工",
+    "answers": (
+        "自动回答 {rate} 的留出消息，其中 {wrong} 答错，其余转人工。错误率上限为 {limit}，置信度阈值为 {threshold}。"
+    ),
+    "answers_none": "所有消息都转人工：没有任何置信度能把错误率控制在 {limit} 以下。",
+    "promised": "该上限有保证：在折外评判的训练消息上留有余量地达到了。",
+    "aimed": "该上限是目标而非保证：训练消息还太少，无法保证。",
+    "label_threshold": "概率达到 {value} 时给出该标签。",
+    "memory": "与某条更正的相似度（余弦）不低于 {value} 的消息，按该更正回答。",
+    "scope": "超出范围",
+    "scope_text": (
+        "{n} 条不属于任何类别的留出消息中，{recall} 被识别并拒答；其余消息中 {accuracy} 被接受且答对。"
+        "置信度低于 {threshold} 的消息视为超出范围。AUROC 为 {auroc}（{low} 至 {high}）；"
+        "当 95% 的范围内消息被接受时，仍有 {fpr95} 的超范围消息也被接受。"
+    ),
+    "champion": "与冠军比较",
+    "champion_text": (
+        "在同样的 {n} 条消息上：本模型 {challenger}，冠军（{champion_id}）{champion}。改对 {n_fixed} 条，改错 {n_broken} 条；"
+        "相差 {difference} 个百分点（{low} 至 {high}）；仅凭运气改对这么多的概率为 p = {p}。"
+    ),
+    "classes": "最弱的类别",
+    "class_head": "| 类别 | 消息数 | 精确率 | 召回率 | F1 | F1 置信区间 |",
+    "confused": "容易混淆的类别",
+    "confused_head": "| 实际是 | 被当成 | 次数 | 样本 |",
+    "nothing": "（无标签）",
+    "calibration": "置信度可信吗？",
+    "calibration_text": (
+        "置信度与实际答对比例平均相差 {after} 个百分点（{low} 至 {high}）；校准前相差 {before} 个百分点。"
+        "温度为 {temperature}，依据 {n} 条折外消息拟合。"
+    ),
+    "calibration_none": "置信度未经校准：没有折外消息。",
+    "bin_head": "| 置信度 | 消息数 | 平均置信度 | 答对 |",
+    "shipped": "交付的模型",
+    "shipped_text": (
+        "{precision}，{size} MB（float32 为 {float_size} MB）；每条消息 p50 {p50} 毫秒，p99 {p99} 毫秒。在 {n} 条真实消息上，"
+        "与浮点模型的回答有 {agreement} 相同；答对 {accuracy}，浮点模型答对 {float_accuracy}。"
+    ),
+    "leaderboard": "训练尝试过的候选",
+    "leaderboard_head": "| 方法 | 设置 | 验证得分 | CPU 秒 | 状态 |",
+    "chosen": "入选",
+    "state_done": "完成",
+    "state_skipped": "跳过",
+    "state_stopped": "提前停止",
+    "state_failed": "失败",
+    "provenance": "来源",
+    "provenance_head": "| | |",
+    "model_id": "模型",
+    "turn_id": "轮次",
+    "dataset_id": "数据集",
+    "config_hash": "设置",
+    "seed": "随机种子",
+    "code_version": "Feilun",
+    "created_at": "生成时间",
+    "backbone": "骨干模型",
+    "licence": "骨干模型许可",
+    "accuracy": "准确率",
+    "macro_f1": "宏平均 F1",
+    "micro_f1": "微平均 F1",
+    "roc_auc": "ROC-AUC",
+}
+
+WORDS = {"en": EN, "zh": ZH}
