@@ -34,15 +34,6 @@ def wilson(count: float, n: float, *, level: float = 0.95) -> Interval:
     return Interval(value=p, low=min(p, max(0.0, centre - half)), high=max(p, min(1.0, centre + half)), level=level)
 
 
-def upper_bound(count: int, n: int, *, confidence: float) -> float:
-    """The largest rate that `count` of `n` does not rule out, one-sided and exact (Clopper & Pearson 1934)."""
-    from scipy.special import betaincinv
-
-    if count >= n:
-        return 1.0
-    return float(betaincinv(count + 1, n - count, confidence))
-
-
 def f1_interval(hit: int, n_given: int, n_gold: int, *, level: float = 0.95) -> Interval:
     """F1 of one class with an interval.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -43,7 +44,7 @@ class _Page:
         self.lang, self.words, self.lines = lang, WORDS[lang], list[str]()
 
     def text(self) -> str:
-        return "\n".join(self.lines).strip() + "\n"
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(self.lines)).strip() + "\n"
 
     def heading(self, key: str, *, depth: int = 2) -> None:
         self.lines += ["", "#" * depth + " " + self.words[key], ""]
@@ -79,6 +80,10 @@ def _cell(text: str) -> str:
 
 def _points(fraction: float, *, sign: bool = False) -> str:
     return f"{100 * fraction:{'+' if sign else ''}.1f}"
+
+
+def _p_value(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def n_judged(report: Report) -> int:
@@ -165,7 +170,7 @@ def _champion(page: _Page, report: Report) -> None:
         difference=_points(comparison.difference.value, sign=True),
         low=_points(comparison.difference.low, sign=True),
         high=_points(comparison.difference.high, sign=True),
-        p=f"{comparison.p_value:.2g}",
+        p=_p_value(comparison.p_value),
     )
 
 

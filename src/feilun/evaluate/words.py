@@ -30,7 +30,7 @@ EN = {
     "champion": "Against the champion",
     "champion_text": (
         "On the same {n} messages: {challenger}, the champion ({champion_id}) {champion}. {n_fixed} fixed, {n_broken} "
-        "broken; difference {difference} points ({low} to {high}); p = {p} that chance alone fixes so many."
+        "broken; difference {difference} points ({low} to {high}); by chance alone so many would be fixed with {p}."
     ),
     "classes": "Weakest classes",
     "class_head": "| class | messages | precision | recall | F1 | F1 interval |",
@@ -99,8 +99,8 @@ ZH = {
     ),
     "champion": "与冠军比较",
     "champion_text": (
-        "在同样的 {n} 条消息上：本模型 {challenger}，冠军（{champion_id}）{champion}。改对 {n_fixed} 条，改错 {n_broken} 条；"
-        "相差 {difference} 个百分点（{low} 至 {high}）；仅凭运气改对这么多的概率为 p = {p}。"
+        "在同样的 {n} 条消息上：本模型 {challenger}，冠军（{champion_id}）{champion}。"
+        "改对 {n_fixed} 条，改错 {n_broken} 条；相差 {difference} 个百分点（{low} 至 {high}）；仅凭运气改对这么多的概率：{p}。"
     ),
     "classes": "最弱的类别",
     "class_head": "| 类别 | 消息数 | 精确率 | 召回率 | F1 | F1 置信区间 |",
@@ -116,8 +116,8 @@ ZH = {
     "bin_head": "| 置信度 | 消息数 | 平均置信度 | 答对 |",
     "shipped": "交付的模型",
     "shipped_text": (
-        "{precision}，{size} MB（float32 为 {float_size} MB）；每条消息 p50 {p50} 毫秒，p99 {p99} 毫秒。在 {n} 条真实消息上，"
-        "与浮点模型的回答有 {agreement} 相同；答对 {accuracy}，浮点模型答对 {float_accuracy}。"
+        "{precision}，{size} MB（float32 为 {float_size} MB）；每条消息 p50 {p50} 毫秒，p99 {p99} 毫秒。"
+        "在 {n} 条真实消息上，与浮点模型的回答有 {agreement} 相同；答对 {accuracy}，浮点模型答对 {float_accuracy}。"
     ),
     "leaderboard": "训练尝试过的候选",
     "leaderboard_head": "| 方法 | 设置 | 验证得分 | CPU 秒 | 状态 |",

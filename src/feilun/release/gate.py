@@ -52,7 +52,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "not_better": (
         "Not released: {challenger} against the champion's {champion} on {n} messages could be chance "
         "({p}, needed below {significance:g}); the champion stays.",
-        "未上线：在 {n} 条消息上 {challenger}，冠军 {champion}，差别可能出于偶然（{p}，须低于 {significance:g}）；冠军保留。",
+        "未上线：在 {n} 条消息上 {challenger}，冠军 {champion}，"
+        "差别可能出于偶然（{p}，须低于 {significance:g}）；冠军保留。",
     ),
     "no_better": (
         "Not released: right on {challenger} of {n} held-out messages, the champion on {champion}; the champion stays.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feilun.config import FeilunSettings, load_settings
-from feilun.errors import FeilunError
+from feilun.errors import FeilunError, language
 from feilun.improve import due
 from feilun.store import Store, utc_now
 from feilun.wheel.follow import follow_turn
@@ -80,4 +80,5 @@ def ask_if_due(store: Store, *, project: str, settings: FeilunSettings) -> bool:
     trigger = due(settings.improve, n_new_labels=n_new, last_turn_at=last["created_at"], now=utc_now())
     if trigger is None:
         return False
-    return store.add_turn_request(project, trigger=trigger.kind, note=trigger.note)
+    note = trigger.zh if language() == "zh" else trigger.en
+    return store.add_turn_request(project, trigger=trigger.kind, note=note)
