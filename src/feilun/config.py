@@ -26,7 +26,7 @@ class ConfigMissing(FeilunError):
 
     code, kind = "config.missing", "missing"
     en = "No {name} in {folder}. Make one with: feilun init {folder} --data FILE"
-    zh = "{folder} 中没有 {name}。请先运行:feilun init {folder} --data 文件"
+    zh = "{folder} 中没有 {name}。请先运行：feilun init {folder} --data 文件"
 
 
 class ConfigInvalid(FeilunError):
@@ -34,7 +34,7 @@ class ConfigInvalid(FeilunError):
 
     code, kind = "config.invalid", "invalid"
     en = "{path} has {n_mistakes} mistake(s):\n{mistakes}"
-    zh = "{path} 中有 {n_mistakes} 处错误:\n{mistakes}"
+    zh = "{path} 中有 {n_mistakes} 处错误：\n{mistakes}"
 
 
 class Settings(BaseModel):

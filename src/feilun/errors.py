@@ -51,4 +51,4 @@ class ExtraMissing(FeilunError):
 
     code, kind = "feilun.extra_missing", "unavailable"
     en = "{feature} needs {package}, which is not installed. Install it with: pip install 'feilun[{extra}]'"
-    zh = "{feature} 需要 {package},但尚未安装。请运行:pip install 'feilun[{extra}]'"
+    zh = "{feature} 需要 {package}，但尚未安装。请运行：pip install 'feilun[{extra}]'"

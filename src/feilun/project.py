@@ -36,7 +36,7 @@ class ProjectExists(FeilunError):
 
     code, kind = "project.exists", "conflict"
     en = "{folder} already holds a {name}. Edit it, or choose another folder."
-    zh = "{folder} 中已有 {name}。请直接修改它,或换一个文件夹。"
+    zh = "{folder} 中已有 {name}。请直接修改它，或换一个文件夹。"
 
 
 class NothingToRollBack(FeilunError):
@@ -44,7 +44,7 @@ class NothingToRollBack(FeilunError):
 
     code, kind = "release.nothing_to_roll_back", "missing"
     en = "Project {project!r} has had no model before this one, so there is nothing to roll back to."
-    zh = "项目 {project!r} 没有更早上线的模型,无法回滚。"
+    zh = "项目 {project!r} 没有更早上线的模型，无法回滚。"
 
 
 class GoalNotMet(FeilunError):
@@ -52,7 +52,7 @@ class GoalNotMet(FeilunError):
 
     code, kind = "release.goal_not_met", "conflict"
     en = "Model {model_id} does not meet the goal: {en} A named person may override it with --override and a reason."
-    zh = "模型 {model_id} 未达到目标:{zh}如确需上线,请由具名人员使用 --override 并说明理由。"
+    zh = "模型 {model_id} 未达到目标：{zh}如确需上线，请由具名人员使用 --override 并说明理由。"
 
 
 class NoModel(FeilunError):
@@ -60,7 +60,7 @@ class NoModel(FeilunError):
 
     code, kind = "project.no_model", "missing"
     en = "Project {project!r} has no model yet. Train one with: feilun turn {folder}"
-    zh = "项目 {project!r} 还没有模型。请先训练:feilun turn {folder}"
+    zh = "项目 {project!r} 还没有模型。请先训练：feilun turn {folder}"
 
 
 class Project:
@@ -407,7 +407,7 @@ class Project:
             actor=actor,
             reason_code="by_hand" if decision.released else "override",
             en=f"Promoted by {actor}.{said}" if decision.released else f"Promoted by {actor} over the goal:{said}",
-            zh=f"由 {actor} 上线。{reason}" if decision.released else f"由 {actor} 越过目标上线:{reason}",
+            zh=f"由 {actor} 上线。{reason}" if decision.released else f"由 {actor} 越过目标上线：{reason}",
         )
 
     def rollback(self, *, actor: str, reason: str = "") -> dict[str, Any]:

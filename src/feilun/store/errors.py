@@ -24,7 +24,7 @@ class StoreFull(FeilunError):
 
     code, kind = "store.full", "unavailable"
     en = "The disk that holds {path} is full; nothing was written. Free some space and send the request again."
-    zh = "{path} 所在磁盘已满,未写入任何内容。请清理空间后重试。"
+    zh = "{path} 所在磁盘已满，未写入任何内容。请清理空间后重试。"
 
 
 class StoreBroken(FeilunError):
@@ -32,7 +32,7 @@ class StoreBroken(FeilunError):
 
     code, kind = "store.broken", "unavailable"
     en = "The disk that holds {path} failed while writing; writes are refused. Check the disk, then restart Feilun."
-    zh = "{path} 所在磁盘写入出错,不再接受写入。请检查磁盘后重启 Feilun。"
+    zh = "{path} 所在磁盘写入出错，不再接受写入。请检查磁盘后重启 Feilun。"
 
 
 class StoreTooNew(FeilunError):
@@ -40,4 +40,4 @@ class StoreTooNew(FeilunError):
 
     code, kind = "store.too_new", "conflict"
     en = "{path} was written by a newer Feilun (schema {found}, this one knows {known}): pip install -U feilun"
-    zh = "{path} 由更新版本的 Feilun 写入(结构版本 {found},本版本支持到 {known})。请升级:pip install -U feilun"
+    zh = "{path} 由更新版本的 Feilun 写入（结构版本 {found}，本版本支持到 {known}）。请升级：pip install -U feilun"

@@ -36,7 +36,7 @@ class TurnCrashed(FeilunError):
         "The log is {log}; 'feilun turn' starts anew."
     )
     zh = (
-        "第 {turn_id} 轮在步骤 '{step}' 中断({how})。数据没有丢失。内存是否足够?"
+        "第 {turn_id} 轮在步骤 '{step}' 中断（{how}）。数据没有丢失。内存是否足够？"
         "日志见 {log};可用 'feilun turn' 重新开始。"
     )
 
@@ -56,4 +56,4 @@ class StepBroken(FeilunError):
     en = (
         "Step '{step}' of turn {turn_id} stopped on an unexpected {error}. The traceback is in {log}; please report it."
     )
-    zh = "第 {turn_id} 轮的步骤 '{step}' 遇到意外错误 {error}。详细信息见 {log},欢迎反馈给我们。"
+    zh = "第 {turn_id} 轮的步骤 '{step}' 遇到意外错误 {error}。详细信息见 {log}，欢迎反馈给我们。"
