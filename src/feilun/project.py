@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from feilun.serve.engine import Stage
 
 PREDICT_CHUNK = 1024
+MAX_BACKLOG = 10_000  # corrections that the memory holds
+BACKLOG_PART = 256  # corrections embedded per look, about half a second of one core
 
 
 class ProjectExists(FeilunError):
@@ -79,6 +82,10 @@ class Project:
         self.task: Task = get_task(self.settings.task)
         self.store = Store(find_workspace(self.folder), url=self.settings.store.url)
         self.store.add_project(self.name, folder=self.folder)
+        self._refreshing = threading.Lock()
+        self._seen_release = ""
+        self._seen_feedback: int | None = None
+        self._backlog: list[dict[str, Any]] = []
 
     @classmethod
     def init(
@@ -201,7 +208,6 @@ class Project:
         from feilun.serve.engine import Stage
 
         stage = Stage(self.name, threads=self.settings.serve.threads)
-        self._seen_release, self._seen_feedback = "", 0
         self._refresh(stage)
         return stage
 
@@ -210,22 +216,35 @@ class Project:
         self._refresh(self.stage)
 
     def _refresh(self, stage: Stage) -> None:
-        live = self.store.find_live_release(self.name)
-        if live is not None and live["release_id"] != self._seen_release:
-            stage.swap(self.store.model_path(live["model_id"]))
-            self._seen_release = live["release_id"]
-            # What the champion has learnt from needs no memory; what came after its dataset does.
-            stage.forget()
-            self._seen_feedback = self._learnt_up_to(live["model_id"])
-        if stage.is_ready:
-            new = self.store.list_corrections(self.name, after=self._seen_feedback)
-            if new:
-                stage.remember(self._memories(new))
-                self._seen_feedback = max(int(row["seq"]) for row in new)
+        with self._refreshing:
+            live = self.store.find_live_release(self.name)
+            if live is not None and live["release_id"] != self._seen_release:
+                stage.swap(self.store.model_path(live["model_id"]))
+                self._seen_release = live["release_id"]
+            if stage.is_ready:
+                self._remember_new(stage)
+                self._remember_old(stage)
 
-    def _learnt_up_to(self, model_id: str) -> int:
-        turn_id = self.store.get_model(self.name, model_id)["turn_id"]
-        return int(self.store.get_turn(turn_id)["last_feedback_seq"])
+    def _remember_new(self, stage: Stage) -> None:
+        """Corrections made since the last look decide from now on, whoever made them and wherever."""
+        if self._seen_feedback is None:
+            # At the start the whole log is the backlog: the latest word on each message, newest first.
+            rows = self.store.list_corrections(self.name)
+            latest = {row["example_id"]: row for row in rows}
+            self._backlog = sorted(latest.values(), key=lambda row: row["seq"], reverse=True)[:MAX_BACKLOG]
+            self._seen_feedback = int(rows[-1]["seq"]) if rows else 0
+            return
+        rows = self.store.list_corrections(self.name, after=self._seen_feedback)
+        if rows:
+            said_again = {row["example_id"] for row in rows}
+            self._backlog = [row for row in self._backlog if row["example_id"] not in said_again]
+            stage.remember(self._memories(rows))
+            self._seen_feedback = int(rows[-1]["seq"])
+
+    def _remember_old(self, stage: Stage) -> None:
+        """A part of the backlog at a time, so that a restart with thousands of corrections answers at once."""
+        part, self._backlog = self._backlog[:BACKLOG_PART], self._backlog[BACKLOG_PART:]
+        stage.remember(self._memories(reversed(part)))
 
     def _memories(self, rows: Iterable[dict[str, Any]]) -> list[Any]:
         from feilun.serve.engine import Correction
@@ -244,7 +263,7 @@ class Project:
         from feilun.feedback import prediction_row
 
         started = time.perf_counter()
-        model_id, answers = self.stage.predict(inputs)
+        model_id, answers, _ = self.stage.predict(inputs)
         latency_ms = (time.perf_counter() - started) * 1000 / max(len(answers), 1)
         served = [_served(answer, model_id=model_id, latency_ms=latency_ms) for answer in answers]
         if record and served:
@@ -266,7 +285,7 @@ class Project:
 
     def predict(self, texts: Sequence[str]) -> list[Answer]:
         """The champion's answers to messages; nothing is recorded."""
-        return self.stage.predict([self.task.inputs_from(text) for text in texts])[1]
+        return self.stage.predict([self.task.inputs_from(text) for text in texts]).answers
 
     def predict_file(self, path: str | Path, *, out: str | Path) -> FilePrediction:
         """Answer every row of a file; `out` gets the columns prediction, confidence and decision."""
@@ -275,7 +294,7 @@ class Project:
         column = self.settings.data.sources[0].text if self.settings.data.sources else "text"
         stage = self.stage
         counts = predict_rows(Path(path), out=Path(out), text_column=column, answer=self.predict, chunk=PREDICT_CHUNK)
-        return FilePrediction(out=str(out), model_id=stage.model_id, **counts)
+        return FilePrediction(out=str(out), model_id=stage.model.model_id, **counts)
 
     # feedback
 

@@ -268,8 +268,8 @@ def _champion(context: TurnContext, texts: Sequence[str]) -> ChampionView | None
         model_id=model_id,
         labels=champion.labels,
         holdout_logits=logits,
-        temperature=champion.temperature,
-        thresholds=champion.thresholds,
+        temperature=champion.spec.temperature,
+        thresholds=champion.spec.thresholds,
     )
 
 
