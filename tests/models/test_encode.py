@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from feilun.models import Encoder, build_graph, embedder, read_config, read_tensors
-from feilun.models.errors import UnsafeModel, UnsupportedModel
+from feilun.models.errors import TooManyTokens, UnsafeModel, UnsupportedModel
 
 TEXTS = [
     "where is my parcel",
@@ -85,7 +85,7 @@ def test_the_prefix_is_read_before_every_text(tiny_backbone):
 
 
 def test_more_tokens_than_positions_is_refused(tiny_backbone):
-    with pytest.raises(UnsupportedModel, match="512"):
+    with pytest.raises(TooManyTokens, match="512"):
         embedder(tiny_backbone, max_tokens=513)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from feilun.models.errors import UnsafeModel, UnsupportedModel
+from feilun.models.errors import PickledWeights, UnsupportedModel
 from feilun.models.layout import load_tokenizer, read_config, read_tensors
 
 
@@ -112,7 +112,7 @@ def test_an_endless_header_length_is_refused(tmp_path):
 
 def test_pickled_weights_are_refused_with_a_way_out(folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(UnsafeModel, match="weights_only=True") as caught:
+    with pytest.raises(PickledWeights, match="weights_only=True") as caught:
         read_tensors(folder)
     assert "pytorch_model.bin" in caught.value.message("zh")
 

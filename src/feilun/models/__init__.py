@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from feilun.models.backbones import ModelStatus, list_models, pull, remove, resolve, verify
     from feilun.models.embed import embedder
     from feilun.models.encode import Encoder
     from feilun.models.graph import build_graph
@@ -14,21 +15,33 @@ if TYPE_CHECKING:
 __all__ = [
     "Encoder",
     "EncoderConfig",
+    "ModelStatus",
     "build_graph",
     "embedder",
+    "list_models",
     "load_tokenizer",
+    "pull",
     "read_config",
     "read_tensors",
+    "remove",
+    "resolve",
+    "verify",
 ]
 
 _ROOMS = {
     "Encoder": "encode",
     "EncoderConfig": "layout",
+    "ModelStatus": "backbones",
     "build_graph": "graph",
     "embedder": "embed",
+    "list_models": "backbones",
     "load_tokenizer": "layout",
+    "pull": "backbones",
     "read_config": "layout",
     "read_tensors": "layout",
+    "remove": "backbones",
+    "resolve": "backbones",
+    "verify": "backbones",
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from feilun.models.encode import Encoder
-from feilun.models.home import feilun_home
+from feilun.models.home import graphs_home
 from feilun.models.layout import TOKENIZER, read_config, read_tensors
 from feilun.records import Backbone
 
@@ -33,7 +33,7 @@ def embedder(backbone: Backbone, *, max_tokens: int, threads: int = 1) -> Encode
 def _frozen_graph(backbone: Backbone) -> Path:
     """The cached graph, built aside and renamed when it is not there yet; one process builds, others wait."""
     info = backbone.info
-    folder = feilun_home() / "graphs"
+    folder = graphs_home()
     path = folder / f"{info.fingerprint[:16]}-{info.pooling}-v{GRAPH_VERSION}.onnx"
     if path.is_file():
         return path

@@ -17,7 +17,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from feilun.models.errors import UnsupportedModel
-from feilun.models.layout import EncoderConfig
+from feilun.models.layout import EncoderConfig, check_tensors
 
 OPSET, IR_VERSION = 20, 9  # opset 20 brought Gelu; onnxruntime 1.17 and later reads both
 MAX_GRAPH_BYTES = 2_000_000_000  # one protobuf message ends at 2 GiB
@@ -42,6 +42,7 @@ def build_graph(
     Raises:
         UnsupportedModel: a tensor is missing or has another shape, or the whole exceeds what one file may hold.
     """
+    check_tensors(config, tensors, where="backbone")
     build = _Builder(tensors)
     hidden, bias = _embed(build, config)
     for layer in range(config.n_layers):
@@ -55,7 +56,7 @@ def build_graph(
 
 
 class _Builder:
-    """Collects nodes and initializers; `tensors` is where weights are taken from, shape-checked."""
+    """Collects nodes and initializers; `tensors` is where weights are taken from."""
 
     def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
         self.tensors = tensors
@@ -63,13 +64,6 @@ class _Builder:
         self.initializers: list[onnx.TensorProto] = []
         self.names: set[str] = set()
         self.n_bytes = 0
-
-    def take(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        array = self.tensors.get(name)
-        if array is None or array.shape != shape:
-            found = "nothing" if array is None else f"shape {array.shape}"
-            raise UnsupportedModel(where=name, found=found, expected=f"a tensor of shape {shape}")
-        return array
 
     def constant(self, name: str, array: np.ndarray) -> str:
         if name not in self.names:
@@ -92,17 +86,16 @@ class _Builder:
         self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
         return name
 
-    def linear(self, hidden: str, prefix: str, *, n_in: int, n_out: int) -> str:
+    def linear(self, hidden: str, prefix: str) -> str:
         """hidden·Wᵀ + b of the dense layer `prefix`."""
-        weight = self.floats(f"{prefix}.weight", self.take(f"{prefix}.weight", (n_out, n_in)).T)
-        bias = self.floats(f"{prefix}.bias", self.take(f"{prefix}.bias", (n_out,)))
+        weight = self.floats(f"{prefix}.weight", self.tensors[f"{prefix}.weight"].T)
+        bias = self.floats(f"{prefix}.bias", self.tensors[f"{prefix}.bias"])
         product = self.node("MatMul", [hidden, weight], f"{prefix}/matmul")
         return self.node("Add", [product, bias], f"{prefix}/add")
 
     def norm(self, hidden: str, prefix: str, *, config: EncoderConfig) -> str:
         scale, shift = (
-            self.floats(f"{prefix}.{part}", self.take(f"{prefix}.{part}", (config.n_hidden,)))
-            for part in ("weight", "bias")
+            self.floats(f"{prefix}.{part}", self.tensors[f"{prefix}.{part}"]) for part in ("weight", "bias")
         )
         return self.node(
             "LayerNormalization", [hidden, scale, shift], f"{prefix}/norm", axis=-1, epsilon=config.layer_norm_eps
@@ -111,9 +104,9 @@ class _Builder:
 
 def _embed(build: _Builder, config: EncoderConfig) -> tuple[str, str]:
     """The hidden states before the first layer, and the score bias that hides padding."""
-    words = build.take("embeddings.word_embeddings.weight", (config.vocab_size, config.n_hidden))
-    positions = build.take("embeddings.position_embeddings.weight", (config.max_positions, config.n_hidden))
-    kinds = build.take("embeddings.token_type_embeddings.weight", (config.type_vocab_size, config.n_hidden))
+    words, positions, kinds = (
+        build.tensors[f"embeddings.{part}_embeddings.weight"] for part in ("word", "position", "token_type")
+    )
     # One message is one segment, and positions count up from the offset: both become one table, cut to length.
     table = build.floats("position_embeddings", positions[config.position_offset :] + kinds[0])
     word = build.node("Gather", [build.floats("word_embeddings", words), "input_ids"], "embeddings/word", axis=0)
@@ -133,7 +126,7 @@ def _attend(build: _Builder, config: EncoderConfig, *, layer: int, hidden: str, 
     per_head = width // config.n_heads
     parts = {}
     for part, order in (("query", [0, 2, 1, 3]), ("key", [0, 2, 3, 1]), ("value", [0, 2, 1, 3])):
-        flat = build.linear(hidden, f"{prefix}.self.{part}", n_in=width, n_out=width)
+        flat = build.linear(hidden, f"{prefix}.self.{part}")
         split = build.node("Reshape", [flat, build.ints(0, 0, config.n_heads, per_head)], f"{prefix}.self.{part}/split")
         parts[part] = build.node("Transpose", [split], f"{prefix}.self.{part}/heads", perm=order)
     scores = build.node("MatMul", [parts["query"], parts["key"]], f"{prefix}/scores")
@@ -144,20 +137,20 @@ def _attend(build: _Builder, config: EncoderConfig, *, layer: int, hidden: str, 
     context = build.node("MatMul", [share, parts["value"]], f"{prefix}/context")
     rows = build.node("Transpose", [context], f"{prefix}/rows", perm=[0, 2, 1, 3])
     joined = build.node("Reshape", [rows, build.ints(0, 0, width)], f"{prefix}/joined")
-    out = build.linear(joined, f"{prefix}.output.dense", n_in=width, n_out=width)
+    out = build.linear(joined, f"{prefix}.output.dense")
     total = build.node("Add", [out, hidden], f"{prefix}.output/sum")
     return build.norm(total, f"{prefix}.output.LayerNorm", config=config)
 
 
 def _feed_forward(build: _Builder, config: EncoderConfig, *, layer: int, hidden: str) -> str:
     prefix = f"encoder.layer.{layer}"
-    wide = build.linear(hidden, f"{prefix}.intermediate.dense", n_in=config.n_hidden, n_out=config.n_ffn)
+    wide = build.linear(hidden, f"{prefix}.intermediate.dense")
     if config.activation == "relu":
         active = build.node("Relu", [wide], f"{prefix}.intermediate/activation")
     else:
         approximate = "none" if config.activation == "gelu" else "tanh"
         active = build.node("Gelu", [wide], f"{prefix}.intermediate/activation", approximate=approximate)
-    out = build.linear(active, f"{prefix}.output.dense", n_in=config.n_ffn, n_out=config.n_hidden)
+    out = build.linear(active, f"{prefix}.output.dense")
     total = build.node("Add", [out, hidden], f"{prefix}.output/sum")
     return build.norm(total, f"{prefix}.output.LayerNorm", config=config)
 

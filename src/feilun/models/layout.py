@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from feilun.models.errors import UnsafeModel, UnsupportedModel
+from feilun.models.errors import PickledWeights, TooManyTokens, UnsupportedModel
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -24,6 +25,7 @@ MAX_TENSORS = 4096
 MAX_DIMENSION = 10_000_000  # no vocabulary or layer of this family comes near; keeps sizes from overflowing
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
+_ATTENTION_PARTS = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense")
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
@@ -103,7 +105,7 @@ def read_tensors(folder: Path) -> dict[str, np.ndarray]:
     the file: pages are read when touched, and writing to an array never changes the file.
 
     Raises:
-        UnsafeModel: only pickled weights are there.
+        PickledWeights: only pickled weights are there.
         UnsupportedModel: no weights, a damaged or oversized header, or a number type that is not float.
     """
     path = Path(folder) / WEIGHTS
@@ -119,12 +121,48 @@ def read_tensors(folder: Path) -> dict[str, np.ndarray]:
     return tensors
 
 
+def expected_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
+    """The tensors an encoder of this shape is made of: name -> shape. Dense weights are (outputs, inputs)."""
+    width, wide = config.n_hidden, config.n_ffn
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (config.vocab_size, width),
+        "embeddings.position_embeddings.weight": (config.max_positions, width),
+        "embeddings.token_type_embeddings.weight": (config.type_vocab_size, width),
+        "embeddings.LayerNorm.weight": (width,),
+        "embeddings.LayerNorm.bias": (width,),
+    }
+    dense = dict.fromkeys(_ATTENTION_PARTS, (width, width)) | {
+        "intermediate.dense": (wide, width),
+        "output.dense": (width, wide),
+    }
+    for layer in range(config.n_layers):
+        prefix = f"encoder.layer.{layer}"
+        for part, shape in dense.items():
+            shapes[f"{prefix}.{part}.weight"], shapes[f"{prefix}.{part}.bias"] = shape, shape[:1]
+        for part in ("attention.output.LayerNorm", "output.LayerNorm"):
+            shapes[f"{prefix}.{part}.weight"] = shapes[f"{prefix}.{part}.bias"] = (width,)
+    return shapes
+
+
+def check_tensors(config: EncoderConfig, tensors: Mapping[str, np.ndarray], *, where: str) -> None:
+    """Refuse tensors that are not the encoder of `config`; others beside them (a pooler, a head) do not matter.
+
+    Raises:
+        UnsupportedModel: one is missing or has another shape; it is named.
+    """
+    for name, shape in expected_shapes(config).items():
+        array = tensors.get(name)
+        if array is None or array.shape != shape:
+            found = "nothing" if array is None else f"shape {array.shape}"
+            _reject(f"{where} ({name})", found, f"a tensor of shape {shape}")
+
+
 def load_tokenizer(path: Path, *, max_tokens: int) -> Tokenizer:
     """The fast tokenizer of a folder (or of a tokenizer.json itself), cutting after `max_tokens`, never padding.
 
     Raises:
-        UnsupportedModel: there is no tokenizer.json, the library cannot read it, or config.json beside it says
-            that the backbone has fewer than `max_tokens` positions.
+        UnsupportedModel: there is no tokenizer.json, or the library cannot read it.
+        TooManyTokens: config.json beside it says that the backbone has fewer than `max_tokens` positions.
     """
     from tokenizers import Tokenizer
 
@@ -134,13 +172,7 @@ def load_tokenizer(path: Path, *, max_tokens: int) -> Tokenizer:
     if (file.parent / CONFIG).is_file():
         limit = read_config(file.parent).max_tokens
         if max_tokens > limit:
-            raise UnsupportedModel(
-                where=str(file.parent / CONFIG),
-                found=f"room for {limit} tokens",
-                expected=f"at least max_tokens = {max_tokens}",
-                remedy_en=f"Set [backbone] max_tokens to {limit} or less in feilun.toml.",
-                remedy_zh=f"请在 feilun.toml 的 [backbone] 中把 max_tokens 设为不超过 {limit}。",
-            )
+            raise TooManyTokens(asked=max_tokens, limit=limit, where=str(file.parent / CONFIG))
     try:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises bare Exception for every malformed file
@@ -223,15 +255,7 @@ def _refuse_missing_weights(folder: Path, path: Path) -> NoReturn:
     pickles = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLES) if folder.is_dir() else []
     if not pickles:
         _reject(path, "no such file", "weights in one safetensors file")
-    raise UnsafeModel(
-        where=str(folder),
-        found=f"pickled weights ({', '.join(pickles)}), which can run code when loaded",
-        expected=WEIGHTS,
-        remedy_en="Take the model's safetensors file instead, or convert it where you trust its origin, with "
-        "safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'model.safetensors').",
-        remedy_zh="请改用该模型的 safetensors 文件;若信任其来源,可用 "
-        "safetensors.torch.save_file(torch.load(文件, weights_only=True), 'model.safetensors') 转换。",
-    )
+    raise PickledWeights(folder=str(folder), names=", ".join(pickles))
 
 
 def _reject(where: Path | str, found: str, expected: str) -> NoReturn:
