@@ -65,6 +65,7 @@ def step_train(context: TurnContext, results: Results) -> dict[str, Any]:
         budget_s=float(context.turn["budget_s"]),
         seed=int(context.turn["seed"]),
         on_event=context.event,
+        cache_dir=context.store.workspace / "cache",
     )
     chosen = next(candidate for candidate in result.leaderboard if candidate.chosen)
     return {"chosen": chosen.method, "validation": chosen.validation, "n_candidates": len(result.leaderboard)}
@@ -249,7 +250,7 @@ def _validation(trained: TrainResult, examples: Sequence[Example], outside: str)
     return ValidationArrays(
         logits=arrays["logits"],
         targets=arrays["targets"].astype(np.float32),
-        out_of_scope=np.array([bool(outside) and example.target == (outside,) for example in examples]),
+        out_of_scope=np.array([bool(outside) and examples[row].target == (outside,) for row in arrays["rows"]], bool),
         embeddings=arrays["embeddings"],
     )
 
