@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from feilun.cli.model import show_pull
+from feilun.cli.pulling import Pulling
 from feilun.cli.shared import AsJson, Yes, result, say, words
 from feilun.cli.turn import folder_hint
 from feilun.errors import EXIT_NOT_REACHED
@@ -57,7 +57,9 @@ def init(
         if not typer.confirm(words("init.confirm"), default=True, err=True):
             say("init.say_otherwise")
             raise typer.Exit(EXIT_NOT_REACHED)
-    with Project.init(folder, **guesses, pull=pull, on_event=show_pull) as project:
+    with Pulling() as pulling:
+        project = Project.init(folder, **guesses, pull=pull, on_event=pulling)
+    with project:
         made = {
             "project": project.name,
             "folder": str(project.folder),

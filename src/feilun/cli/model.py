@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from feilun.cli.pulling import Pulling
 from feilun.cli.report import show_report
 from feilun.cli.shared import HERE, AsJson, Folder, Yes, confirm, new_app, open_project, result, say, table, words
+
+if TYPE_CHECKING:
+    from feilun.models import ModelStatus
 
 app = new_app(help="Models of a project: list, show, export, verify. Backbones: list, pull, remove.")
 
@@ -31,9 +35,9 @@ def list_(
       feilun model list --backbones
     """
     if backbones:
-        from feilun.models import list_backbones
+        from feilun.models import list_models
 
-        result(list_backbones(), as_json=as_json, human=_show_backbones)
+        result(list_models(), as_json=as_json, human=_show_backbones)
         return
     with open_project(folder) as project:
         champion = project.store.find_champion(project.name)
@@ -76,13 +80,24 @@ def export(
 
 
 @app.command()
-def verify(folder: Folder = HERE, model: Model = None, as_json: AsJson = False) -> None:
+def verify(
+    folder: Folder = HERE,
+    model: Model = None,
+    backbones: Annotated[
+        bool, typer.Option("--backbones", help="Verify the cached backbones; needs no project.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Read every file of a bundle against its checksum.
 
     \b
     Examples:
       feilun model verify support
+      feilun model verify --backbones
     """
+    if backbones:
+        _verify_backbones(as_json=as_json)
+        return
     with open_project(folder) as project:
         model_id = project.get_model(model)["model_id"]
         manifest = project.verify_model(model_id)
@@ -118,7 +133,8 @@ def pull(
     if not spec and not language:
         raise typer.BadParameter("name a backbone, or --language en|zh|multi", param_hint="BACKBONE")
     wanted = [(one, "multi") for one in spec or ()] + [("", one) for one in language or ()]
-    pulled = [pull_backbone(one, language=lang, on_event=show_pull) for one, lang in wanted]
+    with Pulling() as pulling:
+        pulled = [pull_backbone(one, language=lang, on_event=pulling) for one, lang in wanted]
     rows = [backbone.info.model_dump(mode="json") | {"folder": str(backbone.folder)} for backbone in pulled]
     result(rows, as_json=as_json, human=_show_pulled)
 
@@ -138,14 +154,15 @@ def remove(
     from feilun.models import remove as remove_backbone
 
     confirm("model.confirm_remove", yes=yes, spec=spec)
-    removed = remove_backbone(spec)
-    result({"removed": removed}, as_json=as_json, human=lambda _: say("model.removed", spec=spec))
+    result({"removed": remove_backbone(spec)}, as_json=as_json, human=lambda _: say("model.removed", spec=spec))
 
 
-def show_pull(kind: str, data: dict[str, Any]) -> None:
-    """What happens during a pull, on stderr."""
-    shown = " ".join(f"{key}={value}" for key, value in data.items())
-    typer.echo(f"{kind} {shown}", err=True)
+def _verify_backbones(*, as_json: bool) -> None:
+    from feilun.models import list_models
+    from feilun.models import verify as verify_backbone
+
+    checked = [verify_backbone(row.alias).info for row in list_models() if row.is_cached]
+    result(checked, as_json=as_json, human=lambda rows: typer.echo(words("model.backbones_verified", n=len(rows))))
 
 
 def _show_pulled(rows: list[dict[str, Any]]) -> None:
@@ -153,8 +170,14 @@ def _show_pulled(rows: list[dict[str, Any]]) -> None:
         typer.echo(f"{row['alias']}  {row['folder']}")
 
 
-def _show_backbones(rows: list[Any]) -> None:
-    pass
+def _show_backbones(rows: list[ModelStatus]) -> None:
+    table(
+        [
+            (row.alias, row.is_cached, row.size_mb, " ".join(row.languages), row.licence, row.variant, row.source)
+            for row in rows
+        ],
+        columns=("backbone", "cached", "size_mb", "languages", "licence", "variant", "source"),
+    )
 
 
 def _show_models(rows: list[dict[str, Any]]) -> None:

@@ -27,6 +27,7 @@ class TurnView:
     """What is known of a turn from its events. Feeding it the same events gives the same view."""
 
     turn_id: str = ""
+    last_event_id: int = 0
     steps: dict[str, dict[str, Any] | None] = field(default_factory=lambda: dict.fromkeys(STEPS))
     running: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
@@ -34,7 +35,7 @@ class TurnView:
 
     def apply(self, event: Event) -> None:
         """Take one event in; kinds it does not know are left aside."""
-        self.turn_id = event.turn_id or self.turn_id
+        self.turn_id, self.last_event_id = event.turn_id or self.turn_id, event.event_id
         step = str(event.data.get("step", ""))
         if event.kind == "step.start":
             self.running, self.detail = step, {}

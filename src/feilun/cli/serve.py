@@ -31,6 +31,6 @@ def serve(
       feilun serve support --port 8000
       feilun serve support --host 0.0.0.0
     """
-    from feilun.serve.api import run
+    from feilun.serve.api import serve as serve_folder
 
-    run(folder, host=host, port=port)
+    serve_folder(folder, host=host, port=port, on_ready=typer.echo)

@@ -89,8 +89,8 @@ class UnsupportedModel(FeilunError):
     """The files are there, but they are not a backbone that Feilun can run."""
 
     code, kind = "models.unsupported", "invalid"
-    en = "{where}: found {found}; expected {expected}. To see backbones that work: feilun model list"
-    zh = "{where}：读到 {found}，应为 {expected}。可用的骨干模型见：feilun model list"
+    en = "{where}: found {found}; expected {expected}. To see backbones that work: feilun model list --backbones"
+    zh = "{where}：读到 {found}，应为 {expected}。可用的骨干模型见：feilun model list --backbones"
 
 
 class UnsafeModel(FeilunError):

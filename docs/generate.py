@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Write the pages that are made from the code: configuration.md and errors.md, in both languages.
+
+python docs/generate.py            write them
+python docs/generate.py --check    only say which are not current; exit 1 if any
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+import sys
+import tomllib
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent / "src"))
+
+import feilun  # noqa: E402
+from feilun.cli.shared import EXIT_CODES  # noqa: E402
+from feilun.config import FeilunSettings, Settings  # noqa: E402
+from feilun.errors import FeilunError  # noqa: E402
+
+WORDS = {
+    "en": {
+        "made": "<!-- Made by docs/generate.py from the code: edit the code, not this page. -->",
+        "config": "# Configuration",
+        "config_intro": "`feilun.toml` is the contract of a project. `feilun init` writes it with every key and its "
+        "meaning; what is left out takes the default below. Unknown keys are refused, and all mistakes are reported "
+        "at once.",
+        "head": ("key", "default", "allowed", "meaning"),
+        "needed": "needed",
+        "empty": "empty",
+        "errors": "# Errors",
+        "errors_intro": "Every mistake has a code that does not change. From its kind come the exit code of the "
+        "command line and the status of the API. In braces stand the values that the message is filled with.",
+        "error_head": ("code", "kind", "exit code", "message"),
+    },
+    "zh": {
+        "made": "<!-- 由 docs/generate.py 从代码生成：请修改代码，不要修改本页。 -->",
+        "config": "# 配置",
+        "config_intro": "`feilun.toml` 是项目的契约。`feilun init` 会写出全部键及其含义；未写出的键取下表中的默认值。"
+        "未知的键会被拒绝，所有错误会一次报告。",
+        "head": ("键", "默认值", "取值", "含义"),
+        "needed": "必填",
+        "empty": "空",
+        "errors": "# 错误",
+        "errors_intro": "每种错误都有一个固定不变的代码。错误类别决定命令行的退出码和 API 的状态码。"
+        "花括号中是消息里会填入的值。",
+        "error_head": ("代码", "类别", "退出码", "消息"),
+    },
+}
+
+
+def main() -> int:
+    """Write or check the four pages."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare instead of writing")
+    check = parser.parse_args().check
+    stale = []
+    for path, content in pages().items():
+        if check and (not path.exists() or path.read_text("utf-8") != content):
+            stale.append(path)
+        elif not check:
+            path.write_text(content, "utf-8")
+    for path in stale:
+        sys.stderr.write(f"not current: {path.relative_to(DOCS.parent)}; run: make docs\n")
+    return 1 if stale else 0
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page as it should be now."""
+    made = {}
+    for lang in ("en", "zh"):
+        made[DOCS / lang / "configuration.md"] = configuration_page(lang)
+        made[DOCS / lang / "errors.md"] = errors_page(lang)
+    return made
+
+
+# configuration
+
+
+def configuration_page(lang: str) -> str:
+    words, chinese = WORDS[lang], chinese_settings()
+    lines = [words["made"], "", words["config"], "", words["config_intro"]]
+    for name, model in tables():
+        meaning = chinese[name]["_"] if lang == "zh" else meaning_of(model)
+        title = f"[[{name}]]" if name == "data.sources" else f"[{name}]"
+        lines += ["", f"## {title}", "", meaning, "", row(words["head"]), row(["---"] * 4)]
+        for key, field in model.model_fields.items():
+            if is_table(field.annotation):
+                continue
+            text = chinese[name][key] if lang == "zh" else field.description
+            lines.append(row([f"`{key}`", default_of(field, words), allowed_of(field), text]))
+    return "\n".join(lines) + "\n"
+
+
+def chinese_settings() -> dict[str, dict[str, str]]:
+    """Chinese words by table and key; `_` is the meaning of the table."""
+    return tomllib.loads((Path(feilun.__file__).parent / "config.zh.toml").read_text("utf-8"))
+
+
+def tables(model: type[Settings] = FeilunSettings, name: str = "") -> Iterator[tuple[str, type[Settings]]]:
+    """Every table of feilun.toml with its model, in the order of the file."""
+    for key, field in model.model_fields.items():
+        for inner in settings_in(field.annotation):
+            path = f"{name}.{key}" if name else key
+            if path == "data.holdout":
+                continue  # the same keys as [[data.sources]]
+            yield path, inner
+            yield from tables(inner, path)
+
+
+def settings_in(annotation: Any) -> list[type[Settings]]:
+    found = [annotation, *typing.get_args(annotation)]
+    return [one for one in found if isinstance(one, type) and issubclass(one, Settings)]
+
+
+def is_table(annotation: Any) -> bool:
+    """Whether a key is a table with a section of its own."""
+    return isinstance(annotation, type) and issubclass(annotation, Settings)
+
+
+def meaning_of(model: type[Settings]) -> str:
+    return str(model.__doc__).splitlines()[0].split("] ", 1)[-1]
+
+
+def default_of(field: Any, words: dict[str, Any]) -> str:
+    if field.is_required():
+        return str(words["needed"])
+    if field.default in ("", (), None):
+        return str(words["empty"])
+    value = list(field.default) if isinstance(field.default, tuple) else field.default
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def allowed_of(field: Any) -> str:
+    """Choices and limits of a key, as they are checked."""
+    parts: list[str] = []
+    arguments = typing.get_args(field.annotation)
+    if typing.get_origin(field.annotation) is typing.Literal:
+        parts.append(", ".join(f"`{choice}`" for choice in arguments))
+    elif field.annotation is bool:
+        parts.append("`true`, `false`")
+    signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+    for limit in field.metadata:
+        parts += [f"{sign} {getattr(limit, name):g}" for name, sign in signs.items() if hasattr(limit, name)]
+    return ", ".join(parts)
+
+
+# errors
+
+
+def errors_page(lang: str) -> str:
+    words = WORDS[lang]
+    lines = [words["made"], "", words["errors"], "", words["errors_intro"], ""]
+    lines += [row(words["error_head"]), row(["---"] * 4)]
+    for error in errors():
+        message = " ".join(getattr(error, lang).split())
+        lines.append(row([f"`{error.code}`", error.kind, EXIT_CODES[error.kind], message.replace("|", "\\|")]))
+    return "\n".join(lines) + "\n"
+
+
+def errors() -> list[type[FeilunError]]:
+    """The mistakes that have words of their own, by code."""
+    return sorted(all_errors(), key=lambda error: error.code)
+
+
+def all_errors() -> list[type[FeilunError]]:
+    """Every kind of mistake that Feilun can report. Importing all modules makes them known."""
+    for module in pkgutil.walk_packages(feilun.__path__, "feilun."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found: list[type[FeilunError]] = []
+    waiting: list[type[FeilunError]] = [FeilunError]
+    while waiting:
+        for error in waiting.pop().__subclasses__():
+            waiting.append(error)
+            # A class without words only passes on the words of another (a mistake told by a child process).
+            if error.__module__.startswith("feilun.") and "en" in vars(error):
+                found.append(error)
+    return found
+
+
+def row(cells: Any) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

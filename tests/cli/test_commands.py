@@ -1,0 +1,79 @@
+"""Commands on a real store: what they print, what they change, and what they leave alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from feilun.project import Project
+from tests.cli.conftest import Run
+
+
+def test_the_queue_lists_what_teaches_most_first_and_skipping_takes_it_out(folder: Path, answered: list[str], run: Run):
+    assert [row["prediction_id"] for row in run("feedback", "queue", folder, "--json").json] == ["p_2", "p_1"]
+    assert run("feedback", "skip", "p_2", folder, "--json").json == {"skipped": "p_2"}
+    assert [row["prediction_id"] for row in run("feedback", "queue", folder, "--json").json] == ["p_1"]
+
+
+def test_skipping_an_unknown_answer_is_wrong_use(folder: Path, run: Run):
+    said = run("feedback", "skip", "p_404", folder)
+    assert (said.exit_code, said.err) == (2, "Error: There is no prediction 'p_404' in this project.\n")
+
+
+def test_feedback_is_added_and_listed_with_its_author(folder: Path, answered: list[str], run: Run):
+    added = run(
+        "feedback", "add", "p_1", folder, "--thumb", "down", "--comment", "two questions", "--actor", "Ops", "--json"
+    ).json
+    listed = run("feedback", "list", folder, "--json").json
+    assert [row["feedback_id"] for row in listed] == [added["feedback_id"]]
+    assert (listed[0]["thumb"], listed[0]["comment"], listed[0]["actor"]) == ("down", "two questions", "Ops")
+    assert "two questions" in run("feedback", "list", folder).out
+
+
+def test_a_key_is_shown_once_and_its_hash_never(folder: Path, run: Run):
+    made = run("key", "create", folder, "--name", "website", "--scope", "predict", "--json").json
+    listed = run("key", "list", folder, "--json")
+    assert made["key"].startswith("fl_")
+    assert made["key"] not in listed.out
+    assert [row["name"] for row in listed.json] == ["website"]
+    assert all("secret_hash" not in row for row in [made, *listed.json])
+
+
+def test_off_a_terminal_nothing_is_revoked_without_yes(folder: Path, run: Run):
+    key_id = run("key", "create", folder, "--json").json["key_id"]
+    said = run("key", "revoke", key_id, folder)
+    assert (said.exit_code, said.out) == (2, "")
+    assert "--yes" in said.err
+    assert run("key", "list", folder, "--json").json[0]["revoked_at"] is None
+    assert run("key", "revoke", key_id, folder, "--yes").exit_code == 0
+    assert run("key", "list", folder, "--json").json[0]["revoked_at"] is not None
+
+
+def test_a_turn_is_asked_for_once(folder: Path, run: Run):
+    assert run("job", "request", folder, "--json").json == {"requested": True}
+    assert run("job", "request", folder, "--json").json == {"requested": False}
+
+
+def test_an_unfinished_turn_is_listed_shown_and_cancelled(folder: Path, run: Run):
+    with Project(folder) as project:
+        turn_id = project.store.add_turn("support", settings={}, seed=0, budget_s=1, requested_by="cli")["turn_id"]
+        project.store.add_event("support", kind="step.start", data={"step": "data"}, turn_id=turn_id)
+    assert [row["turn_id"] for row in run("job", "list", folder, "--json").json] == [turn_id]
+    assert run("job", "show", folder, "--json").json["status"] == "running"
+    assert run("job", "events", folder).out.split() == ["1", "data", "…"]
+    assert run("job", "cancel", folder).exit_code == 2  # not without --yes
+    assert run("job", "cancel", folder, "--yes", "--json").json == {"cancelled": turn_id}
+    assert run("job", "cancel", folder, "--yes", "--json").exit_code == 1
+    assert run("job", "show", folder, "--json").json["status"] == "cancelled"
+
+
+def test_a_project_without_a_model_says_how_to_get_one(folder: Path, run: Run):
+    for arguments in (("report",), ("model", "show"), ("model", "verify"), ("release", "promote")):
+        said = run(*arguments, folder)
+        assert said.exit_code == 2
+        assert f"feilun turn {folder}" in said.err
+
+
+def test_rolling_back_to_nothing_is_refused_and_not_logged(folder: Path, run: Run):
+    said = run("release", "rollback", folder, "--yes", "--json")
+    assert (said.exit_code, said.json["error"]["code"]) == (2, "release.nothing_to_roll_back")
+    assert run("release", "list", folder, "--json").json == []
