@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from feilun.models.layout import CONFIG, TOKENIZER, WEIGHTS
+from feilun.models.layout import CONFIG, TOKENIZER, WEIGHTS, refuse_pickles
 
 FILES = (CONFIG, TOKENIZER, WEIGHTS)
 CONNECT_S = 3.0  # a source that does not answer the door by then is left
@@ -27,7 +27,14 @@ class SourceFailed(Exception):
 
 
 def fetch_folder(folder: Path, into: Path, *, room: Room) -> None:
-    """Copy the three files of a backbone out of `folder`."""
+    """Copy the three files of a backbone out of `folder`.
+
+    Raises:
+        SourceFailed: one is missing.
+        PickledWeights: there are weights, but only as pickles.
+    """
+    if not (folder / WEIGHTS).is_file():
+        refuse_pickles(folder)
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise SourceFailed(f"{folder} has no {', '.join(missing)}")

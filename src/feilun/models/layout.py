@@ -110,7 +110,8 @@ def read_tensors(folder: Path) -> dict[str, np.ndarray]:
     """
     path = Path(folder) / WEIGHTS
     if not path.is_file():
-        _refuse_missing_weights(Path(folder), path)
+        refuse_pickles(Path(folder))
+        _reject(path, "no such file", "weights in one safetensors file")
     header, start = _read_header(path)
     data = np.memmap(path, dtype=np.uint8, mode="c")
     tensors: dict[str, np.ndarray] = {}
@@ -119,6 +120,17 @@ def read_tensors(folder: Path) -> dict[str, np.ndarray]:
         if array is not None:
             tensors[_plain_name(name)] = array
     return tensors
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Say what to do about a folder that has pickled weights and no others.
+
+    Raises:
+        PickledWeights: there are such files.
+    """
+    pickles = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLES) if folder.is_dir() else []
+    if pickles:
+        raise PickledWeights(folder=str(folder), names=", ".join(pickles))
 
 
 def expected_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
@@ -249,13 +261,6 @@ def _plain_name(name: str) -> str:
         name = name.removeprefix(prefix)
     # Checkpoints converted from TensorFlow name the parts of a LayerNorm differently.
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
-
-
-def _refuse_missing_weights(folder: Path, path: Path) -> NoReturn:
-    pickles = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLES) if folder.is_dir() else []
-    if not pickles:
-        _reject(path, "no such file", "weights in one safetensors file")
-    raise PickledWeights(folder=str(folder), names=", ".join(pickles))
 
 
 def _reject(where: Path | str, found: str, expected: str) -> NoReturn:
