@@ -40,8 +40,7 @@ def validation(n: int, *, rng: np.random.Generator, signal: float = 3.0, n_outsi
     outside = np.arange(n) < n_outside
     logits[outside] = rng.normal(scale=0.3, size=(n_outside, 4))
     targets[outside] = 0
-    embeddings = rng.normal(size=(n, 8)).astype(np.float32)
-    return ValidationArrays(logits, targets, outside, embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True))
+    return ValidationArrays(logits, targets, outside)
 
 
 def judged(n: int = 300, *, seed: int = 0, **changes: Any) -> Judgement:
@@ -57,8 +56,11 @@ def judged(n: int = 300, *, seed: int = 0, **changes: Any) -> Judgement:
         "holdout_logits": logits,
         "champion": None,
         "seed": 0,
-    }
-    return judge(**(arguments | changes))
+    } | changes
+    # logits are linear in the embedding, so that scaled to unit length they are embeddings of a kind
+    lengths = np.linalg.norm(arguments["holdout_logits"], axis=1, keepdims=True)
+    embeddings = arguments["holdout_logits"] / np.maximum(lengths, 1e-6)
+    return judge(**({"holdout_embeddings": embeddings} | arguments))
 
 
 def report_of(judgement: Judgement, **changes: Any) -> Report:

@@ -5,7 +5,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from feilun.config import EvaluateSettings
 from feilun.evaluate import ChampionView, ValidationArrays
 from feilun.evaluate.advice import TEXTS
-from feilun.evaluate.errors import HoldoutEmpty, LogitsNotFinite, ShapeMismatch
+from feilun.evaluate.errors import HoldoutEmpty, NotFinite, ShapeMismatch
 from feilun.records import Thresholds
 from tests.evaluate.made import LABELS, SETTINGS, classify, drawn, examples, judged, validation
 
@@ -69,7 +69,7 @@ def test_calibration_brings_confidence_closer_to_accuracy():
     found = judged(
         holdout=examples([(LABELS[g],) for g in gold]),
         holdout_logits=logits * 6,
-        validation=ValidationArrays(arrays.logits * 6, arrays.targets, None, None),
+        validation=ValidationArrays(arrays.logits * 6, arrays.targets),
     ).calibration
     assert found.temperature > 3
     assert found.ece_after.high < found.ece_before
@@ -267,17 +267,26 @@ def test_rows_without_a_label_and_classes_without_a_row_are_named():
         ({"holdout": [], "holdout_logits": np.zeros((0, 4), np.float32)}, HoldoutEmpty),
         ({"holdout": examples([None]), "holdout_logits": np.zeros((1, 4), np.float32)}, HoldoutEmpty),
         ({"holdout_logits": np.zeros((300, 3), np.float32)}, ShapeMismatch),
-        ({"holdout_logits": np.full((300, 4), np.nan, np.float32)}, LogitsNotFinite),
+        ({"holdout_logits": np.full((300, 4), np.nan, np.float32)}, NotFinite),
         ({"champion": champion(np.zeros((299, 4), np.float32))}, ShapeMismatch),
-        ({"champion": champion(np.full((300, 4), np.inf, np.float32))}, LogitsNotFinite),
+        ({"champion": champion(np.full((300, 4), np.inf, np.float32))}, NotFinite),
         ({"validation": ValidationArrays(np.zeros((5, 4)), np.zeros((4, 4)))}, ShapeMismatch),
         ({"validation": ValidationArrays(np.zeros((5, 4)), np.zeros((5, 4)), np.zeros(4, bool))}, ShapeMismatch),
-        (
-            {"validation": ValidationArrays(np.zeros((5, 4)), np.zeros((5, 4)), None, np.zeros((4, 8)))},
-            ShapeMismatch,
-        ),
+        ({"holdout_embeddings": np.zeros((299, 8), np.float32)}, ShapeMismatch),
+        ({"holdout_embeddings": np.full((300, 8), np.nan, np.float32)}, NotFinite),
     ],
-    ids=["no row", "no label", "classes", "nan", "champion rows", "champion inf", "targets", "mask", "embeddings"],
+    ids=[
+        "no row",
+        "no label",
+        "classes",
+        "nan",
+        "champion rows",
+        "champion inf",
+        "targets",
+        "mask",
+        "embeddings",
+        "nan embedding",
+    ],
 )
 def test_arrays_that_cannot_be_judged_are_refused(changes, error):
     with pytest.raises(error) as caught:

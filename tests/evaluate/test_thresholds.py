@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import f1_score, roc_auc_score
 
 from feilun.evaluate.scope import judge_scope, scope_threshold
-from feilun.evaluate.thresholds import answer_threshold, label_threshold, memory_threshold, nearest_neighbours
+from feilun.evaluate.thresholds import answer_threshold, label_threshold, memory_threshold, nearest_other
 
 confidences = st.integers(1, 300).flatmap(
     lambda n: st.tuples(
@@ -93,43 +93,61 @@ def test_the_label_threshold_is_the_best_of_all_by_micro_f1():
     assert label_threshold(probs, np.zeros_like(targets)) == 0.5
 
 
-def clusters(n_clusters, per_cluster, spread, rng, n_labels):
-    centres = rng.normal(size=(n_clusters, 64))
-    points = np.repeat(centres, per_cluster, axis=0) + spread * rng.normal(size=(n_clusters * per_cluster, 64))
-    targets = np.eye(n_labels, dtype=np.float32)[np.repeat(np.arange(n_clusters) % n_labels, per_cluster)]
-    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32), targets
+def unit(points):
+    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
 
 
 def test_neighbours_are_found_block_by_block_as_all_at_once():
-    embeddings, _ = clusters(130, 9, 0.5, np.random.default_rng(4), 10)  # more rows than one block
-    similarity, neighbour = nearest_neighbours(embeddings)
-    everything = embeddings @ embeddings.T
-    np.fill_diagonal(everything, -1)
-    assert (neighbour == everything.argmax(axis=1)).all()
+    rng = np.random.default_rng(4)
+    embeddings = unit(rng.normal(size=(1200, 16)))  # more rows than one block
+    among = np.sort(rng.choice(1200, 200, replace=False))
+    similarity, neighbour = nearest_other(embeddings, among)
+    everything = embeddings @ embeddings[among].T
+    everything[among, np.arange(200)] = -1
+    assert (neighbour == among[everything.argmax(axis=1)]).all()
     assert similarity == pytest.approx(everything.max(axis=1), abs=1e-6)
 
 
-def test_the_memory_threshold_lies_where_neighbours_begin_to_agree():
+def crowd(n_groups, spread, rng, *, agree):
+    """Groups of five alike messages, two of them answered wrongly; whether a group shares its label is `agree`."""
+    embeddings = unit(
+        np.repeat(rng.normal(size=(n_groups, 64)), 5, axis=0) + spread * rng.normal(size=(5 * n_groups, 64))
+    )
+    labels = np.repeat(rng.integers(0, 6, n_groups), 5)
+    if not agree:
+        labels = rng.integers(0, 6, len(labels))
+    answers = labels.copy()
+    wrong = np.arange(len(labels)) % 5 < 2
+    answers[wrong] = (answers[wrong] + 1) % 6
+    return embeddings, np.eye(6, dtype=bool)[labels], np.eye(6, dtype=bool)[answers]
+
+
+def test_the_memory_threshold_lies_where_corrections_stop_to_mend():
     rng = np.random.default_rng(5)
-    pure, pure_targets = clusters(40, 8, 0.15, rng, 10)
-    mixed, _ = clusters(40, 8, 0.6, rng, 10)
-    mixed_targets = np.eye(10, dtype=np.float32)[rng.integers(0, 10, len(mixed))]
-    embeddings, targets = np.concatenate([pure, mixed]), np.concatenate([pure_targets, mixed_targets])
-    found = memory_threshold(embeddings, targets, seed=0)
-    similarity, neighbour = nearest_neighbours(embeddings)
-    beyond = similarity >= found
-    assert 0.8 < found < 0.99
-    assert beyond.sum() >= 300
-    assert (targets == targets[neighbour]).all(axis=1)[beyond].mean() >= 0.98
+    alike, vague = crowd(40, 0.3, rng, agree=True), crowd(40, 0.6, rng, agree=False)
+    embeddings, gold, given = (np.concatenate(pair) for pair in zip(alike, vague, strict=True))
+    found = memory_threshold(embeddings, gold, given, seed=0)
+    wrong = np.flatnonzero((gold != given).any(axis=1))
+    similarity, neighbour = nearest_other(embeddings, wrong)
+    bites, right = similarity >= found, (gold == given).all(axis=1)
+    same = (gold[neighbour] == gold).all(axis=1)
+    assert 0.8 < found < 0.95
+    assert (bites & same & ~right).sum() > 60
+    assert (bites & ~same & right).sum() == 0
 
 
-def test_the_memory_threshold_is_careful_when_the_data_cannot_tell():
+def test_a_memory_that_would_break_answers_only_decides_for_near_identical_messages():
     rng = np.random.default_rng(6)
-    few, few_targets = clusters(5, 8, 0.1, rng, 5)
-    assert memory_threshold(few, few_targets, seed=0) == 0.95
-    many, _ = clusters(30, 10, 0.1, rng, 5)
-    noise = np.eye(5, dtype=np.float32)[rng.integers(0, 5, len(many))]
-    assert memory_threshold(many, noise, seed=0) == 0.95
+    assert memory_threshold(*crowd(60, 0.1, rng, agree=False), seed=0) == 0.99
+    embeddings, gold, _ = crowd(60, 0.1, rng, agree=True)
+    assert memory_threshold(embeddings, gold, gold, seed=0) == 0.99  # nothing was wrong: nothing to learn from
+    assert memory_threshold(*(part[:2] for part in crowd(1, 0.1, rng, agree=True)), seed=0) == 0.99  # too few
+
+
+def test_a_large_holdout_is_sampled_the_same_way_every_time():
+    rng = np.random.default_rng(7)
+    embeddings, gold, given = crowd(1100, 0.25, rng, agree=True)
+    assert memory_threshold(embeddings, gold, given, seed=1) == memory_threshold(embeddings, gold, given, seed=1) < 0.95
 
 
 def test_the_scope_threshold_separates_what_is_separable():

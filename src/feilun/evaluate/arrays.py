@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feilun.evaluate.errors import LogitsNotFinite, ShapeMismatch
+from feilun.evaluate.errors import NotFinite, ShapeMismatch
 from feilun.records import (
     Calibration,
     ClassMetrics,
@@ -27,13 +27,11 @@ class ValidationArrays:
     logits: (n, c) float32, classes in the model's order
     targets: (n, c) of 0 and 1
     out_of_scope: (n,) bool, rows that belong to no class; None when there are none
-    embeddings: (n, h) float32, unit length; None when there are none
     """
 
     logits: np.ndarray
     targets: np.ndarray
     out_of_scope: np.ndarray | None = None
-    embeddings: np.ndarray | None = None
 
     @property
     def outside(self) -> np.ndarray:
@@ -81,9 +79,16 @@ def align(probs: np.ndarray, labels: Sequence[str], *, to: Sequence[str]) -> np.
 
 
 def check_logits(logits: np.ndarray, *, what: str, n_rows: int, n_classes: int) -> None:
-    """Raise ShapeMismatch or LogitsNotFinite unless `logits` is (n_rows, n_classes) and finite."""
+    """Raise ShapeMismatch or NotFinite unless `logits` is (n_rows, n_classes) and finite."""
     if logits.shape != (n_rows, n_classes):
         raise ShapeMismatch(what=what, found=tuple(logits.shape), expected=(n_rows, n_classes))
-    broken = ~np.isfinite(logits).all(axis=1)
+    check_rows(logits, what=what, n_rows=n_rows)
+
+
+def check_rows(values: np.ndarray, *, what: str, n_rows: int) -> None:
+    """Raise ShapeMismatch or NotFinite unless `values` is a table of n_rows finite rows."""
+    if values.ndim != 2 or len(values) != n_rows:
+        raise ShapeMismatch(what=what, found=tuple(values.shape), expected=(n_rows, *values.shape[1:]))
+    broken = ~np.isfinite(values).all(axis=1)
     if broken.any():
-        raise LogitsNotFinite(what=what, n_rows=int(broken.sum()))
+        raise NotFinite(what=what, n_rows=int(broken.sum()))

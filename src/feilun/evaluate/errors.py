@@ -27,10 +27,10 @@ class ShapeMismatch(FeilunError):
     zh = "{what} 的形状是 {found}，应为 {expected}。这一轮的文件彼此不匹配，请重新运行这一轮。"
 
 
-class LogitsNotFinite(FeilunError):
+class NotFinite(FeilunError):
     """A model gives NaN or infinity; it must never be released."""
 
-    code, kind = "evaluate.logits_not_finite", "invalid"
+    code, kind = "evaluate.not_finite", "invalid"
     en = (
         "{what} has {n_rows} row(s) that are not finite numbers, so the model is broken. Lower "
         "[train.tune] learning_rate, or set [compress] int8 = false, and turn again."

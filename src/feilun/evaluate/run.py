@@ -9,7 +9,7 @@ import numpy as np
 
 from feilun.config import EvaluateSettings
 from feilun.evaluate.advice import FEW_VALIDATION, SMALL_HOLDOUT, Warnings
-from feilun.evaluate.arrays import ChampionView, Judgement, ValidationArrays, align, check_logits
+from feilun.evaluate.arrays import ChampionView, Judgement, ValidationArrays, align, check_logits, check_rows
 from feilun.evaluate.calibration import ece_interval, expected_calibration_error, fit_temperature, reliability_bins
 from feilun.evaluate.classes import confused_pairs, per_class_metrics
 from feilun.evaluate.errors import HoldoutEmpty, ShapeMismatch
@@ -52,29 +52,34 @@ def judge(
     validation: ValidationArrays,
     holdout: Sequence[Example],
     holdout_logits: np.ndarray,
+    holdout_embeddings: np.ndarray,
     champion: ChampionView | None = None,
     seed: int,
 ) -> Judgement:
     """Judge a model: metrics with intervals, calibration, thresholds, out of scope, the test against the champion.
 
-    Temperature and thresholds are chosen on the out-of-fold rows; the holdout only says what they achieve. Metrics
-    are over the holdout rows that are in scope; a row whose label the model does not know can only be wrong.
+    Temperature and thresholds are chosen on the out-of-fold rows; the holdout only says what they achieve. The one
+    exception is the memory's threshold, on which no figure of the report stands: it needs embeddings by the shipped
+    graph of messages that graph has not learnt from, and those are the holdout's. Metrics are over the holdout rows
+    that are in scope; a row whose label the model does not know can only be wrong.
 
     Args:
         labels: the model's classes, in the order of the logits' columns.
         validation: training examples under models that had not learnt from them.
         holdout: the frozen holdout; rows without a target are left out, with a warning.
         holdout_logits: (len(holdout), len(labels)) float32, from the graph that would ship.
+        holdout_embeddings: (len(holdout), h) float32, unit length, from the same graph.
         champion: the model that answers now, seen through its answers to the same rows; None on the first turn.
         seed: of the resampling. The same arguments give the same judgement.
     Raises:
         HoldoutEmpty: no holdout row has a label in scope.
         ShapeMismatch: arrays that belong together differ in shape.
-        LogitsNotFinite: a model gives NaN or infinity.
+        NotFinite: a model gives NaN or infinity.
     """
     _check(labels, validation, holdout, holdout_logits, champion)
+    check_rows(holdout_embeddings, what="holdout embeddings", n_rows=len(holdout))
     held = _hold_out(task, labels, holdout)
-    learnt = _learn(task, validation, settings, seed=seed)
+    learnt = _learn(task, validation, settings)
     level, thresholds = settings.confidence_level, learnt.thresholds
 
     raw = holdout_logits[held.kept]
@@ -91,6 +96,9 @@ def judge(
     n_answered, n_wrong = int(answered.sum()), int((answered & ~correct).sum())
     thresholds = thresholds.model_copy(
         update={
+            "memory": memory_threshold(
+                holdout_embeddings[held.kept][inside], targets[inside] > 0, given[inside], seed=seed
+            ),
             "expected_answer_rate": n_answered / len(answered),
             "expected_error_rate": n_wrong / n_answered if n_answered else 0.0,
         }
@@ -140,9 +148,6 @@ def _check(
     for what, (array, expected) in others.items():
         if array.shape != expected:
             raise ShapeMismatch(what=what, found=tuple(array.shape), expected=expected)
-    if validation.embeddings is not None and len(validation.embeddings) != n:
-        found = tuple(validation.embeddings.shape)
-        raise ShapeMismatch(what="validation embeddings", found=found, expected=(n, *found[1:]))
 
 
 def _hold_out(task: Task, labels: Sequence[str], holdout: Sequence[Example]) -> _Holdout:
@@ -159,7 +164,7 @@ def _hold_out(task: Task, labels: Sequence[str], holdout: Sequence[Example]) -> 
     return _Holdout(rows, kept, outside, (*labels, *unknown), unknown, n_unknown_rows)
 
 
-def _learn(task: Task, validation: ValidationArrays, settings: EvaluateSettings, *, seed: int) -> _Learnt:
+def _learn(task: Task, validation: ValidationArrays, settings: EvaluateSettings) -> _Learnt:
     outside, targets = validation.outside, validation.targets
     temperature = fit_temperature(task, validation.logits[~outside], targets[~outside])
     probs = task.probs(validation.logits, temperature=temperature)
@@ -178,10 +183,6 @@ def _learn(task: Task, validation: ValidationArrays, settings: EvaluateSettings,
         "guaranteed": answering.evidence == "promised",
         "out_of_scope": scope_threshold(confidence, correct, outside),
     }
-    if validation.embeddings is not None:
-        update["memory"] = memory_threshold(
-            validation.embeddings, np.column_stack([targets, outside]).astype(bool), seed=seed
-        )
     return _Learnt(
         temperature=temperature,
         thresholds=thresholds.model_copy(update=update),

@@ -1,4 +1,4 @@
-"""The lines between answering and handing over, all chosen on rows the models had not learnt from."""
+"""The lines between answering, handing over and remembering, all chosen on rows the models had not learnt from."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ N_STARTS = 3  # of the sequential test: one unlucky early mistake must not end t
 N_STEPS = 50  # coverages tested, at most
 HAND_OVER_ALL = 1.0
 
-MEMORY_DEFAULT, MEMORY_LOW, MEMORY_HIGH = 0.95, 0.8, 0.99
-MEMORY_PURITY = 0.98  # share of neighbours beyond the threshold that must carry the same labels
-MEMORY_MIN_PAIRS = 50  # 1 in 50 is the 2 % that purity allows: fewer pairs cannot tell
+MEMORY_LOW, MEMORY_HIGH = 0.8, 0.99
+MEMORY_HARM = 2  # a right answer turned wrong weighs as much as two wrong ones turned right
+MEMORY_MIN_GAIN = 3  # below 0.99 the memory must have earned more than luck with a pair or two can give
 MEMORY_MAX_ROWS = 5000
 MEMORY_BLOCK = 512
 
@@ -127,42 +127,54 @@ def label_threshold(probs: np.ndarray, targets: np.ndarray) -> float:
     return float(np.clip((sorted_probs[best] + below) / 2, LABEL_LOW, LABEL_HIGH))
 
 
-def memory_threshold(embeddings: np.ndarray, targets: np.ndarray, *, seed: int) -> float:
-    """The cosine similarity from which the nearest neighbour carries the same labels 98 times in 100.
+def memory_threshold(embeddings: np.ndarray, gold: np.ndarray, given: np.ndarray, *, seed: int) -> float:
+    """The cosine similarity from which a corrected neighbour should decide instead of the model.
 
-    Every row is paired with its nearest other row; pairs are taken from the most similar on, as long as 98 % of
-    them agree. With fewer than 50 such pairs the data cannot tell, and it is 0.95.
+    It is tried out: the rows the model got wrong are what people would have corrected. Every row meets the nearest
+    of them; taking over its labels turns some wrong answers right and some right ones wrong. The threshold is where
+    right minus twice wrong is largest. Unless that is at least 3, only near-identical messages (0.99) are decided:
+    corrections gather where classes overlap, so a neighbour's label is worth much less there than among messages at
+    large, and a threshold from neighbours in general broke more answers than it mended on real data.
 
     Args:
-        embeddings: (n, h) float32, unit length; more than 5,000 rows are sampled, so that memory and time are bounded
-            (fewer rows have farther neighbours, which errs on the careful side).
-        targets: (n, c) of 0 and 1; out-of-scope rows may have a column of their own.
+        embeddings: (n, h) float32, unit length, of rows the model has not learnt from, by the graph that ships (a
+            tuned network draws the messages it learnt from together by class, which would look like agreement).
+            More than 5,000 rows are sampled, so that memory and time are bounded.
+        gold, given: (n, c) bool, the true labels and the model's answers.
     Returns:
         A cosine similarity within [0.8, 0.99].
     """
     if len(embeddings) > MEMORY_MAX_ROWS:
         rows = np.sort(np.random.default_rng(seed).choice(len(embeddings), MEMORY_MAX_ROWS, replace=False))
-        embeddings, targets = embeddings[rows], targets[rows]
-    if len(embeddings) <= MEMORY_MIN_PAIRS:
-        return MEMORY_DEFAULT
-    similarity, neighbour = nearest_neighbours(embeddings)
-    same = (targets == targets[neighbour]).all(axis=1)
+        embeddings, gold, given = embeddings[rows], gold[rows], given[rows]
+    right = (gold == given).all(axis=1)
+    corrected = np.flatnonzero(~right)
+    if len(corrected) < 2:
+        return MEMORY_HIGH
+    similarity, neighbour = nearest_other(embeddings, corrected)
+    taken_over = (gold[neighbour] == gold).all(axis=1)
+    gain = (taken_over & ~right).astype(int) - MEMORY_HARM * (~taken_over & right).astype(int)
     order = np.argsort(-similarity, kind="stable")
-    sizes = np.arange(1, len(order) + 1)
-    ok = sizes[(np.cumsum(same[order]) >= MEMORY_PURITY * sizes) & (sizes >= MEMORY_MIN_PAIRS)]
-    if len(ok) == 0:
-        return MEMORY_DEFAULT
-    return float(np.clip(similarity[order[ok[-1] - 1]], MEMORY_LOW, MEMORY_HIGH))
+    total = np.cumsum(gain[order])
+    best = int(total.argmax())
+    if total[best] < MEMORY_MIN_GAIN:
+        return MEMORY_HIGH
+    return float(np.clip(similarity[order[best]], MEMORY_LOW, MEMORY_HIGH))
 
 
-def nearest_neighbours(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cosine similarity (n,) and row (n,) of each row's nearest other row; embeddings have unit length, n > 1."""
+def nearest_other(embeddings: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cosine similarity (n,) and row (n,) of the nearest of the rows `among` (k > 1), never the row itself."""
     n = len(embeddings)
     similarity, neighbour = np.empty(n, dtype=np.float64), np.empty(n, dtype=np.int64)
+    candidates = np.ascontiguousarray(embeddings[among].T)
+    column = np.full(n, -1)
+    column[among] = np.arange(len(among))
     for start in range(0, n, MEMORY_BLOCK):
-        block = embeddings[start : start + MEMORY_BLOCK] @ embeddings.T
-        rows = np.arange(len(block))
-        block[rows, start + rows] = -np.inf  # a row is not its own neighbour
-        neighbour[start : start + len(block)] = block.argmax(axis=1)
-        similarity[start : start + len(block)] = block.max(axis=1)
+        block = embeddings[start : start + MEMORY_BLOCK] @ candidates
+        own = column[start : start + len(block)]
+        rows = np.flatnonzero(own >= 0)
+        block[rows, own[rows]] = -np.inf
+        nearest = block.argmax(axis=1)
+        neighbour[start : start + len(block)] = among[nearest]
+        similarity[start : start + len(block)] = block[np.arange(len(block)), nearest]
     return similarity, neighbour

@@ -100,7 +100,8 @@ ZH = {
     "champion": "与冠军比较",
     "champion_text": (
         "在同样的 {n} 条消息上：本模型 {challenger}，冠军（{champion_id}）{champion}。"
-        "改对 {n_fixed} 条，改错 {n_broken} 条；相差 {difference} 个百分点（{low} 至 {high}）；仅凭运气改对这么多的概率：{p}。"
+        "改对 {n_fixed} 条，改错 {n_broken} 条；"
+        "相差 {difference} 个百分点（{low} 至 {high}）；仅凭运气改对这么多的概率：{p}。"
     ),
     "classes": "最弱的类别",
     "class_head": "| 类别 | 消息数 | 精确率 | 召回率 | F1 | F1 置信区间 |",

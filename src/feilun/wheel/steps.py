@@ -102,7 +102,7 @@ def step_evaluate(context: TurnContext, results: Results) -> dict[str, Any]:
         prefix=backbone.info.prefix,
     )
     texts = [context.task.text_of(example.inputs) for example in dataset.holdout]
-    _, logits = encoder.run(texts)
+    embeddings, logits = encoder.run(texts)
     assert logits is not None
     judgement = judge(
         task=context.task,
@@ -111,6 +111,7 @@ def step_evaluate(context: TurnContext, results: Results) -> dict[str, Any]:
         validation=_validation(trained, dataset.train, context.settings.task.out_of_scope_label),
         holdout=dataset.holdout,
         holdout_logits=logits,
+        holdout_embeddings=embeddings,
         champion=_champion(context, texts),
         seed=int(context.turn["seed"]),
     )
@@ -251,7 +252,6 @@ def _validation(trained: TrainResult, examples: Sequence[Example], outside: str)
         logits=arrays["logits"],
         targets=arrays["targets"].astype(np.float32),
         out_of_scope=np.array([bool(outside) and examples[row].target == (outside,) for row in arrays["rows"]], bool),
-        embeddings=arrays["embeddings"],
     )
 
 
