@@ -175,6 +175,9 @@ class ServeSettings(Settings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; anything but loopback needs an API key.")
     port: int = Field(8710, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    require_key: bool = Field(
+        False, description="Ask callers on this machine for an API key too; for a proxy that adds no header."
+    )
     threads: int = Field(1, ge=1, le=256, description="Compute threads of the engine.")
     max_batch: int = Field(256, ge=1, le=10_000, description="Most inputs in one request.")
     max_body_mb: float = Field(8, gt=0, le=1024, description="Largest request body in megabytes.")

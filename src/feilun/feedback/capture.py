@@ -105,7 +105,7 @@ def _identity(inputs: dict[str, Any] | None, *, task: Task) -> str:
         return example_id(task.text_of(inputs))
     except KeyError as error:
         raise FeedbackInvalid(
-            field="inputs", expected_en=f"inputs of the task, with {error}", expected_zh=f"任务的输入,含 {error}"
+            field="inputs", expected_en=f"inputs of the task, with {error}", expected_zh=f"任务的输入，含 {error}"
         ) from error
 
 
@@ -116,7 +116,7 @@ def _check_words(value: object, *, field: str, most: int) -> None:
         raise FeedbackInvalid(
             field=field,
             expected_en=f"text of 1 to {most} characters without NUL or broken Unicode",
-            expected_zh=f" 1 到 {most} 个字符的文本,不含 NUL 或残缺的 Unicode",
+            expected_zh=f" 1 到 {most} 个字符的文本，不含 NUL 或残缺的 Unicode",
         )
 
 
@@ -143,7 +143,7 @@ def _targets(label: str | Sequence[str] | None, *, task: Task) -> tuple[str, ...
         raise FeedbackInvalid(
             field="label",
             expected_en=f"{number_en}, each of 1 to {MAX_LABEL} printable characters",
-            expected_zh=f"{number_zh},每个 1 到 {MAX_LABEL} 个可显示的字符",
+            expected_zh=f"{number_zh}，每个 1 到 {MAX_LABEL} 个可显示的字符",
         )
     return tuple(sorted(targets))
 

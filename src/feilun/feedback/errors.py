@@ -8,7 +8,7 @@ class FeedbackEmpty(FeilunError):
 
     code, kind = "feedback.empty", "invalid"
     en = "Feedback needs at least one of: label, thumb, text, comment."
-    zh = "反馈至少需要以下之一:label(标签)、thumb(赞/踩)、text(修改后的答案)、comment(评论)。"
+    zh = "反馈至少需要以下之一：label（标签）、thumb（赞/踩）、text（修改后的答案）、comment（评论）。"
 
 
 class FeedbackHomeless(FeilunError):
@@ -18,7 +18,7 @@ class FeedbackHomeless(FeilunError):
     en = (
         "Feedback needs the prediction_id of an answer, or the inputs of the message it is about (a thumb needs an id)."
     )
-    zh = "反馈需要某个回答的 prediction_id,或所针对消息的 inputs(thumb 必须带 prediction_id)。"
+    zh = "反馈需要某个回答的 prediction_id，或所针对消息的 inputs（thumb 必须带 prediction_id）。"
 
 
 class FeedbackInvalid(FeilunError):
@@ -26,4 +26,4 @@ class FeedbackInvalid(FeilunError):
 
     code, kind = "feedback.invalid", "invalid"
     en = "Feedback: {field} must be {expected_en}."
-    zh = "反馈:{field} 必须是{expected_zh}。"
+    zh = "反馈：{field} 必须是{expected_zh}。"

@@ -31,7 +31,7 @@ class KeyMissing(FeilunError):
 
     code, kind = "auth.key_missing", "forbidden"
     en = "An API key is needed. Send it as 'Authorization: Bearer fl_…'; make one with: feilun key create"
-    zh = "需要 API 密钥。请以 'Authorization: Bearer fl_…' 发送;可用 feilun key create 创建。"
+    zh = "需要 API 密钥。请以 'Authorization: Bearer fl_…' 发送；可用 feilun key create 创建。"
 
 
 class KeyInvalid(FeilunError):
@@ -47,7 +47,7 @@ class ScopeMissing(FeilunError):
 
     code, kind = "auth.scope_missing", "forbidden"
     en = "This API key may not do this here: it needs the scope {scope!r} in this project."
-    zh = "此 API 密钥无权在此执行该操作:需要本项目的 {scope!r} 权限。"
+    zh = "此 API 密钥无权在此执行该操作：需要本项目的 {scope!r} 权限。"
 
 
 class KeyRequestInvalid(FeilunError):
@@ -58,7 +58,7 @@ class KeyRequestInvalid(FeilunError):
         "A key needs a name of 1 to {max_name} characters, one or more scopes of {scopes}, "
         "and a lifetime of up to {max_days} days."
     )
-    zh = "密钥需要 1 到 {max_name} 个字符的名称、{scopes} 中的一个或多个权限,以及不超过 {max_days} 天的有效期。"
+    zh = "密钥需要 1 到 {max_name} 个字符的名称、{scopes} 中的一个或多个权限，以及不超过 {max_days} 天的有效期。"
 
 
 def hash_secret(secret: str) -> str:

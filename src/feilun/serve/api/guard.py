@@ -1,0 +1,171 @@
+"""The guard in front of every route: who comes in, how much, and how what went wrong is told."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+import traceback
+from typing import Any
+
+import anyio
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from feilun.errors import FeilunError
+from feilun.serve.api.access import Caller
+from feilun.serve.api.errors import BodyTooLarge, BodyTooSlow, ServerBusy, ServerError
+from feilun.serve.api.house import House
+from feilun.serve.api.problems import problem, speak
+
+log = logging.getLogger(__name__)
+OPEN_PATHS = ("/health", "/ready")
+MAX_IN_FLIGHT = 256
+BODY_WITHIN_S = 30.0
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+
+class Gone(Exception):
+    """The client hung up before the whole body was there."""
+
+
+class Guard:
+    """ASGI middleware. Everything that is refused here is refused before any route is looked for.
+
+    Nobody without a key learns which addresses exist; a body is read whole, up to the limit, before a route sees it.
+    """
+
+    def __init__(self, app: ASGIApp, *, house: House) -> None:
+        self._app, self._house = app, house
+        self._max_body = int(house.settings.max_body_mb * 1_000_000)
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        reply = _Reply(send, started=time.perf_counter())
+        self._in_flight += 1
+        self._house.metrics.in_flight.set(self._in_flight)
+        headers = Headers(scope=scope)
+        try:
+            await self._let_in(scope, receive, reply, headers)
+        except Gone:
+            reply.status = 499
+        except FeilunError as error:
+            await reply.tell(error, scope, receive, headers)
+        except Exception as error:
+            await reply.tell(_logged(error, scope), scope, receive, headers)
+        finally:
+            self._in_flight -= 1
+            self._house.metrics.in_flight.set(self._in_flight)
+            self._house.metrics.count_request(
+                method=scope["method"],
+                route=getattr(scope.get("route"), "path", "none"),
+                status=reply.status,
+                seconds=reply.seconds,
+            )
+
+    async def _let_in(self, scope: Scope, receive: Receive, reply: _Reply, headers: Headers) -> None:
+        state = scope.setdefault("state", {})
+        try:
+            state["caller"] = await self._who(scope, headers)
+        except FeilunError:
+            if scope["path"] not in OPEN_PATHS:
+                raise
+            state["caller"] = None
+        if self._in_flight > MAX_IN_FLIGHT and scope["path"] not in OPEN_PATHS:
+            raise ServerBusy(n_requests=MAX_IN_FLIGHT)
+        body = await self._body(receive, headers)
+        await self._app(scope, _replay(body, receive), reply.send)
+
+    async def _who(self, scope: Scope, headers: Headers) -> Caller:
+        access = self._house.access
+        known = access.quick(scope, headers)
+        return known if known is not None else await self._house.read(access.identify, scope, headers)
+
+    async def _body(self, receive: Receive, headers: Headers) -> bytes:
+        """The whole body.
+
+        Raises:
+            BodyTooLarge: it is, or says it will be, larger than the limit; the rest is not read.
+            BodyTooSlow: it took too long.
+        """
+        said = headers.get("content-length", "")
+        too_large = BodyTooLarge(max_mb=self._house.settings.max_body_mb)
+        if said.isdecimal() and int(said[:20]) > self._max_body:
+            raise too_large
+        chunks, size = [], 0
+        with anyio.move_on_after(BODY_WITHIN_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Gone()
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size > self._max_body:
+                    raise too_large
+                chunks.append(chunk)
+                if not message.get("more_body", False):
+                    return b"".join(chunks)
+        raise BodyTooSlow(seconds=int(BODY_WITHIN_S))
+
+
+class _Reply:
+    """Sends, and remembers what was sent."""
+
+    def __init__(self, send: Send, *, started: float) -> None:
+        self._send, self._started = send, started
+        self.status, self.seconds, self._has_begun = 500, 0.0, False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._has_begun, self.status = True, message["status"]
+            self.seconds = time.perf_counter() - self._started
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+    async def tell(self, error: FeilunError, scope: Scope, receive: Receive, headers: Headers) -> None:
+        """Send `error`, unless a reply has begun: then the connection ends, and the client sees it cut short."""
+        if self._has_begun:
+            log.error("a reply was cut short: %s", error.message("en"))
+            return
+        await problem(error, lang=speak(headers.get("accept-language")))(scope, receive, self.send)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives `body` first, then whatever comes: the client hanging up."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def _logged(error: Exception, scope: Scope) -> ServerError:
+    """The error that the client sees for a bug of ours.
+
+    The log gets the place and the type; not the words of the exception, which may quote a message.
+    """
+    error_id = secrets.token_hex(6)
+    route: Any = getattr(scope.get("route"), "path", "none")
+    place = "".join(traceback.format_tb(error.__traceback__))
+    log.error("error %s: %s in %s %s\n%s", error_id, type(error).__name__, scope["method"], route, place)
+    return ServerError(error_id=error_id)

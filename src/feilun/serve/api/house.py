@@ -1,0 +1,149 @@
+"""House: what all routes of one server share."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from feilun.config import ServeSettings
+from feilun.errors import FeilunError
+from feilun.project import Project
+from feilun.serve.api.access import Access
+from feilun.serve.api.errors import ProjectNotReady
+from feilun.serve.api.metrics import Metrics
+from feilun.store import Store
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LOOK_EVERY_S = 0.25  # a champion or a correction of another process is on stage after at most this long
+AFTER_FAILURE_S = 5.0  # a damaged bundle is looked at again this often, not four times a second
+MAX_STREAMS = 64
+# Threads that wait for the disk, and threads that compute: neither kind can starve the other.
+N_STORE_THREADS = 64
+N_COMPUTE_THREADS = 8
+
+
+class House:
+    """The projects that a server serves, who may come in, and what is counted."""
+
+    def __init__(
+        self, projects: Mapping[str, Project], *, require_key: bool, settings: ServeSettings, hosts: Sequence[str] = ()
+    ) -> None:
+        self.projects = dict(projects)
+        self.settings = settings
+        self.stores = _distinct_stores(projects)
+        self.access = Access(list(self.stores.values()), require_key=require_key, hosts=hosts)
+        self.metrics = Metrics()
+        self.streams = 0
+        self.is_stopping = False
+        self._store_threads = anyio.CapacityLimiter(N_STORE_THREADS)
+        self._compute_threads = anyio.CapacityLimiter(N_COMPUTE_THREADS)
+        self._trouble: dict[str, FeilunError] = {}
+        self._loaded: set[str] = set()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def store_of(self, project: Project) -> Store:
+        """The one store object of the project's workspace that keys were looked up in."""
+        return self.stores[_workspace(project)]
+
+    async def read(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run `work`, which waits for the store, in a thread."""
+        return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._store_threads)
+
+    async def compute(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run `work`, which computes, in a thread; the engine lets go of the interpreter meanwhile."""
+        return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._compute_threads)
+
+    # what is on stage
+
+    def start(self) -> None:
+        """Load every champion, then follow each project's log in a thread of its own until `stop`."""
+        self._stop.clear()
+        self.is_stopping = False
+        for project in self.projects.values():
+            self._look_after(project)
+        self._threads = [
+            threading.Thread(target=self._follow, args=(project,), name=f"feilun-follow-{project.name}", daemon=True)
+            for project in self.projects.values()
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self.is_stopping = True
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def must_be_ready(self, project: Project) -> None:
+        """Raises:
+        ProjectNotReady: there is no verified model to answer.
+        """
+        why = self.why_not_ready(project)
+        if why is not None:
+            raise ProjectNotReady(project=project.name, reason=why.message())
+
+    def why_not_ready(self, project: Project) -> FeilunError | None:
+        """None when a verified model answers, perhaps not yet the newest one; else what is in the way."""
+        if project.name in self._loaded and project.stage.is_ready:
+            return None
+        if project.name in self._trouble:
+            return self._trouble[project.name]
+        return _no_champion(project)
+
+    def trouble_with(self, project: Project) -> FeilunError | None:
+        """Why the latest look at the project's log failed, if it did; the model before goes on answering."""
+        return self._trouble.get(project.name)
+
+    def _follow(self, project: Project) -> None:
+        pause = LOOK_EVERY_S
+        while not self._stop.wait(pause):
+            pause = LOOK_EVERY_S if self._look_after(project) else AFTER_FAILURE_S
+
+    def _look_after(self, project: Project) -> bool:
+        """Take up a new champion and new corrections; False when that failed."""
+        started = time.monotonic()
+        try:
+            project.refresh()
+        except Exception as error:
+            known = error if isinstance(error, FeilunError) else _unforeseen(project, error)
+            if self._trouble.get(project.name, known).code != known.code or project.name not in self._trouble:
+                log.error("champion of %s: %s", project.name, known.message("en"))
+            self._trouble[project.name] = known
+            return False
+        self._trouble.pop(project.name, None)
+        self._loaded.add(project.name)
+        if time.monotonic() - started > 1:
+            log.info("champion of %s: on stage after %.1f s", project.name, time.monotonic() - started)
+        return True
+
+
+def _workspace(project: Project) -> str:
+    return f"{project.store.workspace.resolve()} {project.store.url}"
+
+
+def _distinct_stores(projects: Mapping[str, Project]) -> dict[str, Store]:
+    stores: dict[str, Store] = {}
+    for project in projects.values():
+        stores.setdefault(_workspace(project), project.store)
+    return stores
+
+
+def _no_champion(project: Project) -> FeilunError:
+    from feilun.serve.engine import NoChampion
+
+    return NoChampion(project=project.name)
+
+
+def _unforeseen(project: Project, error: Exception) -> FeilunError:
+    log.error("champion of %s: %s", project.name, type(error).__name__, exc_info=error)
+    return ProjectNotReady(project=project.name, reason=type(error).__name__)

@@ -1,0 +1,120 @@
+"""From an error to a reply: one shape, {code, message, fields}, in the caller's language."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from starlette.responses import Response
+
+from feilun.errors import FeilunError, language
+from feilun.serve.api.errors import RequestInvalid
+
+_BY_KIND = {"invalid": 422, "missing": 404, "conflict": 409, "forbidden": 403, "unavailable": 503}
+# Where the code says more than its kind.
+_BY_CODE = {
+    "auth.key_missing": 401,
+    "auth.key_invalid": 401,
+    "request.malformed": 400,
+    "request.method_refused": 405,
+    "request.too_slow": 408,
+    "request.too_large": 413,
+    "feedback.idempotency_conflict": 422,  # as the IETF's Idempotency-Key draft has it; 409 is for a twin in flight
+    "feilun.internal": 500,
+    "store.full": 507,
+}
+RETRY_AFTER_S = 1
+
+
+def status_of(error: FeilunError) -> int:
+    """The HTTP status of an error: by its code where that says more, else by its kind."""
+    return _BY_CODE.get(error.code, _BY_KIND[error.kind])
+
+
+def problem(error: FeilunError, *, lang: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The reply that `error` becomes. Paths of this machine are cut down to their last part."""
+    status = status_of(error)
+    fields = {key: _public(value) for key, value in error.fields.items()}
+    body = {"code": error.code, "message": type(error)(**fields).message(lang), "fields": fields}
+    extra = dict(headers or {})
+    if status == 401:
+        extra["WWW-Authenticate"] = "Bearer"
+    if status == 503:
+        extra["Retry-After"] = str(RETRY_AFTER_S)
+    # ASCII escapes, so that even a lone surrogate that came in can go out
+    content = json.dumps(body, default=str, ensure_ascii=True).encode()
+    return Response(content, status, headers=extra, media_type="application/json")
+
+
+def _public(value: Any) -> Any:
+    if isinstance(value, PurePath) or (isinstance(value, str) and value.startswith("/")):
+        return PurePath(value).name
+    return value
+
+
+def speak(accept_language: str | None) -> str:
+    """ "en" or "zh", whichever the header wants more; the server's own language when it wants neither."""
+    best, spoken = 0.0, ""
+    for part in (accept_language or "")[:500].split(","):
+        tag, _, weight = part.strip().lower().partition(";q=")
+        try:
+            q = float(weight) if weight else 1.0
+        except ValueError:
+            continue
+        base = tag.partition("-")[0]
+        if base in ("en", "zh") and q > best:
+            best, spoken = q, base
+    return spoken or language()
+
+
+# What pydantic found, in our words: its error type -> (en, zh), with its context as placeholders.
+_MISTAKES = {
+    "missing": ("is needed", "不可缺少"),
+    "extra_forbidden": ("is not known here", "不是已知的字段"),
+    "json_invalid": ("is not valid JSON", "不是有效的 JSON"),
+    "string_type": ("must be text", "必须是文本"),
+    "string_unicode": ("must be valid Unicode text", "必须是有效的 Unicode 文本"),
+    "string_too_short": ("must have at least {min_length} character(s)", "至少需要 {min_length} 个字符"),
+    "string_too_long": ("must have at most {max_length} characters", "最多 {max_length} 个字符"),
+    "too_short": ("must have at least {min_length} item(s)", "至少需要 {min_length} 项"),
+    "too_long": ("must have at most {max_length} items", "最多 {max_length} 项"),
+    "list_type": ("must be a list", "必须是列表"),
+    "bool_type": ("must be true or false", "必须是 true 或 false"),
+    "int_type": ("must be a whole number", "必须是整数"),
+    "int_parsing": ("must be a whole number", "必须是整数"),
+    "int_parsing_size": ("is too large a number", "数值过大"),
+    "greater_than_equal": ("must be at least {ge}", "不得小于 {ge}"),
+    "less_than_equal": ("must be at most {le}", "不得大于 {le}"),
+    "literal_error": ("must be {expected}", "必须是 {expected}"),
+    "model_attributes_type": ("must be a JSON object", "必须是 JSON 对象"),
+    "blank": ("must not be blank", "不得为空白"),
+    "unusable": ("must be text that can be stored", "必须是可存储的文本"),
+}
+_OTHER = ("has the wrong shape", "格式不正确")
+_SHOWN = 20
+
+
+def explain(errors: Sequence[Any], *, lang: str) -> RequestInvalid:
+    """Pydantic's errors as one error of ours; names fields, never what was in them."""
+    mistakes = []
+    for error in errors[:_SHOWN]:
+        words = _MISTAKES.get(error["type"], _OTHER)[1 if lang == "zh" else 0]
+        context = {key: str(value) for key, value in (error.get("ctx") or {}).items()}
+        mistakes.append({"field": _place(error["loc"]), "problem": words.format_map(_Blank(context))})
+    joint, stop = ("；", "。") if lang == "zh" else ("; ", ".")
+    summary = joint.join(f"{mistake['field']} {mistake['problem']}" for mistake in mistakes) + stop
+    return RequestInvalid(n_mistakes=len(errors), summary=summary, mistakes=mistakes)
+
+
+class _Blank(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def _place(loc: Sequence[Any]) -> str:
+    parts = [str(part)[:40].encode("ascii", "backslashreplace").decode() for part in loc]
+    if parts[:1] == ["body"]:
+        parts = parts[1:] or ["body"]
+    return ".".join(parts[:8])

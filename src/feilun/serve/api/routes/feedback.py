@@ -1,0 +1,93 @@
+"""What people say about answers, and what to ask them next."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Query
+from starlette.responses import Response
+
+from feilun.serve.api.routing import InProject, ProjectVisit, Routes, send
+from feilun.serve.api.shapes import FeedbackPage, FeedbackReply, FeedbackRequest, FeedbackRow, QueueReply, QueueRow
+
+routes = Routes("feedback")
+MAX_PAGE = 1000
+MAX_SEQ = 2**63 - 1
+After = Annotated[int, Query(ge=0, le=MAX_SEQ, description="Only what comes after this place in the log.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most rows in one page.")]
+
+
+@routes(
+    "POST",
+    "/v1/projects/{name}/feedback",
+    summary="Say what was right or wrong about an answer.",
+    reply=FeedbackReply,
+    problems=(507,),
+)
+async def give_feedback(
+    visit: Annotated[ProjectVisit, Depends(InProject("feedback"))],
+    body: FeedbackRequest,
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="Any text of up to 255 characters. Sent again with the same body, it counts once."),
+    ] = None,
+) -> Response:
+    """Acknowledged only when it is safely on disk. A label decides the very next answer to such a message, and is
+    learnt by the next turn. The same Idempotency-Key with another body is refused with 422."""
+    row, replayed = await visit.house.read(
+        visit.project.give_feedback,
+        prediction_id=body.prediction_id,
+        label=body.label,
+        thumb=body.thumb,
+        text=body.text,
+        comment=body.comment,
+        inputs=None if body.inputs is None else visit.project.task.inputs_from(body.inputs.text),
+        idempotency_key=idempotency_key,
+        actor=visit.caller.name,
+    )
+    if not replayed:
+        visit.house.metrics.count_feedback(project=visit.project.name)
+    return send({"replayed": replayed, **_pick(row, ("feedback_id", "labels", "new_label", "hint"))})
+
+
+@routes("GET", "/v1/projects/{name}/feedback", summary="Read the feedback log.", reply=FeedbackPage, problems=(422,))
+async def list_feedback(
+    visit: Annotated[ProjectVisit, Depends(InProject("read"))], after: After = 0, limit: Limit = 100
+) -> Response:
+    """In the order it came; `next_after` leads to the next page."""
+    rows = await visit.house.read(visit.project.list_feedback, after=after, limit=limit)
+    shown = [_pick(row, FeedbackRow.model_fields) for row in rows]
+    return send({"feedback": shown, "next_after": rows[-1]["seq"] if len(rows) == limit else None})
+
+
+@routes("GET", "/v1/projects/{name}/queue", summary="See what to ask a person next.", reply=QueueReply, problems=(422,))
+async def list_queue(
+    visit: Annotated[ProjectVisit, Depends(InProject("read"))],
+    limit: Annotated[int, Query(ge=1, le=100, description="Most rows.")] = 20,
+) -> Response:
+    """Answers that were handed over or got a thumb down, those whose label would teach most first, each message once.
+    Give feedback with their prediction_id to settle them."""
+    project = visit.project
+    rows = await visit.house.read(project.queue, limit=limit)
+    n_waiting = await visit.house.read(project.store.count_queue, project.name)
+    return send(
+        {"queue": [_pick({"similar": [], **row}, QueueRow.model_fields) for row in rows], "n_waiting": n_waiting}
+    )
+
+
+@routes(
+    "POST",
+    "/v1/projects/{name}/queue/{prediction_id}/skip",
+    summary="Put a message out of the queue without a label.",
+    reply=None,
+    status=204,
+    problems=(507,),
+)
+async def skip_in_queue(visit: Annotated[ProjectVisit, Depends(InProject("feedback"))], prediction_id: str) -> Response:
+    """Skipping what is skipped or settled already changes nothing."""
+    await visit.house.read(visit.project.skip, prediction_id)
+    return Response(status_code=204)
+
+
+def _pick(row: dict[str, Any], names: Any) -> dict[str, Any]:
+    return {name: row[name] for name in names}

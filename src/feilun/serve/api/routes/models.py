@@ -1,0 +1,139 @@
+"""Projects, their models, and which of those answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Query
+from starlette.responses import Response
+
+from feilun.project import Project
+from feilun.records import Report
+from feilun.serve.api.errors import RequestInvalid
+from feilun.serve.api.house import House
+from feilun.serve.api.problems import explain
+from feilun.serve.api.routing import InProject, InWorkspace, ProjectVisit, Routes, Visit, send
+from feilun.serve.api.shapes import (
+    ModelList,
+    ModelRow,
+    ProjectList,
+    ProjectReply,
+    ReleaseList,
+    ReleaseRequest,
+    ReleaseRow,
+)
+
+routes = Routes("models")
+Reading = Annotated[ProjectVisit, Depends(InProject("read"))]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Most rows, latest first.")]
+
+
+@routes("GET", "/v1/projects", summary="List the projects.", reply=ProjectList)
+async def list_projects(visit: Annotated[Visit, Depends(InWorkspace("read"))]) -> Response:
+    """Those that the key may know of."""
+    house = visit.house
+    known = [p for p in house.projects.values() if visit.caller.knows(p.name, house.store_of(p))]
+    return send({"projects": await house.read(lambda: [_project(p, house=house) for p in known])})
+
+
+@routes("GET", "/v1/projects/{name}", summary="See one project.", reply=ProjectReply)
+async def get_project(visit: Reading) -> Response:
+    """What it knows, who answers, what goes on."""
+    project, house = visit.project, visit.house
+
+    def look() -> dict[str, Any]:
+        running = project.store.find_unfinished_turn(project.name)
+        return _project(project, house=house) | {
+            "traffic": project.store.count_traffic(project.name),
+            "turn_id": running["turn_id"] if running else None,
+            "turn_is_requested": project.store.find_turn_request(project.name) is not None,
+        }
+
+    return send(await house.read(look))
+
+
+@routes("GET", "/v1/projects/{name}/models", summary="List the models.", reply=ModelList, problems=(422,))
+async def list_models(visit: Reading, limit: Limit = 100) -> Response:
+    """Every model that a turn sealed, live or not."""
+    project = visit.project
+
+    def look() -> list[dict[str, Any]]:
+        champion = project.store.find_champion(project.name)
+        return [_model(row, champion=champion) for row in project.list_models(limit=limit)]
+
+    return send({"models": await visit.house.read(look)})
+
+
+@routes("GET", "/v1/projects/{name}/models/{model_id}", summary="See one model.", reply=ModelRow)
+async def get_model(visit: Reading, model_id: str) -> Response:
+    """Where it came from and how good it is."""
+    project = visit.project
+
+    def look() -> dict[str, Any]:
+        return _model(project.get_model(model_id), champion=project.store.find_champion(project.name))
+
+    return send(await visit.house.read(look))
+
+
+@routes("GET", "/v1/projects/{name}/models/{model_id}/report", summary="Read a model's report.", reply=Report)
+async def get_report(visit: Reading, model_id: str) -> Response:
+    """Everything that is known about a model, written before it could go live."""
+    row = await visit.house.read(visit.project.get_model, model_id)
+    return send(row["report"])
+
+
+@routes("GET", "/v1/projects/{name}/releases", summary="Read the release log.", reply=ReleaseList, problems=(422,))
+async def list_releases(visit: Reading, limit: Limit = 100) -> Response:
+    """Promotions, roll-backs and rejections, each with its reason."""
+    rows = await visit.house.read(visit.project.list_releases, limit=limit)
+    return send({"releases": [_release(row, lang=visit.lang) for row in rows]})
+
+
+@routes(
+    "POST",
+    "/v1/projects/{name}/releases",
+    summary="Promote a model, or roll back.",
+    reply=ReleaseRow,
+    status=201,
+    problems=(409, 507),
+)
+async def add_release(visit: Annotated[ProjectVisit, Depends(InProject("admin"))], body: ReleaseRequest) -> Response:
+    """`{"action": "promote", "model_id": "…"}` or `{"action": "rollback"}`. No request is dropped meanwhile. A model
+    that misses the goal needs `override` and a `reason`."""
+    project, actor = visit.project, visit.caller.name
+    if body.action == "rollback":
+        row = await visit.house.read(project.rollback, actor=actor, reason=body.reason)
+    elif body.model_id is None:
+        raise _model_id_missing(visit.lang)
+    else:
+        row = await visit.house.read(
+            project.promote, body.model_id, actor=actor, reason=body.reason, override=body.override
+        )
+    return send(_release(row, lang=visit.lang), status=201)
+
+
+def _model_id_missing(lang: str) -> RequestInvalid:
+    return explain([{"type": "missing", "loc": ("body", "model_id")}], lang=lang)
+
+
+def _project(project: Project, *, house: House) -> dict[str, Any]:
+    champion = project.store.find_champion(project.name)
+    return {
+        "name": project.name,
+        "task": project.settings.task.type,
+        "language": project.settings.project.language,
+        "is_ready": house.why_not_ready(project) is None,
+        "champion": champion,
+        "labels": project.labels() if champion else (),
+    }
+
+
+def _model(row: dict[str, Any], *, champion: str | None) -> dict[str, Any]:
+    metrics = {name: interval["value"] for name, interval in row["report"].get("metrics", {}).items()}
+    kept = ("model_id", "turn_id", "dataset_id", "size_mb", "created_at")
+    return {name: row[name] for name in kept} | {"metrics": metrics, "is_champion": row["model_id"] == champion}
+
+
+def _release(row: dict[str, Any], *, lang: str) -> dict[str, Any]:
+    shown = {name: row[name] for name in ReleaseRow.model_fields if name != "reason"}
+    return shown | {"reason": row["zh" if lang == "zh" else "en"]}

@@ -1,0 +1,177 @@
+"""Routes as data: each says its scope, its shapes and every status it can answer with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Request
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from feilun.project import Project
+from feilun.serve.api.access import Caller
+from feilun.serve.api.errors import ProjectUnknown, ScopeUndeclared
+from feilun.serve.api.guard import OPEN_PATHS
+from feilun.serve.api.house import House
+from feilun.serve.api.problems import speak
+from feilun.serve.api.shapes import Problem
+
+REASONS = {
+    400: "The body is not JSON.",
+    401: "An API key is needed, or this one is not valid.",
+    403: "The key may not do this here, or a foreign page asks.",
+    404: "There is no such thing in this project.",
+    408: "The body did not arrive in time.",
+    409: "The present state does not allow it.",
+    413: "The body is too large.",
+    422: "The request cannot be used as it is; the fields say why.",
+    500: "A bug of ours; the log has the details under the error_id.",
+    503: "Not now; Retry-After says when to try again.",
+    507: "The disk is full; nothing was written.",
+}
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request that was let in, as a route sees it."""
+
+    house: House
+    caller: Caller
+    lang: str
+
+
+@dataclass(frozen=True)
+class ProjectVisit(Visit):
+    """A request about one project."""
+
+    project: Project
+
+
+class Need:
+    """Dependency of a route: the scope that opens it."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+
+
+class InWorkspace(Need):
+    """A route about the server as a whole."""
+
+    async def __call__(self, request: Request) -> Visit:
+        visit = Visit(request.app.state.house, request.state.caller, speak(request.headers.get("accept-language")))
+        visit.caller.must_have(self.scope)
+        return visit
+
+
+class InProject(Need):
+    """A route about one project. A key of another project is refused alike, whether the project exists or not."""
+
+    async def __call__(
+        self, request: Request, name: Annotated[str, Path(description="Name of the project.", examples=["support"])]
+    ) -> ProjectVisit:
+        house: House = request.app.state.house
+        caller: Caller = request.state.caller
+        caller.must_have(self.scope, project=name)
+        project = house.projects.get(name)
+        if project is None or not caller.knows(name, house.store_of(project)):
+            raise ProjectUnknown(name=name[:64])
+        return ProjectVisit(house, caller, speak(request.headers.get("accept-language")), project)
+
+
+@dataclass(frozen=True)
+class _Route:
+    method: str
+    path: str
+    endpoint: Callable[..., Any]
+    reply: type[BaseModel] | None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class Routes:
+    """Collects a file's routes; `add_to` puts them into the app.
+
+    Kept apart from FastAPI's own routers so that what the app holds is one flat list, which can be checked.
+    """
+
+    def __init__(self, tag: str) -> None:
+        self._tag = tag
+        self._routes: list[_Route] = []
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        *,
+        summary: str,
+        reply: type[BaseModel] | None,
+        problems: tuple[int, ...] = (),
+        status: int = 200,
+        also: dict[int | str, dict[str, Any]] | None = None,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare an endpoint.
+
+        Args:
+            problems: statuses beyond those that every route of its kind can answer with.
+            also: further OpenAPI responses, such as another media type.
+        """
+        statuses = {413, 500, *problems}
+        if path not in OPEN_PATHS:
+            statuses |= {401, 403, 503}
+        if "{name}" in path:
+            statuses |= {404}
+        if method == "POST":
+            statuses |= {400, 408, 422}
+        responses: dict[int | str, dict[str, Any]] = {
+            code: {"model": Problem, "description": REASONS[code]} for code in sorted(statuses)
+        }
+        options = {"summary": summary, "status_code": status, "responses": responses | (also or {})}
+
+        def keep(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+            self._routes.append(_Route(method, path, endpoint, reply, options))
+            return endpoint
+
+        return keep
+
+    def add_to(self, app: FastAPI) -> None:
+        for route in self._routes:
+            app.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=[route.method],
+                response_model=route.reply,
+                operation_id=route.endpoint.__name__,
+                tags=[self._tag],
+                **route.options,
+            )
+
+
+def send(value: Any, *, status: int = 200) -> Response:
+    """`value` as JSON; it is ours, so it is not validated again."""
+    return Response(to_json(value), status, media_type="application/json")
+
+
+def check_scopes(app: FastAPI) -> None:
+    """Refuse an app with a door that nobody said who may open.
+
+    Raises:
+        ScopeUndeclared: a route has no `Need`, or is of a kind that cannot have one.
+    """
+    bare = [
+        str(getattr(route, "path", route))
+        for route in app.routes
+        if getattr(route, "path", None) not in OPEN_PATHS and scope_of(route) is None
+    ]
+    if bare:
+        raise ScopeUndeclared(routes=", ".join(bare))
+
+
+def scope_of(route: Any) -> str | None:
+    """The scope that opens a route; None when it declares none."""
+    if not isinstance(route, APIRoute):
+        return None
+    calls: list[Any] = [part.call for part in route.dependant.dependencies]
+    return next((call.scope for call in calls if isinstance(call, Need)), None)

@@ -1,0 +1,255 @@
+"""What goes in and comes out, field by field; the OpenAPI document is made from this page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from feilun.records import Event
+
+MAX_TEXT = 100_000  # far beyond what a model reads; keeps one message from taking a core for seconds
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "must not be blank")
+    return text
+
+
+class Shape(BaseModel):
+    """Base of bodies: unknown keys are refused, so that a typo is not taken for silence."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Problem(Shape):
+    """Every error has this shape. The code is stable; the words follow Accept-Language (en, zh) and may improve."""
+
+    code: str = Field(description="What went wrong, for programs; stable.", examples=["request.invalid"])
+    message: str = Field(description="What was found, what was expected and what to do next, for people.")
+    fields: dict[str, Any] = Field(description="The values in the message, by name.")
+
+
+class MessageInput(Shape):
+    """One message."""
+
+    text: Annotated[str, AfterValidator(_not_blank)] = Field(
+        max_length=MAX_TEXT,
+        description="What the customer wrote. The model reads its beginning, up to [backbone] max_tokens.",
+        examples=["Where is my parcel?", "我的包裹到哪里了？"],
+    )
+
+
+class PredictRequest(Shape):
+    inputs: list[MessageInput] = Field(
+        min_length=1, description="The messages to answer, one or many; at most [serve] max_batch."
+    )
+
+
+class Prediction(Shape):
+    """One answer."""
+
+    prediction_id: str = Field(description="Names this answer; feedback takes it.")
+    label: str = Field(description="The label; several are joined by [task] label_separator, none is empty.")
+    labels: list[str] = Field(description="The labels one by one.")
+    confidence: float = Field(
+        ge=0,
+        le=1,
+        description="How likely the answer is right, calibrated; with reason 'memory', how near the correction is.",
+    )
+    decision: Literal["answer", "hand_over"] = Field(
+        description="'answer': sure enough for the promised error rate; 'hand_over': let a person answer."
+    )
+    reason: Literal["confident", "unsure", "out_of_scope", "memory"] = Field(
+        description="Why: the model is sure, is not, does not think this is its business, or a person corrected it."
+    )
+    model_version: str = Field(description="The model that answered; GET …/models/{model_id} tells its story.")
+    alternatives: list[tuple[str, float]] = Field(description="The model's likeliest labels with their probabilities.")
+
+
+class PredictReply(Shape):
+    predictions: list[Prediction] = Field(description="One for each input, in the same order.")
+
+
+class FeedbackRequest(Shape):
+    """What someone says about an answer: at least one of label, thumb, text and comment."""
+
+    prediction_id: str | None = Field(
+        None, min_length=1, max_length=64, description="The answer this is about. Without it, `inputs` is needed."
+    )
+    inputs: MessageInput | None = Field(None, description="The message itself, when no answer was asked for.")
+    label: str | list[str] | None = Field(
+        None, description="The right label. Where a message may carry several: a list, or joined as in the data."
+    )
+    thumb: Literal["up", "down"] | None = Field(
+        None, description="'up' confirms the answer's labels; 'down' puts it at the top of the review queue."
+    )
+    text: str | None = Field(
+        None, description="An edited answer. When it reads like a known label it counts as that label."
+    )
+    comment: str | None = Field(None, description="Anything else; kept for people to read.")
+
+
+class FeedbackReply(Shape):
+    feedback_id: str = Field(description="Names this feedback; it is on disk.")
+    replayed: bool = Field(description="True when the same Idempotency-Key brought the same body before.")
+    labels: list[str] | None = Field(description="The labels it was understood as; null when it says none.")
+    new_label: bool = Field(description="True when a label is one that the model does not know yet: a new class.")
+    hint: str | None = Field(description="The known label nearest to a new one, in case it was a typo.")
+
+
+class FeedbackRow(Shape):
+    """One feedback as it is kept."""
+
+    seq: int = Field(description="Place in the log; `after` takes it.")
+    feedback_id: str
+    prediction_id: str | None
+    inputs: dict[str, Any] = Field(description="The message it is about.")
+    labels: list[str] | None = Field(description="The right labels, when it says them.")
+    thumb: Literal["up", "down"] | None
+    edited_text: str | None
+    comment: str | None
+    actor: str = Field(description="Who gave it: the name of the API key, or how it came in.")
+    created_at: datetime
+
+
+class FeedbackPage(Shape):
+    feedback: list[FeedbackRow] = Field(description="In the order it came.")
+    next_after: int | None = Field(description="Pass it as `after` for the next page; null when this is the last.")
+
+
+class QueueRow(Shape):
+    """An answer that waits for a person."""
+
+    prediction_id: str
+    inputs: dict[str, Any]
+    labels: list[str] = Field(description="What the model would say.")
+    confidence: float
+    reason: str
+    alternatives: list[tuple[str, float]]
+    teach: float = Field(description="How much a label would teach; a thumb down adds 1.")
+    model_id: str
+    similar: list[str] = Field(description="Prediction ids of nearly the same messages, shown as this one.")
+    created_at: datetime
+
+
+class QueueReply(Shape):
+    queue: list[QueueRow] = Field(description="Those that teach most first.")
+    n_waiting: int = Field(description="Answers that wait in all.")
+
+
+class ModelRow(Shape):
+    """A sealed model, live or not."""
+
+    model_id: str
+    turn_id: str
+    dataset_id: str
+    is_champion: bool = Field(description="True for the model that answers.")
+    metrics: dict[str, float] = Field(description="On the frozen holdout; intervals are in the report.")
+    size_mb: float
+    created_at: datetime
+
+
+class ModelList(Shape):
+    models: list[ModelRow] = Field(description="Latest first.")
+
+
+class ReleaseRow(Shape):
+    """An entry of the release log, which only grows."""
+
+    release_id: str
+    action: str = Field(description="promote, rollback or reject.")
+    model_id: str
+    previous_model_id: str | None = Field(description="The model that answered before.")
+    turn_id: str | None
+    actor: str
+    reason_code: str
+    reason: str = Field(description="Why, in one sentence in the caller's language.")
+    created_at: datetime
+
+
+class ReleaseList(Shape):
+    releases: list[ReleaseRow] = Field(description="Latest first.")
+
+
+class ReleaseRequest(Shape):
+    """Let another model answer."""
+
+    action: Literal["promote", "rollback"]
+    model_id: str | None = Field(None, min_length=1, max_length=64, description="promote: the model to go live.")
+    reason: str = Field("", max_length=500, description="Kept in the log; an override needs one.")
+    override: bool = Field(False, description="promote: go live although the model misses the goal.")
+
+
+class ProjectRow(Shape):
+    """One project."""
+
+    name: str
+    task: str
+    language: str
+    is_ready: bool = Field(description="True when a verified model answers.")
+    champion: str | None = Field(description="The model that answers.")
+    labels: list[str] = Field(description="The classes that the champion knows.")
+
+
+class ProjectList(Shape):
+    projects: list[ProjectRow]
+
+
+class ProjectReply(ProjectRow):
+    traffic: dict[str, int] = Field(description="Counts: predictions, handed_over, open, feedback, corrections.")
+    turn_id: str | None = Field(description="The turn that is running.")
+    turn_is_requested: bool = Field(description="True when a turn is asked for that has not started.")
+
+
+class TurnRow(Shape):
+    """One trip round the wheel."""
+
+    turn_id: str
+    status: str = Field(description="running, done, failed or cancelled.")
+    requested_by: str
+    seed: int
+    budget_s: float
+    dataset_id: str | None
+    model_id: str | None
+    result: dict[str, Any] | None = Field(description="What it came to, when done.")
+    error: dict[str, Any] | None = Field(description="What went wrong, when failed.")
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class TurnList(Shape):
+    turns: list[TurnRow] = Field(description="Latest first.")
+
+
+class TurnRequest(Shape):
+    note: str = Field("", max_length=500, description="Why, for people.")
+
+
+class TurnRequested(Shape):
+    requested: bool = Field(description="False when a turn was asked for already: there will be one, not two.")
+
+
+class EventPage(Shape):
+    events: list[Event] = Field(description="In order.")
+    next_after: int = Field(description="Pass it as `after` for what comes next.")
+
+
+class Health(Shape):
+    status: Literal["ok"] = "ok"
+    version: str = Field(description="The version of Feilun that runs.")
+
+
+class Readiness(Shape):
+    ready: bool
+    reasons: list[Problem] = Field(description="What is in the way, or (when ready) what needs somebody's attention.")
+
+
+class OpenApi(BaseModel):
+    """The OpenAPI document."""
+
+    openapi: str
+    model_config = ConfigDict(extra="allow")
