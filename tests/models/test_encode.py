@@ -3,12 +3,12 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from feilun.models import Encoder, build_graph, embedder, read_config, read_tensors
 from feilun.models.errors import TooManyTokens, UnsafeModel, UnsupportedModel
+from feilun.models.graph import build_frozen
 
 TEXTS = [
     "where is my parcel",
@@ -121,12 +121,16 @@ def test_what_is_not_an_encoder_is_refused(tiny_backbone, data):
         Encoder(_graph() if data is None else data, tiny_backbone.folder / "tokenizer.json", max_tokens=16)
 
 
-def test_the_frozen_graph_is_built_once(tiny_backbone, tmp_path, monkeypatch):
-    monkeypatch.setenv("FEILUN_HOME", str(tmp_path))
-    first = embedder(tiny_backbone, max_tokens=16).run(TEXTS)[0]
-    (graph,) = (tmp_path / "graphs").glob("*.onnx")
-    made = graph.stat().st_mtime_ns
-    np.testing.assert_array_equal(embedder(tiny_backbone, max_tokens=16).run(TEXTS)[0], first)
-    assert graph.stat().st_mtime_ns == made
-    assert not list((tmp_path / "graphs").glob("*.partial"))
-    onnx.checker.check_model(onnx.load(graph))
+def test_the_frozen_backbone_is_the_graph_with_its_weights_inside(tiny_backbone):
+    graph = build_graph(read_config(tiny_backbone.folder), read_tensors(tiny_backbone.folder), pooling="mean")
+    whole = Encoder(graph.SerializeToString(), tiny_backbone.folder, max_tokens=16)
+    frozen = embedder(tiny_backbone, max_tokens=16)
+    np.testing.assert_array_equal(frozen.run(TEXTS)[0], whole.run(TEXTS)[0])
+
+
+def test_a_frozen_graph_without_its_weights_is_refused(tiny_backbone):
+    config, tensors = read_config(tiny_backbone.folder), read_tensors(tiny_backbone.folder)
+    graph, weights = build_frozen(config, tensors, pooling="mean")
+    assert "word_embeddings" in weights
+    with pytest.raises(UnsafeModel):
+        Encoder(graph.SerializeToString(), tiny_backbone.folder, max_tokens=16)

@@ -16,14 +16,13 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import ValidationError
 
-from feilun.models.home import graphs_home, models_home
+from feilun.models.home import models_home
 from feilun.records import Backbone, BackboneInfo, FileEntry, Record
 
 MANIFEST = "manifest.json"
 FINGERPRINT_CHARS = 16  # of the fingerprint, in folder names
 PARTIAL = ".partial-"
 STALE_S = 24 * 3600  # a partial folder this old was left by a killed pull
-_CHUNK = 1 << 20
 
 
 class CachedFile(FileEntry):
@@ -163,12 +162,10 @@ def install(staged: Path, *, hashes: dict[str, str], keys: Iterable[str], varian
 
 
 def discard(model: CachedModel) -> None:
-    """Take a model and the graphs built from it out of the cache."""
+    """Take a model out of the cache."""
     with locked(model.info.fingerprint):
         (model.folder / MANIFEST).unlink(missing_ok=True)  # first, so that half a folder is never found
         shutil.rmtree(model.folder, ignore_errors=True)
-    for graph in graphs_home().glob(f"{model.info.fingerprint[:FINGERPRINT_CHARS]}-*"):
-        graph.unlink(missing_ok=True)
 
 
 def _entry(path: Path, *, sha256: str) -> CachedFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ class Encoder:
     """A graph of `feilun.models.graph` (or one compressed from it) with its tokenizer.
 
     `run` and `run_one` may be called from any thread; nothing is changed by them. Texts longer than
-    `max_tokens` are cut.
+    `max_tokens` are cut. `weights` are the tensors of a graph that was built without them (`build_frozen`).
 
     Raises:
         UnsafeModel: the graph reads other files, or uses operators that onnxruntime does not ship.
@@ -31,12 +31,19 @@ class Encoder:
     """
 
     def __init__(
-        self, graph: Path | bytes, tokenizer: Path, *, max_tokens: int, prefix: str = "", threads: int = 1
+        self,
+        graph: Path | bytes,
+        tokenizer: Path,
+        *,
+        max_tokens: int,
+        prefix: str = "",
+        threads: int = 1,
+        weights: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.max_tokens, self.prefix = max_tokens, prefix
         self._tokenizer = load_tokenizer(tokenizer, max_tokens=max_tokens)
         self._pad_id = self._find_pad_id()
-        self._session = _open_session(graph, threads=threads)
+        self._session = _open_session(graph, threads=threads, weights=weights or {})
         found = [output.name for output in self._session.get_outputs()]
         inputs = sorted(node.name for node in self._session.get_inputs())
         if "embedding" not in found or inputs != ["attention_mask", "input_ids"]:
@@ -121,8 +128,10 @@ def _batches(lengths: Sequence[int], *, batch_tokens: int) -> Iterator[list[int]
         yield batch
 
 
-def check_graph(model: onnx.ModelProto, *, where: str) -> None:
+def check_graph(model: onnx.ModelProto, *, where: str, given: Collection[str] = ()) -> None:
     """Refuse a graph that would read other files or call operators from outside onnxruntime.
+
+    `given` names the tensors that are handed over in memory and so need no file.
 
     Raises:
         UnsafeModel: external data, or an operator domain that is not one of onnxruntime's own.
@@ -134,7 +143,8 @@ def check_graph(model: onnx.ModelProto, *, where: str) -> None:
             foreign = sorted({node.domain for node in nodes} - set(DOMAINS))
             if foreign:
                 raise UnsafeModel(where=where, found=f"operators of {', '.join(foreign)}", expected="operators of ONNX")
-            if any(t.data_location == TensorProto.EXTERNAL or t.external_data for t in tensors):
+            elsewhere = [t.name for t in tensors if t.data_location == TensorProto.EXTERNAL or t.external_data]
+            if not set(elsewhere) <= set(given):
                 raise UnsafeModel(where=where, found="weights in another file", expected="all weights inside")
 
 
@@ -155,7 +165,7 @@ def _walk(graph: Any) -> Iterator[tuple[list[Any], list[Any]]]:
         yield from _walk(inner)
 
 
-def _open_session(graph: Path | bytes, *, threads: int) -> Any:
+def _open_session(graph: Path | bytes, *, threads: int, weights: Mapping[str, np.ndarray]) -> Any:
     import onnx
     import onnxruntime as ort
     from google.protobuf.message import DecodeError
@@ -167,7 +177,7 @@ def _open_session(graph: Path | bytes, *, threads: int) -> Any:
             model = onnx.load(graph, load_external_data=False)
     except (OSError, DecodeError) as error:
         raise UnsupportedModel(where=_name(graph), found=str(error), expected="an ONNX file") from error
-    check_graph(model, where=_name(graph))
+    check_graph(model, where=_name(graph), given=weights)
     del model  # the session reads the file again; holding both would double the peak
 
     options = ort.SessionOptions()
@@ -176,6 +186,9 @@ def _open_session(graph: Path | bytes, *, threads: int) -> Any:
     options.enable_mem_pattern = False  # every length would leave its own pattern behind
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to others
+    if weights:  # onnxruntime copies them while it opens the session
+        values = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+        options.add_external_initializers(list(weights), values)
     try:
         return ort.InferenceSession(
             graph if isinstance(graph, bytes) else str(graph), options, providers=["CPUExecutionProvider"]

@@ -23,6 +23,7 @@ OPSET, IR_VERSION = 20, 9  # opset 20 brought Gelu; onnxruntime 1.17 and later r
 MAX_GRAPH_BYTES = 2_000_000_000  # one protobuf message ends at 2 GiB
 MASKED = -10_000.0  # added to the scores of padding: e^-10000 is zero in float32, without an infinity
 TINY = 1e-12
+OUTSIDE_BYTES = 1 << 16  # tensors from this size are kept out of a frozen graph
 
 Pooling = Literal["mean", "cls"]
 Head = tuple[np.ndarray, np.ndarray]
@@ -42,8 +43,23 @@ def build_graph(
     Raises:
         UnsupportedModel: a tensor is missing or has another shape, or the whole exceeds what one file may hold.
     """
-    check_tensors(config, tensors, where="backbone")
-    build = _Builder(tensors)
+    return _build(_Builder(tensors), config, pooling=pooling, head=head)
+
+
+def build_frozen(
+    config: EncoderConfig, tensors: Mapping[str, np.ndarray], *, pooling: Pooling
+) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
+    """As `build_graph` without a head, but with the large tensors beside the graph instead of inside.
+
+    The second value is what `Encoder(..., weights=...)` takes; views of a file in `tensors` are not copied.
+    """
+    build = _Builder(tensors, outside={})
+    graph = _build(build, config, pooling=pooling, head=None)
+    return graph, build.outside or {}
+
+
+def _build(build: _Builder, config: EncoderConfig, *, pooling: Pooling, head: Head | None) -> onnx.ModelProto:
+    check_tensors(config, build.tensors, where="backbone")
     hidden, bias = _embed(build, config)
     for layer in range(config.n_layers):
         hidden = _attend(build, config, layer=layer, hidden=hidden, bias=bias)
@@ -56,24 +72,32 @@ def build_graph(
 
 
 class _Builder:
-    """Collects nodes and initializers; `tensors` is where weights are taken from."""
+    """Collects nodes and initializers; `tensors` is where weights are taken from, `outside` where large ones go."""
 
-    def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
-        self.tensors = tensors
+    def __init__(self, tensors: Mapping[str, np.ndarray], *, outside: dict[str, np.ndarray] | None = None) -> None:
+        self.tensors, self.outside = tensors, outside
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
         self.names: set[str] = set()
         self.n_bytes = 0
 
     def constant(self, name: str, array: np.ndarray) -> str:
-        if name not in self.names:
-            self.n_bytes += array.nbytes
-            if self.n_bytes > MAX_GRAPH_BYTES:
-                raise UnsupportedModel(
-                    where=name, found="a backbone of more than 2 GB", expected=f"at most {MAX_GRAPH_BYTES} bytes"
-                )
-            self.names.add(name)
-            self.initializers.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
+        if name in self.names:
+            return name
+        self.names.add(name)
+        if self.outside is not None and array.nbytes >= OUTSIDE_BYTES:
+            self.outside[name] = np.asarray(array, order="C")
+            tensor = onnx.TensorProto(name=name, data_type=TensorProto.FLOAT, dims=array.shape)
+            tensor.data_location = TensorProto.EXTERNAL
+            tensor.external_data.add(key="location", value="beside the graph")  # never opened: given by name
+            self.initializers.append(tensor)
+            return name
+        self.n_bytes += array.nbytes
+        if self.n_bytes > MAX_GRAPH_BYTES:
+            raise UnsupportedModel(
+                where=name, found="a backbone of more than 2 GB", expected=f"at most {MAX_GRAPH_BYTES} bytes"
+            )
+        self.initializers.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def floats(self, name: str, array: np.ndarray) -> str:

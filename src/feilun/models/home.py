@@ -22,11 +22,6 @@ def models_home() -> Path:
     return feilun_home() / "models"
 
 
-def graphs_home() -> Path:
-    """The folder of graphs built from frozen backbones."""
-    return feilun_home() / "graphs"
-
-
 def source_order() -> tuple[str, ...]:
     """The kinds of source to try, in turn: FEILUN_MODEL_SOURCES, else all of them."""
     chosen = os.environ.get("FEILUN_MODEL_SOURCES", "")
