@@ -248,6 +248,7 @@ def test_a_holdout_unlike_the_training_messages_is_noticed():
         holdout_logits=logits * 3,
     )
     assert warned(found, "limit_missed")
+    assert found.thresholds.guaranteed is False  # though the out-of-fold rows alone would have promised it
 
 
 def test_rows_without_a_label_and_classes_without_a_row_are_named():

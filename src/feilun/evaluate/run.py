@@ -94,8 +94,11 @@ def judge(
     resamples = Resamples(int(inside.sum()), settings.n_bootstrap, seed=seed)
     answered = confidence >= max(thresholds.answer, thresholds.out_of_scope or 0.0)
     n_answered, n_wrong = int(answered.sum()), int((answered & ~correct).sum())
+    is_missed = wilson(n_wrong, n_answered, level=level).low > settings.max_error_rate
     thresholds = thresholds.model_copy(
         update={
+            # a promise that the holdout clearly contradicts is none: training messages are not like these
+            "guaranteed": thresholds.guaranteed and not is_missed,
             "memory": memory_threshold(
                 holdout_embeddings[held.kept][inside], targets[inside] > 0, given[inside], seed=seed
             ),
@@ -103,7 +106,9 @@ def judge(
             "expected_error_rate": n_wrong / n_answered if n_answered else 0.0,
         }
     )
-    warnings = _warn(held, learnt, settings, targets=targets, n_answered=n_answered, n_wrong=n_wrong)
+    warnings = _warn(
+        held, learnt, settings, targets=targets, n_answered=n_answered, n_wrong=n_wrong, is_missed=is_missed
+    )
     return Judgement(
         metrics=_metrics(task, probs[inside], targets[inside], thresholds, resamples=resamples, level=level),
         per_class=per_class_metrics(given[inside], targets[inside] > 0, held.space, level=level),
@@ -244,6 +249,7 @@ def _warn(
     targets: np.ndarray,
     n_answered: int,
     n_wrong: int,
+    is_missed: bool,
 ) -> Warnings:
     warnings = Warnings()
     n_inside = int((~held.outside).sum())
@@ -268,7 +274,7 @@ def _warn(
         )
     elif learnt.n_rows and answering.evidence == "none":
         warnings.add("hand_over_all", limit=limit)
-    if wilson(n_wrong, n_answered, level=settings.confidence_level).low > limit:
+    if is_missed:
         warnings.add("limit_missed", n_wrong=n_wrong, n_answered=n_answered, limit=limit)
 
     if held.outside.any() and learnt.thresholds.out_of_scope is None:

@@ -42,7 +42,7 @@ def answer_threshold(
     """The lowest confidence from which answers may be given, so that at most `max_error_rate` of them are wrong.
 
     1. The promise. Rows are ordered by confidence; answering the k surest of them is tested with the exact binomial
-       test for k growing from the fewest rows that could pass (59 for 5 % at level 0.95 and one start). Testing goes
+       test for k growing from the fewest rows that could pass (80 for 5 % at level 0.95). Testing goes
        on until it first fails, from each of three starts with a third of the risk; such a fixed sequence keeps the
        chance of a broken promise below 1 - level. It holds for messages like the ones the rows were drawn from, and
        when the order of confidences means something; the final model has learnt from more rows than the

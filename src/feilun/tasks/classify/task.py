@@ -139,5 +139,5 @@ class ClassifyTask:
             confidence=confidence,
             decision="answer" if sure else "hand_over",
             reason="out_of_scope" if outside else "confident" if sure else "unsure",
-            alternatives=tuple((labels[i], float(probs[i])) for i in best),
+            alternatives=tuple((labels[int(i)], float(probs[i])) for i in best),
         )
