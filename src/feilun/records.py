@@ -59,7 +59,8 @@ class SetAside(Record):
 class DataReport(Record):
     """What was found in the data; made by `data`, shown by `feilun data check`.
 
-    Pairs are (row reference, row reference), a reference being "file:row".
+    Pairs are (row reference, row reference), a reference being "file:row"; the lists are cut, the counts are whole.
+    n_conflicts counts texts, the other counts rows. Near leaks are near duplicates across train and holdout.
     """
 
     n_rows: int
@@ -80,6 +81,8 @@ class DataReport(Record):
     conflicts: tuple[tuple[str, str], ...] = ()
     n_leaks: int = 0
     leaks: tuple[tuple[str, str], ...] = ()
+    n_near_leaks: int = 0
+    near_leaks: tuple[tuple[str, str], ...] = ()
     advice_en: tuple[str, ...] = ()
     advice_zh: tuple[str, ...] = ()
 

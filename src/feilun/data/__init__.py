@@ -1,0 +1,28 @@
+"""Step 1 of the loop: files of messages become a dataset, and a report of what was found in them."""
+
+from feilun.data.build import build_dataset, check
+from feilun.data.describe import describe
+from feilun.data.inspection import FileGuess, inspect_file, make_settings
+from feilun.data.predicting import predict_rows, read_labelled
+from feilun.data.reading import open_table
+from feilun.data.snapshot import read_snapshot, write_snapshot
+from feilun.data.table import Row, Table
+from feilun.data.writing import ANSWER_COLUMNS, write_rows
+
+__all__ = [
+    "ANSWER_COLUMNS",
+    "FileGuess",
+    "Row",
+    "Table",
+    "build_dataset",
+    "check",
+    "describe",
+    "inspect_file",
+    "make_settings",
+    "open_table",
+    "predict_rows",
+    "read_labelled",
+    "read_snapshot",
+    "write_rows",
+    "write_snapshot",
+]
