@@ -13,8 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from feilun.records import Backbone, BackboneInfo
+
+settings.register_profile("feilun", deadline=None, derandomize=True, database=None)  # timings never decide a test
+settings.load_profile("feilun")
 
 TINY = {"n_layers": 2, "n_hidden": 32, "n_heads": 4, "n_ffn": 64, "max_positions": 512}
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
