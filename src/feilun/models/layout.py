@@ -118,7 +118,7 @@ def read_tensors(folder: Path) -> dict[str, np.ndarray]:
     for name, entry in header.items():
         array = _array(data[start:], entry, where=f"{path} ({name})")
         if array is not None:
-            tensors[_plain_name(name)] = array
+            tensors[plain_name(name)] = array
     return tensors
 
 
@@ -256,7 +256,8 @@ def _array(data: np.ndarray, entry: Any, *, where: str) -> np.ndarray | None:
     return values if values.dtype == np.float32 else values.astype(np.float32)
 
 
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A tensor's name in a bare encoder, whatever model class it was saved with."""
     for prefix in ("bert.", "roberta."):
         name = name.removeprefix(prefix)
     # Checkpoints converted from TensorFlow name the parts of a LayerNorm differently.

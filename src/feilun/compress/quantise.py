@@ -1,0 +1,109 @@
+"""Eight bits: the weights of dense layers and the word table as int8, dense layers computed in integers.
+
+Why not `onnxruntime.quantization.quantize_dynamic`: it scales activations by the largest value of the whole batch, so
+an answer depends on the messages that share the batch (measured: embeddings move by 0.03), and has one scale for the
+whole word table. Here every token has its own scale, so a message gets the same answer alone and in any batch, every
+word its own, and every output unit its own. Only standard operators are written.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+# Weights stay within 7 bits: on CPUs without VNNI the kernels add two products of an unsigned and a signed byte in 16
+# bits, and 2 * 255 * 63 is the most that fits. So every CPU computes the same integers.
+WEIGHT_MAX = 63
+TABLE_MAX = 127  # the word table is only looked up, never multiplied in integers
+ACTIVATION_MAX = 127
+ZERO_POINT = 128  # of activations, kept as unsigned bytes
+TINY = 1e-9  # the least scale of a token whose activations are all zero
+HEAD_NODE = "head/logits"  # stays float: a thousandth of the weights, and the last word
+WORD_TABLE, WORD_NODE = "word_embeddings", "embeddings/word"
+
+
+def quantise(model: onnx.ModelProto) -> None:
+    """Turn a graph of `feilun.models.graph` into eight bits, in place.
+
+    Float weights are let go one by one as they are replaced, so the peak is the float graph and one layer.
+    """
+    weights = {tensor.name: i for i, tensor in enumerate(model.graph.initializer)}
+    rewriter = _Rewriter(model, weights)
+    for node in model.graph.node:
+        if node.name == WORD_NODE and node.input[0] == WORD_TABLE:
+            rewriter.table(node)
+        elif node.op_type == "MatMul" and node.input[1] in weights and node.name != HEAD_NODE:
+            rewriter.dense(node)
+        else:
+            rewriter.nodes.append(node)
+    rewriter.finish()
+
+
+class _Rewriter:
+    """Collects the nodes of the new graph; replaces weights as it meets them."""
+
+    def __init__(self, model: onnx.ModelProto, weights: dict[str, int]) -> None:
+        self.graph, self.weights = model.graph, weights
+        self.nodes: list[onnx.NodeProto] = []
+        self.scaled: set[str] = set()  # activations that are in bytes already: query, key and value share theirs
+        self.constant("int8/max", np.float32(1 / ACTIVATION_MAX))
+        self.constant("int8/tiny", np.float32(TINY))
+        self.constant("int8/shift", np.float32(ZERO_POINT + 0.5))  # the cast cuts off, so half a step makes it round
+        self.constant("int8/zero", np.uint8(ZERO_POINT))
+        self.constant("int8/last", np.array([-1], dtype=np.int64))
+
+    def constant(self, name: str, array: np.ndarray | np.generic) -> str:
+        self.graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def node(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
+        return output
+
+    def replace(self, name: str, *, axis: int, top: int) -> tuple[str, str]:
+        """The weight `name` as int8 with a scale for each slice along the other axis; the names of both."""
+        tensor = self.graph.initializer[self.weights[name]]
+        weight = numpy_helper.to_array(tensor)
+        scale = (np.abs(weight).max(axis=axis, keepdims=True) / top).astype(np.float32)
+        scale[scale == 0] = 1
+        tensor.CopyFrom(numpy_helper.from_array(np.rint(weight / scale).astype(np.int8), f"{name}/int8"))
+        flat = scale if axis == 1 else scale.reshape(-1)
+        return f"{name}/int8", self.constant(f"{name}/scale", flat)
+
+    def table(self, node: onnx.NodeProto) -> None:
+        """Look words up as bytes; each word has its scale."""
+        values, scales = self.replace(node.input[0], axis=1, top=TABLE_MAX)
+        out, ids = node.output[0], node.input[1]
+        words = self.node("Gather", [values, ids], f"{out}/int8", axis=0)
+        floats = self.node("Cast", [words], f"{out}/float", to=TensorProto.FLOAT)
+        scale = self.node("Gather", [scales, ids], f"{out}/scale", axis=0)
+        self.node("Mul", [floats, scale], out)
+
+    def dense(self, node: onnx.NodeProto) -> None:
+        """(bytes - zero point)·weights in integers, scaled back by token and by output unit."""
+        values, scales = self.replace(node.input[1], axis=0, top=WEIGHT_MAX)
+        rows, out = node.input[0], node.output[0]
+        if rows not in self.scaled:
+            self.scaled.add(rows)
+            self._to_bytes(rows)
+        product = self.node("MatMulInteger", [f"{rows}/uint8", values, "int8/zero"], f"{out}/int32")
+        floats = self.node("Cast", [product], f"{out}/float", to=TensorProto.FLOAT)
+        by_token = self.node("Mul", [floats, f"{rows}/scale"], f"{out}/by_token")
+        self.node("Mul", [by_token, scales], out)
+
+    def _to_bytes(self, rows: str) -> None:
+        size = self.node("Abs", [rows], f"{rows}/size")
+        top = self.node("ReduceMax", [size, "int8/last"], f"{rows}/top", keepdims=1)
+        safe = self.node("Max", [top, "int8/tiny"], f"{rows}/safe")
+        scale = self.node("Mul", [safe, "int8/max"], f"{rows}/scale")
+        steps = self.node("Div", [rows, scale], f"{rows}/steps")
+        shifted = self.node("Add", [steps, "int8/shift"], f"{rows}/shifted")
+        self.node("Cast", [shifted], f"{rows}/uint8", to=TensorProto.UINT8)
+
+    def finish(self) -> None:
+        nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in self.nodes]  # del would empty them
+        del self.graph.node[:]
+        self.graph.node.extend(nodes)

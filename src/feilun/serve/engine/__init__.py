@@ -1,0 +1,10 @@
+"""The stage: loads a sealed bundle, answers, swaps the champion without dropping a request, remembers corrections.
+
+Runs on numpy, onnxruntime and tokenizers: neither torch nor scikit-learn is imported on this path.
+"""
+
+from feilun.serve.engine.load import LoadedModel, load_bundle
+from feilun.serve.engine.memory import Correction, Memory
+from feilun.serve.engine.stage import NoChampion, Served, Stage
+
+__all__ = ["Correction", "LoadedModel", "Memory", "NoChampion", "Served", "Stage", "load_bundle"]

@@ -1,0 +1,98 @@
+"""A sealed bundle, checked and in memory, ready to answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from feilun.models.encode import Encoder
+from feilun.models.manifest import damaged, model_id_of, verify_bundle
+from feilun.models.serving import GRAPH_NAME, LABELS_NAME, TOKENIZER_NAME, ModelSpec, read_spec
+from feilun.records import Answer, Manifest, Thresholds
+from feilun.tasks import Task, get_task
+
+_WARM_UP = ("a", "我的包裹什么时候到 when does my parcel arrive? " * 8)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model that answers. Never changes once loaded; may be called from any number of threads."""
+
+    model_id: str
+    manifest: Manifest
+    spec: ModelSpec
+    labels: tuple[str, ...]
+    task: Task
+    encoder: Encoder
+
+    def scores(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Embeddings (n, n_hidden) of unit length, logits (n, n_classes), calibrated probs (n, n_classes); float32.
+
+        Every answer passes here: a queue that gathers the texts of several requests into one run belongs in front of
+        this call. Until there is one, each request runs by itself in its caller's thread, without a lock.
+        """
+        embeddings, logits = self.encoder.run(list(texts))
+        assert logits is not None, "a bundle's graph has a head"
+        return embeddings, logits, self.task.probs(logits, temperature=self.temperature)
+
+    def answers(self, probs: np.ndarray) -> list[Answer]:
+        """The task's answers for calibrated probs (n, n_classes), with the bundle's thresholds."""
+        return [self.task.answer(row, self.labels, self.thresholds) for row in probs]
+
+    def predict(self, inputs: Sequence[dict[str, Any]]) -> list[Answer]:
+        """One answer for each of `inputs`, in order; what the model says by itself, without a memory."""
+        if not inputs:
+            return []
+        return self.answers(self.scores([self.task.text_of(one) for one in inputs])[2])
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The lines between answering and handing over."""
+        return self.spec.thresholds
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by so that confidence is honest."""
+        return self.spec.temperature
+
+    @property
+    def n_hidden(self) -> int:
+        """Length of an embedding."""
+        return self.encoder.n_hidden
+
+
+def load_bundle(folder: Path, *, threads: int = 1) -> LoadedModel:
+    """Load the bundle in `folder`, after every file of it has been checked, and run it once to see that it answers.
+
+    Args:
+        threads: compute threads of the engine, >= 1.
+    Raises:
+        BundleMissing, BundleDamaged, BundleTooNew: the bundle is not whole, or its graph does not fit its labels.
+        UnknownTask: it answers a task that nothing here provides.
+    """
+    folder = Path(folder)
+    manifest = verify_bundle(folder)
+    spec = read_spec(folder)
+    model = LoadedModel(
+        model_id=model_id_of(folder),
+        manifest=manifest,
+        spec=spec,
+        labels=tuple(json.loads((folder / LABELS_NAME).read_bytes())),
+        task=get_task(spec.task),
+        encoder=Encoder(
+            folder / GRAPH_NAME,
+            folder / TOKENIZER_NAME,
+            max_tokens=spec.max_tokens,
+            prefix=spec.prefix,
+            threads=threads,
+        ),
+    )
+    logits = model.scores(_WARM_UP)[1]
+    if model.labels != manifest.labels or logits.shape != (len(_WARM_UP), len(model.labels)):
+        raise damaged(folder, GRAPH_NAME, "not_this_model")
+    return model

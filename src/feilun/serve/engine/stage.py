@@ -1,0 +1,229 @@
+"""Where the champion stands: it answers, is swapped between two answers, has its memory of corrections beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from feilun.errors import FeilunError
+from feilun.models.manifest import model_id_of, read_manifest, verify_bundle
+from feilun.records import Answer
+from feilun.serve.engine.load import LoadedModel, load_bundle
+from feilun.serve.engine.memory import MAX_CORRECTIONS, Correction, Memory, Recall
+
+EMBED_AT_ONCE = 32  # while a memory is embedded anew, requests get a core back this often
+FEW = 32  # corrections that may be embedded while other corrections wait
+
+
+class NoChampion(FeilunError):
+    """A project is asked for an answer before a model of it has gone live."""
+
+    code, kind = "engine.no_champion", "unavailable"
+    en = "Project {project} has no live model yet. Make one with: feilun turn"
+    zh = "项目 {project} 还没有上线的模型。请先运行:feilun turn"
+
+
+class Served(NamedTuple):
+    """The answers to one request, in order, and the one model that gave them all."""
+
+    model_id: str
+    answers: list[Answer]
+
+
+@dataclass(frozen=True)
+class _Cast:
+    """A model and the memory that it embedded: always together, replaced together by one assignment."""
+
+    model: LoadedModel
+    memory: Memory
+
+
+class Stage:
+    """The live model of one project and its memory. Every method may be called from any thread.
+
+    A request reads the cast once, so it is answered whole by one complete model whatever happens meanwhile. The model
+    that was live before stays loaded, so that a roll-back needs no loading.
+    """
+
+    def __init__(self, project: str, *, threads: int = 1, max_corrections: int = MAX_CORRECTIONS) -> None:
+        self._project, self._threads, self._max = project, threads, max_corrections
+        self._cast: _Cast | None = None
+        self._previous: _Cast | None = None
+        self._waiting: list[Correction] = []  # corrections that came before there was a model
+        self._writing = Lock()  # held while the cast changes: milliseconds
+        self._swapping = Lock()  # held by the one swap that is under way: seconds
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a model to answer."""
+        return self._cast is not None
+
+    @property
+    def model(self) -> LoadedModel:
+        """The live model.
+
+        Raises:
+            NoChampion: there is none yet.
+        """
+        return self._live().model
+
+    @property
+    def model_id(self) -> str:
+        """The live model's id.
+
+        Raises:
+            NoChampion: there is none yet.
+        """
+        return self._live().model.model_id
+
+    @property
+    def n_corrections(self) -> int:
+        """Corrections in the memory."""
+        cast = self._cast
+        return len(self._waiting) if cast is None else len(cast.memory)
+
+    def predict(self, inputs: Sequence[dict[str, Any]]) -> Served:
+        """Answer `inputs`, in order.
+
+        A correction of the same text (case, width and white space aside), or the nearest corrected message when its
+        cosine reaches `thresholds.memory`, decides instead of the model: the answer's reason is "memory", its
+        confidence the cosine (1.0 for the same text), its alternatives what the model would have said.
+
+        Raises:
+            NoChampion: no model is live yet.
+        """
+        cast = self._live()
+        if not inputs:
+            return Served(cast.model.model_id, [])
+        texts = [cast.model.task.text_of(one) for one in inputs]
+        embeddings, _, probs = cast.model.scores(texts)
+        answers = cast.model.answers(probs)
+        threshold = cast.model.spec.thresholds.memory
+        for i, text in enumerate(texts):
+            recall = cast.memory.recall(text, embeddings[i], threshold=threshold)
+            if recall is not None:
+                answers[i] = _from_memory(answers[i], recall, cast.model)
+        return Served(cast.model.model_id, answers)
+
+    def swap(self, folder: Path, *, corrections: Sequence[Correction] | None = None) -> str:
+        """Put the bundle in `folder` on stage; gives its model id.
+
+        It is checked, loaded, warmed and given its memory while the old model answers; then one assignment switches
+        both. Requests under way finish on the old model. If anything fails, the old model stays.
+
+        Args:
+            corrections: the whole memory from now on, oldest first (a champion needs no memory of what it has learnt);
+                None keeps what is remembered.
+        Raises:
+            BundleMissing, BundleDamaged, BundleTooNew, UnknownTask: as `load_bundle`.
+        """
+        with self._swapping:
+            cast = self._prepare(Path(folder))
+            if corrections is not None:
+                cast = _with_exactly(cast, corrections)
+                with self._writing:
+                    return self._switch(cast)
+            while True:
+                cast = _with_exactly(cast, self._corrections())
+                with self._writing:
+                    wanted = self._corrections()
+                    if len(set(wanted).difference(cast.memory.corrections())) <= FEW:
+                        return self._switch(_with_exactly(cast, wanted))
+                # Many corrections came meanwhile: embed them before the next ones are made to wait.
+
+    def remember(self, corrections: Sequence[Correction]) -> None:
+        """Let `corrections` decide from the next prediction on, and after every swap. The later of two wins."""
+        if not corrections:
+            return
+        while True:
+            cast = self._cast
+            embeddings = None if cast is None else _embed(cast.model, corrections)
+            with self._writing:
+                if self._cast is None:
+                    self._waiting += corrections
+                    return
+                if cast is not None and embeddings is not None and self._cast.model is cast.model:
+                    self._cast = _Cast(cast.model, self._cast.memory.add(corrections, embeddings))
+                    return
+            # Swapped meanwhile: embed with the new model.
+
+    def forget(self, feedback_ids: Iterable[str] | None = None) -> None:
+        """Forget the corrections with these feedback ids (None: all); texts and vectors are gone from every model."""
+        ids = None if feedback_ids is None else set(feedback_ids)
+        with self._writing:
+            self._waiting = [one for one in self._waiting if ids is not None and one.feedback_id not in ids]
+            if self._cast is not None:
+                self._cast = _without(self._cast, ids)
+            if self._previous is not None:
+                self._previous = _without(self._previous, ids)
+
+    def _live(self) -> _Cast:
+        cast = self._cast
+        if cast is None:
+            raise NoChampion(project=self._project)
+        return cast
+
+    def _corrections(self) -> tuple[Correction, ...]:
+        cast = self._cast
+        return tuple(self._waiting) if cast is None else cast.memory.corrections()
+
+    def _prepare(self, folder: Path) -> _Cast:
+        """The cast of a bundle: from before, or loaded now. Nobody else changes what this gives."""
+        read_manifest(folder)
+        model_id = model_id_of(folder)
+        with self._writing:
+            known = [cast for cast in (self._cast, self._previous) if cast and cast.model.model_id == model_id]
+            if known and known[0] is self._previous:
+                self._previous = None
+        if not known:
+            model = load_bundle(folder, threads=self._threads)
+            return _Cast(model, Memory(model.n_hidden, max_corrections=self._max))
+        verify_bundle(folder)
+        return _Cast(known[0].model, known[0].memory.copy())
+
+    def _switch(self, cast: _Cast) -> str:
+        """Called with the lock held: the one assignment that changes who answers."""
+        if self._cast is not None and self._cast.model is not cast.model:
+            self._previous = self._cast
+        self._cast, self._waiting = cast, []
+        return cast.model.model_id
+
+
+def _with_exactly(cast: _Cast, corrections: Sequence[Correction]) -> _Cast:
+    """`cast` with these corrections in its memory and no others; only what it lacks is embedded."""
+    wanted, known = set(corrections), set(cast.memory.corrections())
+    memory = cast.memory.without(known - wanted)
+    missing = [one for one in corrections if one not in known]
+    for start in range(0, len(missing), EMBED_AT_ONCE):
+        part = missing[start : start + EMBED_AT_ONCE]
+        memory = memory.add(part, _embed(cast.model, part))
+    return _Cast(cast.model, memory)
+
+
+def _without(cast: _Cast, feedback_ids: set[str] | None) -> _Cast:
+    gone = [one for one in cast.memory.corrections() if feedback_ids is None or one.feedback_id in feedback_ids]
+    return _Cast(cast.model, cast.memory.without(gone))
+
+
+def _embed(model: LoadedModel, corrections: Sequence[Correction]) -> np.ndarray:
+    return model.scores([one.text for one in corrections])[0]
+
+
+def _from_memory(said: Answer, recall: Recall, model: LoadedModel) -> Answer:
+    """`recall` as an answer. A message that people called out of scope is handed over, as the model would do."""
+    labels = recall.correction.labels
+    settings = model.spec.task
+    outside = bool(settings.out_of_scope_label) and settings.out_of_scope_label in labels
+    return Answer(
+        label=settings.label_separator.join(labels),
+        labels=labels,
+        confidence=recall.similarity,
+        decision="hand_over" if outside else "answer",
+        reason="memory",
+        alternatives=said.alternatives,
+    )
