@@ -1,0 +1,79 @@
+"""The output of the frozen lower layers, computed once for every token of a corpus.
+
+In memory when it is small, in a scratch file when it is not, recomputed batch by batch when even that is too much:
+memory stays bounded whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from feilun.train.batches import Corpus, Packed
+from feilun.train.encoder import EncoderShape, LayerStack, embed_tokens
+
+IN_MEMORY_BYTES = 512 * 2**20
+ON_DISK_BYTES = 16 * 2**30
+DISK_SHARE = 0.25
+"""A scratch file may take this share of the free disk at most."""
+BATCH_ROWS = 64
+
+
+class Activations:
+    """What the trained layers read: (n_tokens, n_hidden) for any batch, on the device, in float32.
+
+    Stored in float16: the layers end in a norm, so values are of order one, and half precision keeps eleven bits,
+    more than the bfloat16 products behind it use.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        tensors: Mapping[str, np.ndarray],
+        shape: EncoderShape,
+        *,
+        n_frozen: int,
+        precision: torch.dtype,
+        device: torch.device,
+        scratch: Path,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.corpus, self.tensors, self.shape = corpus, tensors, shape
+        self.precision, self.device = precision, device
+        self.frozen = LayerStack(shape, first=0, last=n_frozen).load(tensors).to(device).requires_grad_(False)
+        self.store: np.ndarray | None = None
+        self.path: Path | None = None
+        n_bytes = len(corpus.ids) * shape.n_hidden * 2
+        if n_frozen > 0 and n_bytes <= IN_MEMORY_BYTES:
+            self.store = np.empty((len(corpus.ids), shape.n_hidden), dtype=np.float16)
+        elif n_frozen > 0 and n_bytes <= min(ON_DISK_BYTES, DISK_SHARE * shutil.disk_usage(scratch).free):
+            self.path = scratch / "activations.f16"
+            self.store = np.memmap(self.path, dtype=np.float16, mode="w+", shape=(len(corpus.ids), shape.n_hidden))
+        if self.store is not None:
+            for batch in corpus.in_order(np.arange(len(corpus)), batch_size=BATCH_ROWS):
+                check()
+                self.store[batch.token_index] = self._compute(batch).cpu().numpy()
+
+    def take(self, batch: Packed) -> Tensor:
+        """The activations of the batch's tokens, in packing order."""
+        if self.store is None:
+            return self._compute(batch)
+        return torch.from_numpy(self.store[batch.token_index]).to(self.device).float()
+
+    def close(self) -> None:
+        """Give memory and scratch file back."""
+        self.store = None
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+    @torch.no_grad()
+    def _compute(self, batch: Packed) -> Tensor:
+        index = batch.token_index
+        x = embed_tokens(self.tensors, self.corpus.ids[index], self.corpus.positions(index), self.shape)
+        out: Tensor = self.frozen(torch.from_numpy(x).to(self.device), batch.groups, precision=self.precision)
+        return out

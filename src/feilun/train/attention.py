@@ -1,0 +1,82 @@
+"""Attention inside the borders of packed rows, forward and backward by hand.
+
+Stock `scaled_dot_product_attention` is slow for short rows in bfloat16 on CPUs (its backward alone was half of an
+update); matrix product, softmax, matrix product in float32 on rows of equal length is not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Group(NamedTuple):
+    """`n_rows` packed rows of `length` tokens each, side by side."""
+
+    n_rows: int
+    length: int
+
+
+def packed_attention(qkv: Tensor, groups: Sequence[Group], *, n_heads: int) -> Tensor:
+    """Self-attention of every row with itself only.
+
+    Args:
+        qkv: (n_tokens, 3 * n_hidden): queries, keys and values side by side, any float type.
+        groups: the rows, in the order in which their tokens lie in qkv.
+    Returns:
+        (n_tokens, n_hidden) in the type of qkv.
+    Source:
+        Vaswani et al. 2017, "Attention Is All You Need", arXiv 1706.03762, section 3.2.
+    """
+    out: Tensor = _PackedAttention.apply(qkv, tuple(groups), n_heads)
+    return out
+
+
+def _split(packed: Tensor, group: Group, *, n_parts: int, n_heads: int) -> Tensor:
+    """(n_rows * length, n_parts * n_hidden) -> (n_parts, n_rows, n_heads, length, width), float32."""
+    view = packed.view(group.n_rows, group.length, n_parts, n_heads, -1)
+    return view.permute(2, 0, 3, 1, 4).to(torch.float32, memory_format=torch.contiguous_format)
+
+
+class _PackedAttention(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, groups: tuple[Group, ...], n_heads: int) -> Tensor:  # type: ignore[override]
+        n_hidden = qkv.shape[1] // 3
+        scale = 1 / math.sqrt(n_hidden // n_heads)
+        out = torch.empty(qkv.shape[0], n_hidden, dtype=qkv.dtype, device=qkv.device)
+        kept, start = [], 0
+        for group in groups:
+            end = start + group.n_rows * group.length
+            q, k, v = _split(qkv[start:end], group, n_parts=3, n_heads=n_heads)
+            p = torch.matmul(q * scale, k.transpose(-1, -2)).softmax(dim=-1)
+            mixed = torch.matmul(p, v).transpose(1, 2)
+            out[start:end].view(group.n_rows, group.length, n_heads, -1).copy_(mixed)
+            kept += [q, k, v, p]
+            start = end
+        ctx.save_for_backward(*kept)
+        ctx.groups, ctx.n_heads, ctx.scale, ctx.dtype = groups, n_heads, scale, qkv.dtype
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (d_out,) = grads
+        n_tokens, n_hidden = d_out.shape
+        d_qkv = torch.empty(n_tokens, 3 * n_hidden, dtype=ctx.dtype, device=d_out.device)
+        kept, start = ctx.saved_tensors, 0
+        for number, group in enumerate(ctx.groups):
+            end = start + group.n_rows * group.length
+            q, k, v, p = kept[4 * number : 4 * number + 4]
+            d_mixed = _split(d_out[start:end].contiguous(), group, n_parts=1, n_heads=ctx.n_heads)[0]
+            d_p = torch.matmul(d_mixed, v.transpose(-1, -2))
+            d_scores = torch.ops.aten._softmax_backward_data(d_p, p, -1, torch.float32)
+            d_scores *= ctx.scale
+            target = d_qkv[start:end].view(group.n_rows, group.length, 3, ctx.n_heads, -1).permute(2, 0, 3, 1, 4)
+            target[0].copy_(torch.matmul(d_scores, k))
+            target[1].copy_(torch.matmul(d_scores.transpose(-1, -2), q))
+            target[2].copy_(torch.matmul(p.transpose(-1, -2), d_mixed))
+            start = end
+        return d_qkv, None, None

@@ -1,0 +1,90 @@
+"""Which rows go together into a batch, and how their tokens are packed without padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from feilun.train.attention import Group
+
+POOL_BATCHES = 8
+"""Rows are sorted by length inside random pools of so many batches: nearly equal lengths, still random company."""
+MAX_BATCH_TOKENS = 4096
+"""Bounds the memory of one update; batches of very long messages hold fewer rows."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A batch: `rows` in packing order, their `groups` of equal length, and where each token is stored.
+
+    token_index: (n_tokens,) int64 into the flat array of all tokens of the corpus.
+    """
+
+    rows: np.ndarray
+    groups: tuple[Group, ...]
+    token_index: np.ndarray
+
+
+class Corpus:
+    """The token ids of many texts, end to end.
+
+    ids: (n_tokens,) int32; starts: (n_rows + 1,) int64, row r being ids[starts[r]:starts[r + 1]].
+    """
+
+    def __init__(self, rows: Sequence[Sequence[int]]) -> None:
+        self.lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        self.starts = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
+        self.ids = np.fromiter((i for row in rows for i in row), dtype=np.int32, count=int(self.starts[-1]))
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def positions(self, token_index: np.ndarray) -> np.ndarray:
+        """Position of each token in its row, from 0."""
+        row = np.searchsorted(self.starts, token_index, side="right") - 1
+        return np.asarray(token_index - self.starts[row])
+
+    def pack(self, rows: np.ndarray) -> Packed:
+        """Bring `rows` into order of length and find their tokens."""
+        rows = rows[np.argsort(self.lengths[rows], kind="stable")]
+        lengths = self.lengths[rows]
+        sizes, counts = np.unique(lengths, return_counts=True)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])[:-1]
+        token_index = np.repeat(self.starts[rows] - offsets, lengths) + np.arange(int(lengths.sum()))
+        groups = tuple(Group(int(n), int(size)) for size, n in zip(sizes, counts, strict=True))
+        return Packed(rows=rows, groups=groups, token_index=token_index)
+
+    def shuffled(self, rows: np.ndarray, *, batch_size: int, rng: np.random.Generator) -> Iterator[Packed]:
+        """Every one of `rows` once, in random batches of at most `batch_size` rows of similar length."""
+        rows = rng.permutation(rows)
+        batches: list[np.ndarray] = []
+        for start in range(0, len(rows), batch_size * POOL_BATCHES):
+            pool = rows[start : start + batch_size * POOL_BATCHES]
+            batches += self._cut(pool[np.argsort(self.lengths[pool], kind="stable")], batch_size)
+        for number in rng.permutation(len(batches)):
+            yield self.pack(batches[number])
+
+    def in_order(self, rows: np.ndarray, *, batch_size: int) -> Iterator[Packed]:
+        """Every one of `rows` once, shortest first; for inference."""
+        for batch in self._cut(rows[np.argsort(self.lengths[rows], kind="stable")], batch_size):
+            yield self.pack(batch)
+
+    def n_batches(self, n_rows: int, *, batch_size: int) -> int:
+        """About how many batches `shuffled` gives (exactly, unless messages are so long that tokens bound them)."""
+        per_batch = max(1, min(batch_size, int(MAX_BATCH_TOKENS / max(self.lengths.mean(), 1))))
+        return -(-n_rows // per_batch)
+
+    def _cut(self, rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
+        """Cut rows (sorted by length) into even batches that respect both bounds."""
+        batches, start = [], 0
+        n_batches = max(1, -(-len(rows) // batch_size))
+        size = -(-len(rows) // n_batches)  # even sizes: no tiny last batch with a noisy gradient
+        while start < len(rows):
+            end = min(start + size, len(rows))
+            while end - start > 1 and self.lengths[rows[start:end]].sum() > MAX_BATCH_TOKENS:
+                end = start + (end - start + 1) // 2
+            batches.append(rows[start:end])
+            start = end
+        return batches
