@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from feilun.models import EncoderConfig
 from feilun.train.batches import Corpus, Packed
-from feilun.train.encoder import EncoderShape, LayerStack, embed_tokens
+from feilun.train.encoder import LayerStack, embed_tokens
 
 IN_MEMORY_BYTES = 512 * 2**20
 ON_DISK_BYTES = 16 * 2**30
@@ -35,7 +36,7 @@ class Activations:
         self,
         corpus: Corpus,
         tensors: Mapping[str, np.ndarray],
-        shape: EncoderShape,
+        config: EncoderConfig,
         *,
         n_frozen: int,
         precision: torch.dtype,
@@ -43,17 +44,17 @@ class Activations:
         scratch: Path,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        self.corpus, self.tensors, self.shape = corpus, tensors, shape
+        self.corpus, self.tensors, self.config = corpus, tensors, config
         self.precision, self.device = precision, device
-        self.frozen = LayerStack(shape, first=0, last=n_frozen).load(tensors).to(device).requires_grad_(False)
+        self.frozen = LayerStack(config, first=0, last=n_frozen).load(tensors).to(device).requires_grad_(False)
         self.store: np.ndarray | None = None
         self.path: Path | None = None
-        n_bytes = len(corpus.ids) * shape.n_hidden * 2
+        n_bytes = len(corpus.ids) * config.n_hidden * 2
         if n_frozen > 0 and n_bytes <= IN_MEMORY_BYTES:
-            self.store = np.empty((len(corpus.ids), shape.n_hidden), dtype=np.float16)
+            self.store = np.empty((len(corpus.ids), config.n_hidden), dtype=np.float16)
         elif n_frozen > 0 and n_bytes <= min(ON_DISK_BYTES, DISK_SHARE * shutil.disk_usage(scratch).free):
             self.path = scratch / "activations.f16"
-            self.store = np.memmap(self.path, dtype=np.float16, mode="w+", shape=(len(corpus.ids), shape.n_hidden))
+            self.store = np.memmap(self.path, dtype=np.float16, mode="w+", shape=(len(corpus.ids), config.n_hidden))
         if self.store is not None:
             for batch in corpus.in_order(np.arange(len(corpus)), batch_size=BATCH_ROWS):
                 check()
@@ -74,6 +75,6 @@ class Activations:
     @torch.no_grad()
     def _compute(self, batch: Packed) -> Tensor:
         index = batch.token_index
-        x = embed_tokens(self.tensors, self.corpus.ids[index], self.corpus.positions(index), self.shape)
+        x = embed_tokens(self.tensors, self.corpus.ids[index], self.corpus.positions(index), self.config)
         out: Tensor = self.frozen(torch.from_numpy(x).to(self.device), batch.groups, precision=self.precision)
         return out
