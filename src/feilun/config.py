@@ -106,7 +106,7 @@ class ProbeSettings(Settings):
 
     enabled: bool = Field(True, description="Try this rung of the ladder.")
     c: tuple[float, ...] = Field(
-        (1.0, 10.0, 30.0, 100.0),
+        (30.0, 10.0, 100.0, 1.0),
         min_length=1,
         description="Inverse regularisation strengths to try.",
     )
@@ -117,9 +117,15 @@ class TuneSettings(Settings):
     """[train.tune] Update the upper layers of the backbone and the head (needs feilun[train])."""
 
     enabled: bool = Field(True, description="Try this rung of the ladder, when torch is installed.")
-    n_frozen: int = Field(3, ge=0, description="Lower layers kept frozen, their activations cached.")
-    epochs: int = Field(8, ge=1, le=200, description="Most passes over the training examples.")
-    learning_rate: float = Field(2e-4, gt=0, le=1e-1, description="Peak step size of AdamW, reached after warm-up.")
+    frozen_fraction: float = Field(
+        0.5, ge=0, lt=1, description="Share of the backbone's layers, from below, kept frozen; their activations are cached."
+    )
+    epochs: int = Field(3, ge=1, le=200, description="Most passes over the training examples.")
+    learning_rate: float = Field(4e-4, gt=0, le=1e-1, description="Peak step size of AdamW, reached after warm-up.")
+    layer_decay: float = Field(
+        0.8, gt=0, le=1, description="Each layer learns at this share of the rate of the one above it."
+    )
+    weight_decay: float = Field(0.01, ge=0, le=1, description="Decoupled weight decay of the layers' matrices.")
     batch_size: int = Field(32, ge=1, description="Messages per update.")
     patience: int = Field(3, ge=1, description="Epochs without a better validation loss before stopping early.")
 

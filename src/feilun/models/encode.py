@@ -66,7 +66,7 @@ class Encoder:
         embeddings = np.empty((len(texts), self.n_hidden), dtype=np.float32)
         logits = np.empty((len(texts), self.n_classes), dtype=np.float32) if self.has_head else None
         for start in range(0, len(texts), CHUNK):
-            rows = [self._tokenise(text) for text in texts[start : start + CHUNK]]
+            rows = [self.tokenise(text) for text in texts[start : start + CHUNK]]
             for picked in _batches([len(row) for row in rows], batch_tokens=batch_tokens):
                 results = self._session.run(self._outputs, self._pad([rows[i] for i in picked]), self._shrink)
                 where = [start + i for i in picked]
@@ -77,7 +77,7 @@ class Encoder:
 
     def run_one(self, text: str) -> tuple[np.ndarray, np.ndarray | None]:
         """The embedding (n_hidden,) and the logits (n_classes,) or None of one text, with no batching around it."""
-        row = self._tokenise(text)
+        row = self.tokenise(text)
         ids = np.array([row or [self._pad_id]], dtype=np.int64)
         mask = np.full(ids.shape, 1 if row else 0, dtype=np.int64)
         results = self._session.run(self._outputs, {"input_ids": ids, "attention_mask": mask})
@@ -85,9 +85,10 @@ class Encoder:
 
     def count_tokens(self, text: str) -> int:
         """Tokens that `text` takes, special ones and the prefix included, after cutting."""
-        return len(self._tokenise(text))
+        return len(self.tokenise(text))
 
-    def _tokenise(self, text: str) -> list[int]:
+    def tokenise(self, text: str) -> list[int]:
+        """The token ids that the network reads for `text`, special ones and the prefix included, after cutting."""
         # One at a time: encode_batch would start threads on every core, whatever `threads` says.
         whole = self.prefix + text[: self.max_tokens * MAX_CHARS_PER_TOKEN]
         if not whole.isascii():

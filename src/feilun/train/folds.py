@@ -61,17 +61,15 @@ def plan_folds(rows: TrainingRows, *, n_folds: int, seed: int, among: np.ndarray
     return FoldPlan(folds=tuple(folds), n_folds=n_folds)
 
 
-def stratified_sample(targets: np.ndarray, *, n_rows: int, seed: int) -> np.ndarray:
-    """Sorted numbers of at most `n_rows` rows: classes in proportion, every class with a row at least once."""
-    if n_rows >= len(targets):
-        return np.arange(len(targets))
+def stratified_order(targets: np.ndarray, *, seed: int) -> np.ndarray:
+    """A random order of the rows in which every beginning holds the classes in proportion, each class early."""
     strata = _strata(targets, targets.sum(axis=0))
     order = np.random.default_rng([seed, 1]).permutation(len(targets))
     order = order[np.argsort(strata[order], kind="stable")]
     _, first, counts = np.unique(strata[order], return_index=True, return_counts=True)
     # The k-th of m rows of a class gets priority k/m: taking the lowest takes every class at an equal rate.
     priority = (np.arange(len(order)) - np.repeat(first, counts)) / np.repeat(counts, counts)
-    return np.sort(order[np.argsort(priority, kind="stable")[:n_rows]])
+    return np.asarray(order[np.argsort(priority, kind="stable")])
 
 
 def _strata(targets: np.ndarray, counts: np.ndarray) -> np.ndarray:

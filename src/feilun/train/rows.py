@@ -50,7 +50,7 @@ def collect_rows(dataset: Dataset, settings: TrainSettings, *, task: Task) -> Tr
     weights = np.array([example.weight for example in examples], dtype=np.float32)
     if settings.class_weight == "balanced":
         weights *= _class_weights(targets)
-    names = _teaching_names(task.label_texts(labels)) if settings.label_names else []
+    names = _teaching_names(task.label_texts(labels)) if settings.probe.label_names else []
     texts += [name for _, name in names]
     columns = [column for column, _ in names]
     targets = np.concatenate([targets, np.eye(len(labels), dtype=np.float32)[columns]])

@@ -1,0 +1,67 @@
+"""The lines of the leaderboard while they are being filled in, and the choice among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from feilun.records import CandidateResult
+from feilun.train.budget import Cost
+from feilun.train.candidate import Candidate
+from feilun.train.folds import FoldPlan
+from feilun.train.scoring import Score, is_better
+
+
+@dataclass
+class Line:
+    """One candidate: its score out of fold, and what it cost. `candidate` is None when it was never made."""
+
+    method: str
+    params: dict[str, Any] = field(default_factory=dict)
+    candidate: Candidate | None = None
+    plan: FoldPlan | None = None
+    logits: np.ndarray | None = None
+    score: Score | None = None
+    cost: Cost = field(default_factory=Cost)
+    status: Literal["done", "skipped", "stopped", "failed"] = "done"
+    note_en: str = ""
+    note_zh: str = ""
+    chosen: bool = False
+
+    def note(self, en: str, zh: str) -> None:
+        """Add a sentence for people."""
+        self.note_en = f"{self.note_en} {en}".strip()
+        self.note_zh = f"{self.note_zh}{zh}"
+
+    def result(self) -> CandidateResult:
+        """The line as a record."""
+        validation = dict(self.score.metrics) if self.score else {}
+        if self.plan is not None:
+            validation["n_folds"] = float(self.plan.n_folds)
+            validation["n_rows"] = float(len(self.plan.held_out))
+        return CandidateResult(
+            method=self.method,
+            params=self.params,
+            validation=validation,
+            cpu_s=round(self.cost.cpu_s, 3),
+            wall_s=round(self.cost.wall_s, 3),
+            status=self.status,
+            note_en=self.note_en,
+            note_zh=self.note_zh,
+            chosen=self.chosen,
+        )
+
+
+def choose(cheap: Line, dear: Line) -> Line:
+    """The dearer candidate if it is better by more than noise on the same folds, else the cheaper one."""
+    if dear.score is None:
+        return cheap
+    if cheap.score is None or is_better(dear.score, cheap.score):
+        return dear
+    dear.note(
+        "Not chosen: its lead over a cheaper candidate is within noise.",
+        "未选用:与更省的候选相比,优势在误差范围之内。",
+    )
+    return cheap

@@ -1,0 +1,106 @@
+"""The first rung: a linear head on the frozen backbone's embeddings. Seconds, and no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from feilun.config import ProbeSettings
+from feilun.tasks import Task
+from feilun.train.budget import measured
+from feilun.train.candidate import Fitted, out_of_fold
+from feilun.train.folds import FoldPlan, plan_folds, stratified_order
+from feilun.train.leaderboard import Line
+from feilun.train.rows import TrainingRows
+from feilun.train.scoring import score
+
+CHOICE_ROWS = 4000
+"""The strength of regularisation is chosen on at most so many rows: it hardly moves beyond, and fits get slow."""
+FEW_ROWS = 200
+N_REPEATS = 3
+"""With fewer than FEW_ROWS examples the choice is averaged over so many random cuts into folds."""
+
+
+class Probe:
+    """`task.fit_head` on cached embeddings, with one strength of regularisation."""
+
+    method = "probe"
+
+    def __init__(self, embeddings: np.ndarray, rows: TrainingRows, *, task: Task, c: float, seed: int) -> None:
+        self.embeddings, self.rows, self.task, self.c, self.seed = embeddings, rows, task, c, seed
+        self.params: dict[str, Any] = {"c": c}
+
+    def fit(self, rows: np.ndarray, *, fold: int | None, time_limit_s: float) -> Fitted:
+        """The head is convex and quick: it takes no notice of the limit; `probe_lines` sees to it that it can."""
+        weight, bias = self.task.fit_head(
+            self.embeddings[rows],
+            self.rows.targets[rows],
+            c=self.c,
+            sample_weight=self.rows.weights[rows],
+            seed=self.seed,
+        )
+        return Fitted(weight=weight, bias=bias, embed=lambda some: self.embeddings[some])
+
+
+def probe_lines(
+    embeddings: np.ndarray,
+    rows: TrainingRows,
+    settings: ProbeSettings,
+    *,
+    task: Task,
+    among: np.ndarray,
+    n_folds: int,
+    seed: int,
+    left_s: Callable[[], float],
+) -> tuple[list[Line], Line]:
+    """One line for each value of c, and the best of them.
+
+    The first value is always tried, the others as long as one more fits into `left_s`. On few rows the losses of
+    several random cuts into folds are averaged; on many, a stratified sample decides.
+    """
+    sample = np.sort(among[stratified_order(rows.targets[among], seed=seed)[:CHOICE_ROWS]])
+    n_repeats = N_REPEATS if len(sample) < FEW_ROWS else 1
+    plans = [plan_folds(rows, n_folds=n_folds, seed=seed + 1000 * n, among=sample) for n in range(n_repeats)]
+    lines, losses, longest = [], [], 0.0
+    for c in settings.c:
+        candidate = Probe(embeddings, rows, task=task, c=c, seed=seed)
+        line = Line("probe", candidate.params, candidate, plans[0])
+        lines.append(line)
+        losses.append(np.inf)
+        if longest > left_s():
+            line.status = "skipped"
+            line.note("There was no time left for it.", "没有剩余时间。")
+            continue
+        if len(plans[0].held_out):
+            with measured(line.cost):
+                losses[-1] = _judge(line, plans, rows, task=task)
+            longest = max(longest, line.cost.wall_s)
+    best = lines[int(np.argmin(losses))]
+    if not len(plans[0].held_out):
+        best.note(
+            "Not judged: every class has one row only, and no name that could stand in for it.",
+            "未经评估:每个类别只有一行样本,且类别名称无法代替样本。",
+        )
+    return lines, best
+
+
+def rescore(line: Line, plan: FoldPlan, rows: TrainingRows, *, task: Task) -> None:
+    """Judge a line's candidate anew on the folds of `plan`."""
+    with measured(line.cost):
+        _judge(line, [plan], rows, task=task)
+    line.plan = plan
+
+
+def _judge(line: Line, plans: list[FoldPlan], rows: TrainingRows, *, task: Task) -> float:
+    """Score the line on the first plan; return the mean loss over all plans."""
+    assert line.candidate is not None
+    losses = []
+    for plan in plans:
+        logits = out_of_fold(line.candidate, plan, left_s=lambda: np.inf)
+        found = score(logits, rows.targets[plan.held_out], task=task)
+        losses.append(found.log_loss)
+        if plan is plans[0]:
+            line.score, line.logits = found, logits
+    return float(np.mean(losses))

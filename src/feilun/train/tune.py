@@ -1,0 +1,278 @@
+"""The second rung: the upper layers and the head learn; the lower layers stay frozen, their activations cached."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from feilun.config import TuneSettings
+from feilun.models import EncoderConfig
+from feilun.records import Backbone
+from feilun.tasks import Task
+from feilun.train.activations import Activations
+from feilun.train.batches import Corpus, Packed
+from feilun.train.candidate import Fitted
+from feilun.train.encoder import LayerStack, pool
+from feilun.train.loop import LoopSettings, Outcome, Report, optimise
+from feilun.train.optimiser import make_optimiser
+from feilun.train.rows import TrainingRows
+
+HEAD_RATE = 10.0
+"""The head learns so many times faster than the layers: it starts from class means, they from a finished network."""
+HEAD_SCALE = 20.0
+"""Cosines of class means lie close together; times 20 they make probabilities that a loss can work with."""
+WARM_UP = 0.1
+TRIAL_UPDATES = 3
+
+Emit = Callable[[str, dict[str, Any]], None]
+
+
+class Tune:
+    """Everything that the fits of one dataset share: tokens, cached activations, targets. See `Candidate`.
+
+    The head of a fit is the mean of two: the one trained along with the layers, and the convex `task.fit_head` on the
+    finished embeddings. Each errs in its own way; their mean was better than either on every draw that we tried.
+    """
+
+    method = "tune"
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        rows: TrainingRows,
+        backbone: Backbone,
+        settings: TuneSettings,
+        *,
+        config: EncoderConfig,
+        tensors: Mapping[str, np.ndarray],
+        embeddings: np.ndarray,
+        task: Task,
+        head_c: float,
+        seed: int,
+        device: torch.device,
+        precision: torch.dtype,
+        scratch: Path,
+        emit: Emit,
+        check: Callable[[], None],
+    ) -> None:
+        self.corpus, self.rows, self.settings, self.task = corpus, rows, settings, task
+        self.config, self.tensors, self.embeddings = config, tensors, embeddings
+        self.head_c, self.seed, self.device, self.precision, self.emit = head_c, seed, device, precision, emit
+        self.pooling = backbone.info.pooling
+        self.n_frozen = n_frozen_layers(config, settings)
+        self.epochs = settings.epochs
+        self.targets = torch.from_numpy(rows.targets).to(device)
+        self.weights = torch.from_numpy(rows.weights).to(device)
+        self.activations = Activations(
+            corpus,
+            tensors,
+            config,
+            n_frozen=self.n_frozen,
+            precision=precision,
+            device=device,
+            scratch=scratch,
+            check=check,
+        )
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The hyper-parameters, for the leaderboard."""
+        return {
+            "epochs": self.epochs,
+            "learning_rate": self.settings.learning_rate,
+            "batch_size": self.settings.batch_size,
+            "n_frozen": self.n_frozen,
+            "head_c": self.head_c,
+            "precision": str(self.precision).removeprefix("torch."),
+        }
+
+    def fit(self, rows: np.ndarray, *, fold: int | None, time_limit_s: float) -> Fitted:
+        """One network for these rows."""
+        network = self._network(rows)
+        outcome = self._optimise(network, rows, fold=fold, time_limit_s=time_limit_s, epochs=self.epochs)
+        return self._finish(network, rows, outcome)
+
+    def fit_watched(self, rows: np.ndarray, held: np.ndarray, *, time_limit_s: float, loss: Callable[..., float]) -> Fitted:
+        """A fit for the first fold that looks at the held-out rows after each epoch and stops when they get worse.
+
+        Sets `self.epochs` to the best epoch, which all other fits then use; the state of that epoch is what is returned.
+
+        Args:
+            loss: (logits, targets) -> validation loss.
+        """
+        network = self._network(rows)
+        best: tuple[float, int, dict[str, Any]] = (np.inf, 0, {})
+
+        def watch(epoch: int) -> bool:
+            nonlocal best
+            logits = Fitted(*self._head(network), embed=lambda some: self._embed(network, some)).logits(held)
+            now = loss(logits, self.rows.targets[held])
+            self.emit("train.validation", {"candidate": self.method, "fold": 1, "epoch": epoch, "loss": now})
+            if now < best[0]:
+                best = (now, epoch, copy.deepcopy(network.state_dict()))
+            return epoch - best[1] < self.settings.patience
+
+        outcome = self._optimise(network, rows, fold=0, time_limit_s=time_limit_s, epochs=self.epochs, watch=watch)
+        if best[1]:
+            network.load_state_dict(best[2])
+            self.epochs = best[1]
+        return self._finish(network, rows, outcome)
+
+    def seconds_per_row(self) -> float:
+        """What one row costs in one epoch, from a few real updates on a throw-away copy."""
+        everything = np.arange(len(self.corpus))
+        network = self._network(everything)
+        optimiser = self._optimiser(network)
+        batches = self.corpus.shuffled(everything, batch_size=self.settings.batch_size, rng=np.random.default_rng(0))
+        rows, tokens, started = 0, 0, 0.0
+        for number, batch in enumerate(batches):
+            if number == 1:  # the first update also warms up caches and kernels
+                rows, tokens, started = 0, 0, time.monotonic()
+            self._loss(network, batch).backward()
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            rows, tokens = rows + len(batch.rows), tokens + len(batch.token_index)
+            if number == TRIAL_UPDATES:
+                break
+        spent = time.monotonic() - started if started else 0.05 * rows
+        # The batches tried may be of short or long rows: count by tokens.
+        return spent / tokens * float(self.corpus.lengths.mean())
+
+    def close(self) -> None:
+        """Give back the cached activations."""
+        self.activations.close()
+
+    def _network(self, rows: np.ndarray) -> nn.ModuleDict:
+        layers = LayerStack(self.config, first=self.n_frozen, last=self.config.n_layers).load(self.tensors)
+        head = nn.Linear(self.config.n_hidden, self.rows.targets.shape[1])
+        weight, bias = first_head(self.embeddings[rows], self.rows.targets[rows])
+        with torch.no_grad():
+            head.weight.copy_(torch.from_numpy(weight))
+            head.bias.copy_(torch.from_numpy(bias))
+        return nn.ModuleDict({"layers": layers, "head": head}).to(self.device)
+
+    def _optimiser(self, network: nn.ModuleDict) -> torch.optim.AdamW:
+        layers, head = network["layers"], network["head"]
+        assert isinstance(layers, LayerStack)
+        return make_optimiser(
+            layers,
+            head,
+            learning_rate=self.settings.learning_rate,
+            head_learning_rate=self.settings.learning_rate * HEAD_RATE,
+            layer_decay=self.settings.layer_decay,
+            weight_decay=self.settings.weight_decay,
+        )
+
+    def _optimise(
+        self,
+        network: nn.ModuleDict,
+        rows: np.ndarray,
+        *,
+        fold: int | None,
+        time_limit_s: float,
+        epochs: int,
+        watch: Callable[[int], bool] = lambda epoch: True,
+    ) -> Outcome:
+        rng = np.random.default_rng([self.seed, 0 if fold is None else fold + 1])
+        size = self.settings.batch_size
+
+        def on_report(report: Report) -> bool:
+            self.emit(
+                "train.epoch" if report.epoch_done else "train.update",
+                {
+                    "candidate": self.method,
+                    "fold": None if fold is None else fold + 1,
+                    "epoch": report.epoch,
+                    "epochs": report.epochs,
+                    "update": report.n_updates,
+                    "loss": round(report.loss, 4),
+                    "rows_per_s": round(report.rows_per_s, 1),
+                },
+            )
+            return watch(report.epoch) if report.epoch_done else True
+
+        return optimise(
+            lambda batch: self._loss(network, batch),
+            lambda: self.corpus.shuffled(rows, batch_size=size, rng=rng),
+            self._optimiser(network),
+            LoopSettings(epochs=epochs, warm_up=WARM_UP),
+            n_batches=self.corpus.n_batches(rows, batch_size=size),
+            time_limit_s=time_limit_s,
+            on_report=on_report,
+        )
+
+    def _loss(self, network: nn.ModuleDict, batch: Packed) -> Tensor:
+        logits = network["head"](self._forward(network, batch))
+        rows = torch.from_numpy(batch.rows).to(self.device)
+        loss: Tensor = self.task.loss(logits, self.targets[rows], self.weights[rows])
+        return loss
+
+    def _forward(self, network: nn.ModuleDict, batch: Packed, *, precision: torch.dtype | None = None) -> Tensor:
+        x = network["layers"](self.activations.take(batch), batch.groups, precision=precision or self.precision)
+        return pool(x, batch.groups, pooling=self.pooling)
+
+    @torch.no_grad()
+    def _embed(self, network: nn.ModuleDict, rows: np.ndarray) -> np.ndarray:
+        """(n, n_hidden) float32 in the order of `rows`."""
+        out = np.empty((len(self.corpus), self.config.n_hidden), dtype=np.float32)
+        for batch in self.corpus.in_order(rows, batch_size=64):
+            out[batch.rows] = self._forward(network, batch).float().cpu().numpy()
+        return out[rows]
+
+    def _head(self, network: nn.ModuleDict) -> tuple[np.ndarray, np.ndarray]:
+        head = network["head"]
+        return head.weight.detach().cpu().float().numpy().copy(), head.bias.detach().cpu().float().numpy().copy()
+
+    def _finish(self, network: nn.ModuleDict, rows: np.ndarray, outcome: Outcome) -> Fitted:
+        weight, bias = self._head(network)
+        convex = self.task.fit_head(
+            self._embed(network, rows),
+            self.rows.targets[rows],
+            c=self.head_c,
+            sample_weight=self.rows.weights[rows],
+            seed=self.seed,
+        )
+        layers = network["layers"]
+        assert isinstance(layers, LayerStack)
+        return Fitted(
+            weight=(weight + convex[0]) / 2,
+            bias=(bias + convex[1]) / 2,
+            embed=lambda some: self._embed(network, some),
+            tensors=layers.tensors(),
+            facts={
+                "n_epochs": outcome.n_epochs,
+                "n_updates": outcome.n_updates,
+                "last_loss": outcome.loss,
+                "in_a_hurry": outcome.in_a_hurry,
+            },
+        )
+
+
+def n_frozen_layers(config: EncoderConfig, settings: TuneSettings) -> int:
+    """How many lower layers stay frozen: the share of the settings, at least one layer being left to learn."""
+    return min(config.n_layers - 1, round(settings.frozen_fraction * config.n_layers))
+
+
+def first_head(embeddings: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A head that answers with the class whose mean embedding is nearest: weight (n_classes, n_hidden), bias.
+
+    A class without rows starts at the mean of all, so that nothing speaks for it.
+
+    Source:
+        Snell et al. 2017, "Prototypical Networks for Few-shot Learning", arXiv 1703.05175.
+    """
+    sums = targets.T @ embeddings
+    centre = embeddings.mean(axis=0)
+    empty = targets.sum(axis=0) == 0
+    sums[empty] = centre
+    means = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    # Measured from the centre of all rows: backbones whose cosines all lie near 0.8 would otherwise start blind.
+    bias = -HEAD_SCALE * means @ centre
+    return (HEAD_SCALE * means).astype(np.float32), bias.astype(np.float32)

@@ -1,0 +1,149 @@
+"""How the tune rung is judged: what it would take is predicted first, and the plan is cut to the time there is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from feilun.errors import FeilunError
+from feilun.models import read_config, read_tensors
+from feilun.train.batches import Corpus
+from feilun.train.budget import measured, n_threads
+from feilun.train.candidate import out_of_fold
+from feilun.train.device import all_cores, pick_device, pick_precision
+from feilun.train.folds import FoldPlan, plan_folds
+from feilun.train.leaderboard import Line
+from feilun.train.probe import Probe, rescore
+from feilun.train.run import Session
+from feilun.train.scoring import best_temperature, score
+from feilun.train.tune import Tune
+
+CAUTION = 1.25
+"""A prediction of time is multiplied by this: other work on the machine comes and goes."""
+FEWEST_FOLDS = 3
+DEFAULT_HEAD_C = 30.0
+"""Regularisation of the convex head when no probe has chosen one."""
+
+
+class OutOfTime(FeilunError):
+    """The budget ended while activations were still being computed."""
+
+    code, kind = "train.out_of_time", "unavailable"
+    en = "The budget of {budget_s} s ended before tuning could begin. Raise [train] budget_s."
+    zh = "预算 {budget_s} 秒在微调开始之前已用完。请提高 [train] budget_s。"
+
+
+def tune_line(session: Session, probe: Line | None) -> Line:
+    """The tuned candidate, scored out of fold; skipped, stopped or failed with a note when it could not be.
+
+    When time asks for other folds than the probe was judged on, the probe is judged again on the same ones: only
+    like is compared with like.
+    """
+    line = Line("tune")
+    with measured(line.cost), all_cores(n_threads()):
+        try:
+            _run(session, probe, line)
+        except FeilunError as error:
+            line.status = "stopped" if isinstance(error, OutOfTime) else "failed"
+            line.note(error.message("en"), error.message("zh"))
+            line.score = line.logits = line.plan = None
+    return line
+
+
+def _run(session: Session, probe: Line | None, line: Line) -> None:
+    candidate = _candidate(session, probe)
+    line.params = candidate.params
+    per_row = candidate.seconds_per_row() * CAUTION
+    found = _plan(session, candidate.epochs, per_row)
+    if found is None:
+        cheapest = per_row * _row_passes(session, _plans(session)[-1])
+        line.status = "skipped"
+        line.note(
+            f"One epoch would take about {cheapest:.0f} s with its validation, {max(session.budget.left_s, 0):.0f} s are "
+            f"left of the budget of {session.budget.budget_s:.0f} s. Raise [train] budget_s.",
+            f"连同验证,一个轮次约需 {cheapest:.0f} 秒,而预算 {session.budget.budget_s:.0f} 秒只剩 "
+            f"{max(session.budget.left_s, 0):.0f} 秒。请提高 [train] budget_s。",
+        )
+        return
+    plan, candidate.epochs = found
+    if candidate.epochs < session.settings.train.tune.epochs:
+        line.note(
+            f"{candidate.epochs} of {session.settings.train.tune.epochs} epochs: more did not fit into the budget.",
+            f"只训练 {candidate.epochs} 个轮次(设置为 {session.settings.train.tune.epochs}):预算不足。",
+        )
+    _score(session, candidate, plan, line, reserve_s=per_row * candidate.epochs * len(session.everything))
+    line.params = candidate.params
+    if probe is not None and plan is not probe.plan:
+        rescore(probe, plan, session.rows, task=session.task)
+
+
+def _candidate(session: Session, probe: Line | None) -> Tune:
+    device = pick_device()
+    head_c = probe.candidate.c if probe is not None and isinstance(probe.candidate, Probe) else DEFAULT_HEAD_C
+
+    def check() -> None:
+        if session.budget.left_s <= 0:
+            raise OutOfTime(budget_s=session.budget.budget_s)
+
+    return Tune(
+        Corpus(session.token_ids),
+        session.rows,
+        session.backbone,
+        session.settings.train.tune,
+        config=read_config(session.backbone.folder),
+        tensors=read_tensors(session.backbone.folder),
+        embeddings=session.embeddings,
+        task=session.task,
+        head_c=head_c,
+        seed=session.seed,
+        device=device,
+        precision=pick_precision(device),
+        scratch=session.scratch,
+        emit=session.emit,
+        check=check,
+    )
+
+
+def _plan(session: Session, epochs: int, per_row: float) -> tuple[FoldPlan, int] | None:
+    """The most thorough plan that fits into the time left: rather fewer folds than fewer epochs."""
+    for n_epochs in range(epochs, 0, -1):
+        for plan in _plans(session):
+            if per_row * n_epochs * _row_passes(session, plan) <= session.budget.left_s:
+                return plan, n_epochs
+    return None
+
+
+def _plans(session: Session) -> list[FoldPlan]:
+    """The folds of the session, then fewer: never fewer than three, unless one of them says enough by itself."""
+    plans = [session.plan]
+    if len(session.plan.folds) > FEWEST_FOLDS:
+        plans.append(plan_folds(session.rows, n_folds=FEWEST_FOLDS, seed=session.seed, among=session.among))
+    return plans
+
+
+def _row_passes(session: Session, plan: FoldPlan) -> int:
+    """Rows that are gone through in one epoch of every fit of a plan, the final one included."""
+    return sum(len(train) for train, _ in plan.folds) + len(session.everything)
+
+
+def _score(session: Session, candidate: Tune, plan: FoldPlan, line: Line, *, reserve_s: float) -> None:
+    """Fit on every fold, leaving `reserve_s` for the final fit."""
+    rows, task = session.rows, session.task
+
+    def loss(logits: np.ndarray, targets: np.ndarray) -> float:
+        return task.log_loss(task.probs(logits, temperature=best_temperature(logits, targets, task=task)), targets)
+
+    def left_s() -> float:
+        return session.budget.left_s - reserve_s
+
+    folds = iter(plan.folds)
+    parts = []
+    if candidate.epochs > candidate.settings.patience:
+        train, held = next(folds)
+        share = left_s() / len(plan.folds)
+        parts.append(candidate.fit_watched(train, held, time_limit_s=share, loss=loss).logits(held))
+    rest = FoldPlan(folds=tuple(folds), n_folds=plan.n_folds)
+    if rest.folds:
+        parts.append(out_of_fold(candidate, rest, left_s=left_s, first=len(parts)))
+    line.logits = np.concatenate(parts)
+    line.score = score(line.logits, rows.targets[plan.held_out], task=task)
+    line.candidate, line.plan = candidate, plan
