@@ -71,10 +71,10 @@ class Corpus:
         for batch in self._cut(rows[np.argsort(self.lengths[rows], kind="stable")], batch_size):
             yield self.pack(batch)
 
-    def n_batches(self, n_rows: int, *, batch_size: int) -> int:
+    def n_batches(self, rows: np.ndarray, *, batch_size: int) -> int:
         """About how many batches `shuffled` gives (exactly, unless messages are so long that tokens bound them)."""
-        per_batch = max(1, min(batch_size, int(MAX_BATCH_TOKENS / max(self.lengths.mean(), 1))))
-        return -(-n_rows // per_batch)
+        per_batch = max(1, min(batch_size, int(MAX_BATCH_TOKENS / max(self.lengths[rows].mean(), 1))))
+        return -(-len(rows) // per_batch)
 
     def _cut(self, rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
         """Cut rows (sorted by length) into even batches that respect both bounds."""
