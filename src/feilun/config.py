@@ -118,7 +118,7 @@ class TuneSettings(Settings):
 
     enabled: bool = Field(True, description="Try this rung of the ladder, when torch is installed.")
     frozen_fraction: float = Field(
-        0.5, ge=0, lt=1, description="Share of the backbone's layers, from below, kept frozen; their activations are cached."
+        0.5, ge=0, lt=1, description="Share of the layers, from below, kept frozen; their activations are cached."
     )
     epochs: int = Field(3, ge=1, le=200, description="Most passes over the training examples.")
     learning_rate: float = Field(4e-4, gt=0, le=1e-1, description="Peak step size of AdamW, reached after warm-up.")

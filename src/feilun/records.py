@@ -137,8 +137,10 @@ class TrainResult:
     network.safetensors   the backbone tensors that tuning changed (maybe none), by their Hugging Face names,
                           and head.weight (n_classes, n_hidden), head.bias (n_classes,): logits = W·e + b
                           with e the pooled embedding, scaled to unit length
-    validation.safetensors  logits (n, n_classes) float32 out of fold, targets (n, n_classes) uint8
-                          and embeddings (n, n_hidden) float32 of the training examples, in the same order
+    validation.safetensors  logits (n, n_classes) float32 out of fold, targets (n, n_classes) uint8 and embeddings
+                          (n, n_hidden) float32 (by the final network) of the training examples that were held
+                          out in some fold, and rows (n,) int64, ascending: their places in Dataset.train. That is
+                          all of them, unless they are so many that one fold was enough; maybe none
     """
 
     folder: Path

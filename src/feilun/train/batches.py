@@ -34,6 +34,7 @@ class Corpus:
     """
 
     def __init__(self, rows: Sequence[Sequence[int]]) -> None:
+        rows = [row or [0] for row in rows]  # a text of which nothing is left still needs a place
         self.lengths = np.array([len(row) for row in rows], dtype=np.int64)
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
         self.ids = np.fromiter((i for row in rows for i in row), dtype=np.int32, count=int(self.starts[-1]))

@@ -97,7 +97,7 @@ class EmbeddingCache:
             return
         from safetensors.numpy import save
 
-        arrays = {
+        arrays: dict[str, np.ndarray] = {
             "keys": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_BYTES).copy(),
             "embeddings": np.stack([known[key] for key in keys]).astype(np.float32),
         }

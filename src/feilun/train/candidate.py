@@ -34,7 +34,10 @@ class Candidate(Protocol):
     """One method with its hyper-parameters. Fitting never looks at rows it was not given."""
 
     method: str
-    params: dict[str, Any]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The hyper-parameters, for the leaderboard."""
 
     def fit(self, rows: np.ndarray, *, fold: int | None, time_limit_s: float) -> Fitted:
         """Learn from `rows` (numbers into the TrainingRows), ending after `time_limit_s` seconds at the latest.
@@ -44,9 +47,7 @@ class Candidate(Protocol):
         """
 
 
-def out_of_fold(
-    candidate: Candidate, plan: FoldPlan, *, left_s: Callable[[], float], first: int = 0
-) -> np.ndarray:
+def out_of_fold(candidate: Candidate, plan: FoldPlan, *, left_s: Callable[[], float], first: int = 0) -> np.ndarray:
     """(len(plan.held_out), n_classes) float32: each held-out row answered by a fit that never saw it.
 
     Each fit may use an equal share of the time that is left. `first` is the number of the plan's first fold.

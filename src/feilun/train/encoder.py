@@ -84,9 +84,13 @@ class LayerStack(nn.Module):
 
     def forward(self, x: Tensor, groups: Sequence[Group], *, precision: torch.dtype) -> Tensor:
         """(n_tokens, n_hidden) float32 -> the same shape."""
-        for layer in self.encoder["layer"].values():
+        for layer in self.layers():
             x = layer(x, groups, precision=precision)
         return x
+
+    def layers(self) -> list[Layer]:
+        """The layers, lowest first."""
+        return list(self.encoder["layer"].children())  # type: ignore[arg-type]
 
     def load(self, tensors: Mapping[str, np.ndarray]) -> LayerStack:
         """Copy the weights in, by the names that `feilun.models.read_tensors` gives."""
@@ -133,4 +137,3 @@ def flops_per_token(config: EncoderConfig, *, n_layers: int, length: int) -> flo
     """Forward FLOPs of one token in rows of `length` tokens; training costs three times that."""
     dense = 2 * (4 * config.n_hidden**2 + 2 * config.n_hidden * config.n_ffn)
     return n_layers * (dense + 4 * length * config.n_hidden)
-

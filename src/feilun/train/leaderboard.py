@@ -54,14 +54,14 @@ class Line:
         )
 
 
-def choose(cheap: Line, dear: Line) -> Line:
+def choose(cheap: Line | None, dear: Line) -> Line | None:
     """The dearer candidate if it is better by more than noise on the same folds, else the cheaper one."""
-    if dear.score is None:
+    if dear.score is None or dear.status != "done":
         return cheap
-    if cheap.score is None or is_better(dear.score, cheap.score):
+    if cheap is None or cheap.score is None or is_better(dear.score, cheap.score):
         return dear
     dear.note(
-        "Not chosen: its lead over a cheaper candidate is within noise.",
-        "未选用:与更省的候选相比,优势在误差范围之内。",
+        "Not chosen: it is not better than a cheaper candidate by more than noise.",
+        "未选用:与更省的候选相比,没有超出误差的优势。",
     )
     return cheap

@@ -31,7 +31,7 @@ def make_optimiser(
         Loshchilov & Hutter 2019, arXiv 1711.05101; layer-wise rates: Howard & Ruder 2018, arXiv 1801.06146.
     """
     groups: list[dict[str, Any]] = [{"params": list(head.parameters()), "lr": head_learning_rate, "weight_decay": 0.0}]
-    for depth, layer in enumerate(reversed(list(layers.encoder["layer"].values()))):
+    for depth, layer in enumerate(reversed(layers.layers())):
         rate = learning_rate * layer_decay**depth
         matrices = [p for p in layer.parameters() if p.ndim > 1]
         vectors = [p for p in layer.parameters() if p.ndim <= 1]

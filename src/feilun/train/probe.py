@@ -69,7 +69,7 @@ def probe_lines(
         line = Line("probe", candidate.params, candidate, plans[0])
         lines.append(line)
         losses.append(np.inf)
-        if longest > left_s():
+        if len(lines) > 1 and longest > left_s():
             line.status = "skipped"
             line.note("There was no time left for it.", "没有剩余时间。")
             continue

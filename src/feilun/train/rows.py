@@ -56,9 +56,7 @@ def collect_rows(dataset: Dataset, settings: TrainSettings, *, task: Task) -> Tr
     targets = np.concatenate([targets, np.eye(len(labels), dtype=np.float32)[columns]])
     weights = np.concatenate([weights, np.ones(len(columns), dtype=np.float32)])
     weights /= weights.mean()
-    return TrainingRows(
-        texts=texts, targets=targets, weights=weights, labels=tuple(labels), n_examples=len(examples)
-    )
+    return TrainingRows(texts=texts, targets=targets, weights=weights, labels=tuple(labels), n_examples=len(examples))
 
 
 def _class_weights(targets: np.ndarray) -> np.ndarray:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,52 +10,19 @@ import numpy as np
 
 from feilun import __version__
 from feilun.config import FeilunSettings
-from feilun.models import embedder
 from feilun.records import Backbone, Dataset, TrainResult
 from feilun.tasks import Task
-from feilun.train.budget import Budget, Cost, measured, n_threads
-from feilun.train.cache import EmbeddingCache
+from feilun.train.budget import Budget, Cost, measured
 from feilun.train.candidate import Fitted
 from feilun.train.errors import NoCandidate
-from feilun.train.folds import FoldPlan, plan_folds, stratified_order
 from feilun.train.leaderboard import Line, choose
 from feilun.train.probe import probe_lines, rescore
 from feilun.train.result import write_result
-from feilun.train.rows import TrainingRows, collect_rows
+from feilun.train.rows import collect_rows
+from feilun.train.session import OnEvent, Session, open_session
 
-EMBEDDING_SHARE = 0.5
-"""Share of the budget after which no more rows are embedded; training then goes on with those there are."""
-LEAST_ROWS = 1000
-"""So many rows are embedded however short the budget: less would not be worth a turn."""
 PROBE_SHARE = 0.7
 """Share of the budget after which no further value of c is tried."""
-ENOUGH_HELD_OUT = 1000
-"""When one fold holds so many rows (and ten for each class), one fold says enough and the others are not run."""
-
-OnEvent = Callable[[str, dict[str, Any]], None]
-
-
-@dataclass
-class Session:
-    """What the rungs of one ladder share. `among`: the examples that take part; `plan`: their folds."""
-
-    rows: TrainingRows
-    embeddings: np.ndarray
-    token_ids: list[list[int]]
-    among: np.ndarray
-    plan: FoldPlan
-    backbone: Backbone
-    settings: FeilunSettings
-    task: Task
-    budget: Budget
-    seed: int
-    scratch: Path
-    emit: OnEvent
-
-    @property
-    def everything(self) -> np.ndarray:
-        """What a final fit learns from: the examples that take part, and the class names."""
-        return np.concatenate([self.among, self.rows.name_rows])
 
 
 def train(
@@ -95,7 +60,17 @@ def train(
     try:
         total = Cost()
         with measured(total):
-            session = _prepare(rows, backbone, settings, task, budget, seed, scratch, emit, cache_dir or workdir / "cache")
+            session = open_session(
+                rows,
+                backbone,
+                settings,
+                task=task,
+                budget=budget,
+                seed=seed,
+                scratch=scratch,
+                cache_dir=cache_dir or workdir / "cache",
+                emit=emit,
+            )
             lines, best = _climb(session)
             emit("train.chosen", {"method": best.method, "params": best.params})
             fitted = _final_fit(session, best)
@@ -114,51 +89,6 @@ def train(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _prepare(
-    rows: TrainingRows,
-    backbone: Backbone,
-    settings: FeilunSettings,
-    task: Task,
-    budget: Budget,
-    seed: int,
-    scratch: Path,
-    emit: OnEvent,
-    cache_dir: Path,
-) -> Session:
-    """Embed the rows, as many as there is time for, and cut them into folds."""
-    encoder = embedder(backbone, max_tokens=settings.backbone.max_tokens, threads=n_threads())
-
-    def go_on(n_done: int) -> bool:
-        emit("train.embed", {"done": n_done, "total": len(rows.texts)})
-        return n_done < LEAST_ROWS or budget.spent_s < EMBEDDING_SHARE * budget.budget_s
-
-    def run(texts: Sequence[str]) -> np.ndarray:
-        return encoder.run(texts)[0]
-
-    order = np.concatenate([rows.name_rows, stratified_order(rows.targets[: rows.n_examples], seed=seed)])
-    cache = EmbeddingCache(cache_dir, backbone, max_tokens=settings.backbone.max_tokens)
-    embeddings, done = cache.embed(rows.texts, run=run, order=order, go_on=go_on)
-    among = np.flatnonzero(done[: rows.n_examples])
-    token_ids = [encoder.tokenise(text) for text in rows.texts] if settings.train.tune.enabled else []
-    plan = plan_folds(rows, n_folds=settings.train.n_folds, seed=seed, among=among)
-    if len(among) / settings.train.n_folds >= max(ENOUGH_HELD_OUT, 10 * len(rows.labels)):
-        plan = plan.first_only()
-    return Session(
-        rows=rows,
-        embeddings=embeddings,
-        token_ids=token_ids,
-        among=among,
-        plan=plan,
-        backbone=backbone,
-        settings=settings,
-        task=task,
-        budget=budget,
-        seed=seed,
-        scratch=scratch,
-        emit=emit,
-    )
-
-
 def _climb(session: Session) -> tuple[list[Line], Line]:
     """Every rung, cheapest first; all lines, and the chosen one."""
     lines: list[Line] = []
@@ -170,10 +100,7 @@ def _climb(session: Session) -> tuple[list[Line], Line]:
     if session.settings.train.tune.enabled:
         tuned = _tune(session, best)
         lines.append(tuned)
-        if best is None:
-            best = tuned if tuned.status == "done" else None
-        else:
-            best = choose(best, tuned)
+        best = choose(best, tuned)
         session.emit("train.candidate", tuned.result().model_dump(mode="json"))
     if best is None:
         raise NoCandidate(
@@ -198,8 +125,8 @@ def _probe(session: Session) -> tuple[list[Line], Line]:
     assert best.plan is not None
     if len(session.among) < session.rows.n_examples:
         best.note(
-            f"Learnt from {len(session.among)} of {session.rows.n_examples} rows: the budget ended before all were read.",
-            f"只用了 {session.rows.n_examples} 行中的 {len(session.among)} 行:预算在读完之前已用完。",
+            f"Learnt from {len(session.among)} of {session.rows.n_examples} rows: no time to read more.",
+            f"时间不够,只用了 {session.rows.n_examples} 行中的 {len(session.among)} 行。",
         )
     sampled = best.plan.held_out.size and best.plan.held_out.size < session.plan.held_out.size
     if (sampled or len(session.plan.folds) < len(best.plan.folds)) and session.plan.held_out.size:

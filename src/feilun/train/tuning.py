@@ -13,8 +13,8 @@ from feilun.train.device import all_cores, pick_device, pick_precision
 from feilun.train.folds import FoldPlan, plan_folds
 from feilun.train.leaderboard import Line
 from feilun.train.probe import Probe, rescore
-from feilun.train.run import Session
 from feilun.train.scoring import best_temperature, score
+from feilun.train.session import Session
 from feilun.train.tune import Tune
 
 CAUTION = 1.25
@@ -55,13 +55,12 @@ def _run(session: Session, probe: Line | None, line: Line) -> None:
     per_row = candidate.seconds_per_row() * CAUTION
     found = _plan(session, candidate.epochs, per_row)
     if found is None:
-        cheapest = per_row * _row_passes(session, _plans(session)[-1])
+        needed, left = per_row * _row_passes(session, _plans(session)[-1]), max(session.budget.left_s, 0.0)
         line.status = "skipped"
         line.note(
-            f"One epoch would take about {cheapest:.0f} s with its validation, {max(session.budget.left_s, 0):.0f} s are "
-            f"left of the budget of {session.budget.budget_s:.0f} s. Raise [train] budget_s.",
-            f"连同验证,一个轮次约需 {cheapest:.0f} 秒,而预算 {session.budget.budget_s:.0f} 秒只剩 "
-            f"{max(session.budget.left_s, 0):.0f} 秒。请提高 [train] budget_s。",
+            f"One epoch with its validation would take about {needed:.0f} s; {left:.0f} s of the budget are left. "
+            "Raise [train] budget_s.",
+            f"连同验证,一个轮次约需 {needed:.0f} 秒,而预算只剩 {left:.0f} 秒。请提高 [train] budget_s。",
         )
         return
     plan, candidate.epochs = found
