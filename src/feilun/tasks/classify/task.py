@@ -74,7 +74,7 @@ class ClassifyTask:
             per_row = F.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(-1)
         else:
             per_row = -(F.log_softmax(logits.float(), dim=-1) * targets).sum(-1)
-            sample_weight = sample_weight * (targets.sum(-1) > 0)  # out-of-scope rows teach the thresholds, not the classes
+            sample_weight = sample_weight * (targets.sum(-1) > 0)  # out of scope teaches no class
         return (per_row * sample_weight).sum() / sample_weight.sum().clamp_min(1e-6)
 
     # judge
