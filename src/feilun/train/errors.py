@@ -13,7 +13,7 @@ class NothingToLearn(FeilunError):
         "Training needs labelled examples of at least two classes; "
         "this dataset has {n_examples} examples of {n_classes} class(es). Add rows."
     )
-    zh = "训练至少需要两个类别的已标注样本;该数据集有 {n_examples} 个样本、{n_classes} 个类别。请补充数据。"
+    zh = "训练至少需要两个类别的已标注样本；该数据集有 {n_examples} 个样本、{n_classes} 个类别。请补充数据。"
 
 
 class NoCandidate(FeilunError):
@@ -21,7 +21,7 @@ class NoCandidate(FeilunError):
 
     code, kind = "train.no_candidate", "unavailable"
     en = "No candidate could be trained: {reasons_en} Set enabled = true in [train.probe], or raise [train] budget_s."
-    zh = "没有一个候选训练成功:{reasons_zh}请在 [train.probe] 中设置 enabled = true,或提高 [train] budget_s。"
+    zh = "没有一个候选训练成功：{reasons_zh}请在 [train.probe] 中设置 enabled = true，或提高 [train] budget_s。"
 
 
 class ResultDamaged(FeilunError):
@@ -29,4 +29,4 @@ class ResultDamaged(FeilunError):
 
     code, kind = "train.result_damaged", "missing"
     en = "The training result in {folder} is not whole: {what}. Train again."
-    zh = "{folder} 中的训练结果不完整:{what}。请重新训练。"
+    zh = "{folder} 中的训练结果不完整：{what}。请重新训练。"

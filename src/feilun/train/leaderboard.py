@@ -62,6 +62,6 @@ def choose(cheap: Line | None, dear: Line) -> Line | None:
         return dear
     dear.note(
         "Not chosen: it is not better than a cheaper candidate by more than noise.",
-        "未选用:与更省的候选相比,没有超出误差的优势。",
+        "未选用：与更省的候选相比，没有超出误差的优势。",
     )
     return cheap

@@ -22,7 +22,7 @@ class Diverged(FeilunError):
 
     code, kind = "train.diverged", "invalid"
     en = "The loss became {loss} after {n_updates} updates. Lower [train.tune] learning_rate."
-    zh = "经过 {n_updates} 次更新后,损失变为 {loss}。请调低 [train.tune] learning_rate。"
+    zh = "经过 {n_updates} 次更新后，损失变为 {loss}。请调低 [train.tune] learning_rate。"
 
 
 @dataclass(frozen=True)

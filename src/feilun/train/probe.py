@@ -81,7 +81,7 @@ def probe_lines(
     if not len(plans[0].held_out):
         best.note(
             "Not judged: every class has one row only, and no name that could stand in for it.",
-            "未经评估:每个类别只有一行样本,且类别名称无法代替样本。",
+            "未经评估：每个类别只有一行样本，且类别名称无法代替样本。",
         )
     return lines, best
 

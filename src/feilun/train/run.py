@@ -126,7 +126,7 @@ def _probe(session: Session) -> tuple[list[Line], Line]:
     if len(session.among) < session.rows.n_examples:
         best.note(
             f"Learnt from {len(session.among)} of {session.rows.n_examples} rows: no time to read more.",
-            f"时间不够,只用了 {session.rows.n_examples} 行中的 {len(session.among)} 行。",
+            f"时间不够，只用了 {session.rows.n_examples} 行中的 {len(session.among)} 行。",
         )
     sampled = best.plan.held_out.size and best.plan.held_out.size < session.plan.held_out.size
     if (sampled or len(session.plan.folds) < len(best.plan.folds)) and session.plan.held_out.size:
@@ -144,7 +144,7 @@ def _tune(session: Session, probe: Line | None) -> Line:
         line = Line("tune", status="skipped")
         line.note(
             "Needs torch, which is not installed: pip install 'feilun[train]'",
-            "需要 torch,但尚未安装:pip install 'feilun[train]'",
+            "需要 torch，但尚未安装：pip install 'feilun[train]'",
         )
         return line
     return tune_line(session, probe)

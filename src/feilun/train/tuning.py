@@ -60,14 +60,14 @@ def _run(session: Session, probe: Line | None, line: Line) -> None:
         line.note(
             f"One epoch with its validation would take about {needed:.0f} s; {left:.0f} s of the budget are left. "
             "Raise [train] budget_s.",
-            f"连同验证,一个轮次约需 {needed:.0f} 秒,而预算只剩 {left:.0f} 秒。请提高 [train] budget_s。",
+            f"连同验证，一个轮次约需 {needed:.0f} 秒，而预算只剩 {left:.0f} 秒。请提高 [train] budget_s。",
         )
         return
     plan, candidate.epochs = found
     if candidate.epochs < session.settings.train.tune.epochs:
         line.note(
             f"{candidate.epochs} of {session.settings.train.tune.epochs} epochs: more did not fit into the budget.",
-            f"只训练 {candidate.epochs} 个轮次(设置为 {session.settings.train.tune.epochs}):预算不足。",
+            f"只训练 {candidate.epochs} 个轮次（设置为 {session.settings.train.tune.epochs}）：预算不足。",
         )
     _score(session, candidate, plan, line, reserve_s=per_row * candidate.epochs * len(session.everything))
     line.params = candidate.params
