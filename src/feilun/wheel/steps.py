@@ -177,12 +177,10 @@ def step_seal(context: TurnContext, results: Results) -> dict[str, Any]:
 
 def step_release(context: TurnContext, results: Results) -> dict[str, Any]:
     """Ask the gate; write its word into the release log, from where the server takes it up."""
-    from feilun.release import decide
-
     model_id = results["seal"]["model_id"]
     report = Report.model_validate(context.store.get_model(context.project, model_id)["report"])
-    decision = decide(report, context.settings.goal, has_champion=report.comparison is not None)
-    context.store.add_release(
+    decision = _decide(context, report)
+    entry = context.store.add_release(
         context.project,
         action="promote" if decision.released else "reject",
         model_id=model_id,
@@ -192,7 +190,22 @@ def step_release(context: TurnContext, results: Results) -> dict[str, Any]:
         zh=decision.zh,
         turn_id=context.turn_id,
     )
-    return decision.model_dump(mode="json")
+    # Run again after a crash, the log's first word counts.
+    return {"released": entry["action"] == "promote"} | {key: entry[key] for key in ("reason_code", "en", "zh")}
+
+
+def _decide(context: TurnContext, report: Report) -> Decision:
+    from feilun.release import decide
+
+    compared = report.comparison.champion_id if report.comparison else None
+    if context.store.find_champion(context.project) != compared:
+        return Decision(
+            released=False,
+            reason_code="champion_changed",
+            en="Not released: somebody changed the champion while this model was judged against the old one. Turn again.",
+            zh="未上线：在本模型与旧冠军比较期间，有人更换了冠军。请再运行一轮。",
+        )
+    return decide(report, context.settings.goal, has_champion=compared is not None)
 
 
 STEPS: dict[str, Step] = {
@@ -205,20 +218,20 @@ STEPS: dict[str, Step] = {
 }
 
 
-def finish(context: TurnContext, results: Results) -> None:
+def finish(context: TurnContext, results: Results, *, wall_s: float) -> None:
     """Close the turn with its result and clear its working folder away."""
     from feilun.errors import language
 
     model = context.store.get_model(context.project, results["seal"]["model_id"])
-    decision = Decision.model_validate({k: v for k, v in results["release"].items() if k in Decision.model_fields})
+    decision = Decision.model_validate(results["release"])
     result = TurnResult(
         turn_id=context.turn_id,
         dataset_id=results["data"]["dataset_id"],
         model_id=results["seal"]["model_id"],
-        metrics={name: value for name, value in results["evaluate"].items() if name != "wall_s"},
+        metrics=results["evaluate"],
         released=decision.released,
         reason=decision.zh if language() == "zh" else decision.en,
-        wall_s=round(sum(step["wall_s"] for step in results.values()), 3),
+        wall_s=round(wall_s, 3),
         leaderboard=Report.model_validate(model["report"]).leaderboard,
     )
     stored = result.model_dump(mode="json") | {"decision": decision.model_dump(mode="json")}

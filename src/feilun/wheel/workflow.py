@@ -45,14 +45,14 @@ def _run_step(turn_id: str, step: str, results: Results) -> dict[str, Any]:
         log.error("step %s of %s\n%s", step, turn_id, traceback.format_exc())
         where = str(context.store.workspace / "logs" / f"{turn_id}.log")
         return {"error": _told(StepBroken(step=step, turn_id=turn_id, error=type(error).__name__, log=where))}
-    outcome["wall_s"] = round(time.perf_counter() - started, 3)
-    context.event("step.done", {"step": step} | outcome)
-    return outcome
+    wall_s = round(time.perf_counter() - started, 3)
+    context.event("step.done", {"step": step, "wall_s": wall_s} | outcome)
+    return {"outcome": outcome, "wall_s": wall_s}
 
 
 @DBOS.step(name="turn_finish")
-def _finish(turn_id: str, results: Results) -> None:
-    finish(_contexts[turn_id], results)
+def _finish(turn_id: str, results: Results, wall_s: float) -> None:
+    finish(_contexts[turn_id], results, wall_s=wall_s)
 
 
 @DBOS.step(name="turn_fail")
@@ -65,13 +65,15 @@ def _fail(turn_id: str, step: str, error: dict[str, Any]) -> None:
 @DBOS.workflow(name="turn", max_recovery_attempts=MAX_RECOVERIES)
 def _turn(turn_id: str) -> None:
     results: Results = {}
+    wall_s = 0.0
     for step in STEPS:
-        outcome = _run_step(turn_id, step, results)
-        if "error" in outcome:
-            _fail(turn_id, step, outcome["error"])
+        done = _run_step(turn_id, step, results)
+        if "error" in done:
+            _fail(turn_id, step, done["error"])
             return
-        results[step] = outcome
-    _finish(turn_id, results)
+        results[step] = done["outcome"]
+        wall_s += done["wall_s"]
+    _finish(turn_id, results, wall_s)
 
 
 def run_turn(store: Store, *, folder: Path, turn_id: str) -> None:
