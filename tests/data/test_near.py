@@ -24,7 +24,7 @@ def texts(n: int, *, seed: int) -> list[str]:
 
 @pytest.mark.parametrize("threshold", [0.6, 0.9, 1.0])
 def test_every_message_with_a_near_duplicate_is_found_as_by_comparing_all_pairs(threshold):
-    messages = texts(300, seed=3)
+    messages = texts(150, seed=3)
     groups = [i % 2 for i in range(len(messages))]
     near = [
         (i, j)
