@@ -31,7 +31,7 @@ write_snapshot(dataset, folder / "big.jsonl")
 assert read_snapshot(folder / "big.jsonl").dataset_id == dataset.dataset_id
 usage = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({
-    "mb": usage.ru_maxrss / 1024, 
+    "mb": usage.ru_maxrss / 1024,
     "kept": report.n_train + report.n_holdout, "lost": report.n_exact_duplicates + report.n_set_aside,
 }))
 """

@@ -65,7 +65,7 @@ def show_check(report: DataReport) -> None:
     for source, encoding in report.encodings.items():
         typer.echo(words("data.encoding", source=source, encoding=encoding))
     _show_set_aside(report)
-    for name in ("exact_duplicates", "near_duplicates", "conflicts", "leaks"):
+    for name in ("exact_duplicates", "near_duplicates", "conflicts", "leaks", "near_leaks"):
         n_pairs, pairs = getattr(report, f"n_{name}"), getattr(report, name)
         if n_pairs:
             typer.echo("\n" + words(f"data.{name}", n=n_pairs))
