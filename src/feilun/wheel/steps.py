@@ -202,7 +202,7 @@ def _decide(context: TurnContext, report: Report) -> Decision:
         return Decision(
             released=False,
             reason_code="champion_changed",
-            en="Not released: somebody changed the champion while this model was judged against the old one. Turn again.",
+            en="Not released: the champion was changed while this model was judged against the old one. Turn again.",
             zh="未上线：在本模型与旧冠军比较期间，有人更换了冠军。请再运行一轮。",
         )
     return decide(report, context.settings.goal, has_champion=compared is not None)
