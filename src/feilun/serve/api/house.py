@@ -39,8 +39,9 @@ class House:
     ) -> None:
         self.projects = dict(projects)
         self.settings = settings
-        self.stores = _distinct_stores(projects)
-        self.access = Access(list(self.stores.values()), require_key=require_key, hosts=hosts)
+        self._stores = _shared_stores(projects)
+        stores = list({id(store): store for store in self._stores.values()}.values())
+        self.access = Access(stores, require_key=require_key, hosts=hosts)
         self.metrics = Metrics()
         self.streams = 0
         self.is_stopping = False
@@ -53,7 +54,7 @@ class House:
 
     def store_of(self, project: Project) -> Store:
         """The one store object of the project's workspace that keys were looked up in."""
-        return self.stores[_workspace(project)]
+        return self._stores[project.name]
 
     async def read(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run `work`, which waits for the store, in a thread."""
@@ -127,15 +128,14 @@ class House:
         return True
 
 
-def _workspace(project: Project) -> str:
-    return f"{project.store.workspace.resolve()} {project.store.url}"
-
-
-def _distinct_stores(projects: Mapping[str, Project]) -> dict[str, Store]:
-    stores: dict[str, Store] = {}
+def _shared_stores(projects: Mapping[str, Project]) -> dict[str, Store]:
+    """By project: the first store object of its workspace, so that one workspace is one object."""
+    first: dict[tuple[str, str], Store] = {}
     for project in projects.values():
-        stores.setdefault(_workspace(project), project.store)
-    return stores
+        first.setdefault((str(project.store.workspace.resolve()), project.store.url), project.store)
+    return {
+        name: first[str(project.store.workspace.resolve()), project.store.url] for name, project in projects.items()
+    }
 
 
 def _no_champion(project: Project) -> FeilunError:

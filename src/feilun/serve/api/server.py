@@ -109,8 +109,11 @@ def _listen(host: str, port: int) -> socket.socket:
         AddressTaken: another process listens there, or the address is not this machine's.
     """
     try:
-        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, where = found[0]
+        # Saying the protocol matters: asyncio turns Nagle's algorithm off only where it is named, and with it on
+        # every reply of two packets waits 40 ms for the first one's acknowledgement.
+        listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise AddressTaken(host=host, port=port, why=error.strerror or str(error)) from error
     try:
