@@ -263,7 +263,7 @@ class Project:
         from feilun.feedback import prediction_row
 
         started = time.perf_counter()
-        model_id, answers, _ = self.stage.predict(inputs)
+        model_id, answers = self.stage.predict(inputs)
         latency_ms = (time.perf_counter() - started) * 1000 / max(len(answers), 1)
         served = [_served(answer, model_id=model_id, latency_ms=latency_ms) for answer in answers]
         if record and served:
@@ -285,7 +285,7 @@ class Project:
 
     def predict(self, texts: Sequence[str]) -> list[Answer]:
         """The champion's answers to messages; nothing is recorded."""
-        return self.stage.predict([self.task.inputs_from(text) for text in texts]).answers
+        return self.stage.predict([self.task.inputs_from(text) for text in texts])[1]
 
     def predict_file(self, path: str | Path, *, out: str | Path) -> FilePrediction:
         """Answer every row of a file; `out` gets the columns prediction, confidence and decision."""

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,6 +22,7 @@ from feilun.serve.api.errors import AddressTaken
 log = logging.getLogger(__name__)
 FINISH_WITHIN_S = 10  # requests in flight get this long after SIGTERM
 BACKLOG = 512
+LOG_BYTES = 10_000_000
 
 
 def serve(
@@ -42,6 +44,7 @@ def serve(
         AddressTaken: it cannot listen there.
     """
     projects = open_projects(folder)
+    handler = _log_to(next(iter(projects.values())).store.workspace / "logs" / "server.log")
     try:
         settings = next(iter(projects.values())).settings.serve
         host = settings.host if host is None else host
@@ -64,6 +67,19 @@ def serve(
     finally:
         for project in projects.values():
             project.close()
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+def _log_to(path: Path) -> logging.Handler:
+    """What goes wrong inside ends up in the workspace, where the error id of a reply can be looked up."""
+    handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=3, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setLevel(logging.INFO)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(min(root.level or logging.INFO, logging.INFO))
+    return handler
 
 
 class Server(uvicorn.Server):
