@@ -3,55 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from feilun.data import build_dataset
+from feilun.data import build_dataset, read_snapshot
 from feilun.feedback import corrections
 from feilun.models.bundle import verify_bundle
 from feilun.project import Project
+from tests.journeys.conftest import Server, free_port
 
 N_KILLS = 50
-READY_WITHIN_S = 60
+LONGEST_WAIT_S = 2.5
 pytestmark = pytest.mark.journey
-
-
-class Server:
-    """`feilun serve` in a process of its own, which can be killed."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "feilun", "serve", str(folder), "--port", str(port)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def wait_ready(self) -> float:
-        started = time.monotonic()
-        while time.monotonic() - started < READY_WITHIN_S:
-            assert self.process.poll() is None, "the server ended by itself"
-            try:
-                if httpx.get(f"{self.url}/ready", timeout=5).status_code == 200:
-                    return time.monotonic() - started
-            except httpx.TransportError:
-                time.sleep(0.05)
-        raise AssertionError("the server was not ready in time")
-
-    def kill(self) -> None:
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
 
 
 class Talker(threading.Thread):
@@ -78,13 +47,9 @@ class Talker(threading.Thread):
                 self.first_ack.set()
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def test_fifty_kills_lose_nothing_and_the_turn_comes_back_to_the_same_dataset(tiny_project: Path) -> None:
+def test_fifty_kills_lose_nothing_and_the_turn_comes_back_to_the_same_dataset(
+    tiny_project: Path, serve: Callable[..., Server]
+) -> None:
     rng = random.Random(20)
     with Project(tiny_project) as project:
         project.turn(seed=1)
@@ -97,12 +62,11 @@ def test_fifty_kills_lose_nothing_and_the_turn_comes_back_to_the_same_dataset(ti
     turn_ids: set[str] = set()
     port = free_port()
     for n in range(N_KILLS):
-        server = Server(tiny_project, port)
-        server.wait_ready()
+        server = serve(tiny_project, port=port)
         talker = Talker(server.url, texts=texts, tag=f"k{n}", acked=acked, versions=versions)
         talker.start()
         assert talker.first_ack.wait(30)
-        time.sleep(rng.uniform(0, 2.5))
+        time.sleep(rng.uniform(0, LONGEST_WAIT_S))
         server.kill()
         talker.join(30)
         with Project(tiny_project) as project:
@@ -116,8 +80,7 @@ def test_fifty_kills_lose_nothing_and_the_turn_comes_back_to_the_same_dataset(ti
             if project.store.find_unfinished_turn("support") is None:
                 project.request_turn(note="and again")
 
-    server = Server(tiny_project, port)
-    server.wait_ready()
+    server = serve(tiny_project, port=port)
     with Project(tiny_project) as project:
         deadline = time.monotonic() + 120
         while project.store.find_unfinished_turn("support") or project.store.find_turn_request("support"):
@@ -125,7 +88,9 @@ def test_fifty_kills_lose_nothing_and_the_turn_comes_back_to_the_same_dataset(ti
             time.sleep(0.2)
         server.kill()
 
-        stored = {row["idempotency_key"]: row["feedback_id"] for row in _all_feedback(project) if row["idempotency_key"]}
+        stored = {
+            row["idempotency_key"]: row["feedback_id"] for row in _all_feedback(project) if row["idempotency_key"]
+        }
         assert {key: stored.get(key) for key in acked} == acked  # nothing acknowledged is lost …
         assert len(stored) == len(set(stored.values()))  # … or doubled
         assert versions <= {model["model_id"] for model in project.list_models()}
@@ -134,8 +99,6 @@ def test_fifty_kills_lose_nothing_and_the_turn_comes_back_to_the_same_dataset(ti
         second = turns[-2]
         known = corrections(project.store, "support", task=project.task, up_to=second["last_feedback_seq"])
         first = project.store.dataset_path(turns[-1]["dataset_id"])
-        from feilun.data import read_snapshot
-
         dataset, _ = build_dataset(
             tiny_project, project.settings, task=project.task, corrections=known, previous=read_snapshot(first)
         )
