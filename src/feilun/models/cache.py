@@ -88,22 +88,18 @@ def find_damage(model: CachedModel, *, thorough: bool = False) -> str | None:
 
     Size and time are compared, and the content only where the time differs (as after a copy), or if `thorough`.
     """
-    refreshed = []
+    touched = False
     for file in model.files:
         path = model.folder / file.name
         try:
             state = path.stat()
         except OSError:
             return file.name
-        if state.st_size != file.size:
+        is_touched = state.st_mtime_ns != file.mtime_ns
+        if state.st_size != file.size or ((thorough or is_touched) and sha256_of(path) != file.sha256):
             return file.name
-        if thorough or state.st_mtime_ns != file.mtime_ns:
-            if sha256_of(path) != file.sha256:
-                return file.name
-            refreshed.append(file.name)
-        # An unchanged file with a new time is noted below, so that it is hashed once and not at each look-up.
-    stale = any((model.folder / f.name).stat().st_mtime_ns != f.mtime_ns for f in model.files if f.name in refreshed)
-    if stale and os.access(model.folder, os.W_OK):
+        touched = touched or is_touched
+    if touched and os.access(model.folder, os.W_OK):  # note the new times, so that nothing is hashed at each look-up
         files = tuple(_entry(model.folder / file.name, sha256=file.sha256) for file in model.files)
         _write_manifest(model.folder, model.model_copy(update={"files": files}))
     return None
@@ -136,7 +132,7 @@ def locked(key: str) -> Iterator[None]:
 def install(staged: Path, *, hashes: dict[str, str], keys: Iterable[str], variant: str, info: BackboneInfo) -> Backbone:
     """Move the verified files `hashes` (name -> sha256) of `staged` into the cache, whole or not at all."""
     for name in hashes:
-        with (staged / name).open("rb") as file:
+        with (staged / name).open("rb+") as file:
             os.fsync(file.fileno())
     files = tuple(_entry(staged / name, sha256=digest) for name, digest in sorted(hashes.items()))
     before = next((model.keys for model in list_cached() if model.info.fingerprint == info.fingerprint), ())

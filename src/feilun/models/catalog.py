@@ -46,16 +46,17 @@ class Source(_Entry):
 
 
 class Variant(_Entry):
-    """One set of bytes; without `files` the first pull decides what they are."""
+    """One set of bytes; without `files` the first pull decides what they are, and `about_mb` says how many."""
 
     name: str
     files: tuple[FilePin, ...] = ()
+    about_mb: int = 0
     source: tuple[Source, ...]
 
     @property
     def size(self) -> int:
-        """Bytes of the finished folder; 0 when unknown."""
-        return sum(pin.size for pin in self.files)
+        """Bytes of the finished folder, as far as known; 0 when unknown."""
+        return sum(pin.size for pin in self.files) or self.about_mb * 1_000_000
 
     def download_size(self, source: Source) -> int:
         """Bytes that `source` sends; 0 when unknown."""
