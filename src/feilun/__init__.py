@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from feilun.version import __version__
+
 if TYPE_CHECKING:
     from feilun.errors import FeilunError
     from feilun.project import Project
 
 __all__ = ["FeilunError", "Project", "__version__"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -46,7 +46,11 @@ def test_corrections_make_a_better_model_which_goes_live_and_back_without_droppi
     bank: Path, serve: Callable[..., Server]
 ) -> None:
     server = serve(bank)
-    api = httpx.Client(base_url=f"{server.url}/v1/projects/bank", timeout=30)
+    with httpx.Client(base_url=f"{server.url}/v1/projects/bank", timeout=30) as api:
+        _correct_turn_and_roll_back(bank, api, url=server.url)
+
+
+def _correct_turn_and_roll_back(bank: Path, api: httpx.Client, *, url: str) -> None:
     traffic = read_sample("banking77/traffic.csv")[:400]
     inputs = [{"text": row["text"]} for row in traffic]
     answers = [
@@ -62,7 +66,7 @@ def test_corrections_make_a_better_model_which_goes_live_and_back_without_droppi
     stop, failures, versions = threading.Event(), [], set()
 
     def ask() -> None:
-        with httpx.Client(base_url=f"{server.url}/v1/projects/bank", timeout=30) as client:
+        with httpx.Client(base_url=f"{url}/v1/projects/bank", timeout=30) as client:
             while not stop.is_set():
                 reply = client.post("/predictions", json={"inputs": [{"text": "where is my new card"}]})
                 if reply.status_code != 200:
@@ -84,7 +88,7 @@ def test_corrections_make_a_better_model_which_goes_live_and_back_without_droppi
         _wait(lambda: second_id in versions)
 
         started = time.perf_counter()
-        assert api.post("/releases", json={"action": "rollback"}).status_code == 200
+        assert api.post("/releases", json={"action": "rollback"}).status_code == 201
         answer = api.post("/predictions", json={"inputs": inputs[:1]}).json()["predictions"][0]
         took_s = time.perf_counter() - started
         assert answer["model_version"] == first_id
@@ -97,7 +101,6 @@ def test_corrections_make_a_better_model_which_goes_live_and_back_without_droppi
             project.rollback(actor="ann")
         project.promote(second_id, actor="ann", reason="it was right after all")
         assert [row["action"] for row in project.list_releases()][:3] == ["promote", "rollback", "promote"]
-    api.close()
 
 
 def test_a_worse_challenger_never_goes_live(bank: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from feilun import __version__
+from feilun.version import __version__
 from feilun.cli import data, feedback, job, key, model, release
 from feilun.cli.init import init
 from feilun.cli.predict import predict

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from feilun import __version__
+from feilun.version import __version__
 from feilun.config import FeilunSettings
 from feilun.records import Backbone, Dataset, TrainResult
 from feilun.tasks import Task

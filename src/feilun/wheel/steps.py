@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from feilun import __version__
+from feilun.version import __version__
 from feilun.records import (
     Backbone,
     Dataset,

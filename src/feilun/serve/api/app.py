@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from feilun import __version__
+from feilun.version import __version__
 from feilun.config import ServeSettings
 from feilun.project import Project
 from feilun.serve.api.errors import BodyMalformed, MethodRefused, RouteMissing

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from feilun import __version__
+from feilun.version import __version__
 
 if TYPE_CHECKING:
     from feilun.project import Project

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from feilun import __version__
+from feilun.version import __version__
 from feilun.errors import FeilunError
 from feilun.project import Project
 from feilun.serve.api.errors import Withheld
