@@ -13,7 +13,7 @@ STREAM = [
     ("step.start", {"step": "data"}),
     ("step.done", {"step": "data", "n_train": 12, "n_holdout": 4, "n_classes": 2, "n_corrections": 0, "wall_s": 0.5}),
     ("step.start", {"step": "train"}),
-    ("train.epoch", {"candidate": "tune", "epoch": 3, "loss": 0.41234}),
+    ("train.epoch", {"candidate": "tune", "fold": 2, "epoch": 3, "epochs": 8, "loss": 0.41234}),
 ]
 
 
@@ -32,7 +32,7 @@ def test_plain_lines_name_the_step_what_it_came_to_and_the_loss(events: list[Eve
         "data …",
         "data done in 0.5 s: n_train 12 · n_holdout 4 · n_classes 2 · n_corrections 0",
         "train …",
-        "  candidate tune · epoch 3 · loss 0.4123",
+        "  tune, fold 2, epoch 3/8: loss 0.4123",
     ]
 
 
@@ -59,6 +59,22 @@ def test_off_a_terminal_progress_is_lines_on_stderr(events: list[Event], capsys:
     assert (said.out, len(said.err.splitlines())) == ("", 4)
 
 
-def test_a_message_never_shows_up_in_progress(events: list[Event]):
-    secret = events[3].model_copy(update={"data": {"candidate": "probe", "texts": ["call me"], "en": "x", "zh": "y"}})
-    assert line_of(secret) == "  candidate probe"
+def test_a_candidate_is_one_line_with_its_score_and_the_note_of_the_language(events: list[Event]):
+    data = {
+        "method": "probe",
+        "params": {"c": 30.0},
+        "validation": {"accuracy": 0.8125},
+        "note_en": "Chosen.",
+        "note_zh": "x",
+    }
+    event = events[3].model_copy(update={"kind": "train.candidate", "data": data})
+    assert line_of(event) == "  probe c=30.0 · validation accuracy 81.2% · Chosen."
+
+
+def test_what_is_no_number_or_short_word_never_shows_up(events: list[Event]):
+    data = {"note": "probe", "texts": ["call me"], "inputs": {"text": "call me"}, "en": "x", "zh": "y"}
+    assert line_of(events[3].model_copy(update={"kind": "train.other", "data": data})) == "  note probe"
+
+
+def test_each_update_is_for_the_live_panel_only(events: list[Event]):
+    assert line_of(events[3].model_copy(update={"kind": "train.update"})) == ""

@@ -19,7 +19,7 @@ import pytest
 import typer
 
 from feilun.cli import app
-from feilun.config import FeilunSettings
+from feilun.config import FeilunSettings, ServeSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAIRS = [(ROOT / "README.md", ROOT / "README.zh.md")] + [
@@ -123,6 +123,17 @@ def test_the_command_line_page_lists_every_command_with_all_its_options(lang: st
     assert {path: options - COMMON - {"--pull", "--no-pull"} for path, options in listed.items()} == {
         path: options - COMMON - {"--pull"} for path, options in known.items()
     }
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_http_page_lists_every_route(lang: str):
+    from feilun.serve.api import create_app
+
+    spec = create_app({}, require_key=False, settings=ServeSettings()).openapi()
+    known = {f"{method.upper()} {path}" for path, methods in spec["paths"].items() for method in methods}
+    text = (ROOT / "docs" / lang / "api.md").read_text("utf-8")
+    listed = {one.partition("?")[0] for one in re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`]*)`", text)}
+    assert listed == known
 
 
 # generated pages

@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from feilun.cli.shared import HERE, AsJson, Folder, new_app, open_project, result, table, user_name, words
+from feilun.cli.shared import HERE, AsJson, Folder, new_app, open_project, result, short, table, user_name, words
 
 app = new_app(help="Corrections: list, add and import them; the review queue.")
-MOST_CHARS = 60  # of a message in a table
 
 
 @app.command("list")
@@ -117,11 +116,6 @@ def skip(
         result({"skipped": prediction_id}, as_json=as_json, human=lambda _: typer.echo(words("feedback.skipped")))
 
 
-def _short(text: str) -> str:
-    one_line = " ".join(text.split())
-    return one_line if len(one_line) <= MOST_CHARS else one_line[: MOST_CHARS - 1] + "…"
-
-
 def _show_feedback(rows: list[dict[str, Any]]) -> None:
     table(
         [
@@ -145,7 +139,7 @@ def _show_queue(rows: list[dict[str, Any]]) -> None:
                 row["prediction_id"],
                 " | ".join(row["labels"]),
                 row["confidence"],
-                _short(str(row["inputs"].get("text", ""))),
+                short(str(row["inputs"].get("text", ""))),
             )
             for row in rows
         ],

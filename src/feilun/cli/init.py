@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from feilun.cli.pulling import Pulling
-from feilun.cli.shared import AsJson, Yes, result, say, words
+from feilun.cli.shared import AsJson, Yes, result, say, short, words
 from feilun.cli.turn import folder_hint
 from feilun.errors import EXIT_NOT_REACHED
-
-if TYPE_CHECKING:
-    from feilun.config import FeilunSettings
+from feilun.errors import language as spoken
 
 
 def init(
@@ -41,24 +40,28 @@ def init(
       feilun init support --data messages.xlsx --text 内容 --label 类别 --language zh --yes
       feilun init support --data messages.csv --holdout judged.csv --yes
     """
-    from feilun.config import CONFIG_NAME
-    from feilun.project import Project, propose_settings
+    from feilun.config import CONFIG_NAME, NAME_PATTERN
+    from feilun.project import Project
 
-    guesses: dict[str, Any] = {
-        "data": data,
-        "holdout": holdout,
-        "text": text,
-        "label": label,
-        "language": language,
-        "name": name,
-    }
+    if language not in (None, "en", "zh", "multi"):
+        raise typer.BadParameter(f"{language!r} is not en, zh or multi", param_hint="--language")
+    if name is not None and not re.match(NAME_PATTERN, name):
+        raise typer.BadParameter(f"{name!r} has more than letters, digits, '-' and '_'", param_hint="--name")
+
     if not yes and sys.stdin.isatty():
-        show_guesses(propose_settings(folder.resolve(), **guesses), data=data)
-        if not typer.confirm(words("init.confirm"), default=True, err=True):
-            say("init.say_otherwise")
-            raise typer.Exit(EXIT_NOT_REACHED)
+        _ask(data, text=text, label=label, language=language)
     with Pulling() as pulling:
-        project = Project.init(folder, **guesses, pull=pull, on_event=pulling)
+        project = Project.init(
+            folder,
+            data=data,
+            holdout=holdout,
+            text=text,
+            label=label,
+            language=language,
+            name=name,
+            pull=pull,
+            on_event=pulling,
+        )
     with project:
         made = {
             "project": project.name,
@@ -67,20 +70,22 @@ def init(
             "settings": project.settings,
         }
         result(made, as_json=as_json, human=lambda made: typer.echo(made["config"]))
-        if not as_json:
-            show_guesses(project.settings, data=data)
-            say("init.next", folder=folder_hint(folder))
+        source = project.settings.data.sources[0]
+        say("init.made", text=source.text, label=source.label, language=project.settings.project.language)
+        say("init.next", folder=folder_hint(folder))
 
 
-def show_guesses(settings: FeilunSettings, *, data: Path) -> None:
-    """What was recognised in the file, on stderr."""
-    source = settings.data.sources[0]
-    say(
-        "init.guesses",
-        data=data,
-        text=source.text,
-        label=source.label,
-        language=settings.project.language,
-        name=settings.project.name,
-        multi_label=words("yes" if settings.task.multi_label else "no"),
-    )
+def _ask(data: Path, *, text: str | None, label: str | None, language: str | None) -> None:
+    """Show what the file seems to hold, and go on only if the person agrees."""
+    from feilun.data import inspect_file
+
+    guess = inspect_file(data, text=text, label=label)
+    say("init.file", data=data, n_rows=guess.n_rows, encoding=guess.encoding, n_labels=len(guess.label_counts))
+    say("init.columns", text=guess.text, label=guess.label, language=language or guess.language)
+    for message, answer in guess.samples:
+        typer.echo(f"  {short(message)}  →  {short(answer)}", err=True)
+    for note in guess.notes_zh if spoken() == "zh" else guess.notes_en:
+        typer.echo(f"  {note}", err=True)
+    if not typer.confirm(words("init.confirm"), default=True, err=True):
+        say("init.say_otherwise")
+        raise typer.Exit(EXIT_NOT_REACHED)

@@ -63,7 +63,7 @@ def export(
     folder: Folder = HERE,
     model: Model = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Archive to write (default: MODEL.tar here).")
+        Path | None, typer.Option(metavar="FILE", help="Archive to write, .tar.gz or .zip (default: MODEL.tar.gz).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -71,11 +71,11 @@ def export(
 
     \b
     Examples:
-      feilun model export support --out support.tar
+      feilun model export support --out support.tar.gz
     """
     with open_project(folder) as project:
         model_id = project.get_model(model)["model_id"]
-        path = project.export_model(model_id, out=out or Path(f"{model_id}.tar"))
+        path = project.export_model(model_id, out=out or Path(f"{model_id}.tar.gz"))
         result({"model_id": model_id, "out": path}, as_json=as_json, human=lambda made: typer.echo(str(made["out"])))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from feilun.cli.shared import words
+from feilun.errors import language
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # The order of the wheel; a step that a later release adds is appended when its first event comes.
 STEPS = ("data", "train", "compress", "evaluate", "seal", "release")
 REFRESH_PER_S = 8
+SHOWN_CANDIDATES = 6  # the latest ones, in the live panel
+UPDATES = ("train.update", "train.embed")  # too many for plain lines; the live panel shows them
 
 
 @dataclass
@@ -30,25 +33,26 @@ class TurnView:
     last_event_id: int = 0
     steps: dict[str, dict[str, Any] | None] = field(default_factory=lambda: dict.fromkeys(STEPS))
     running: str = ""
+    kind: str = ""  # of the latest event that the running step sent, with its data
     detail: dict[str, Any] = field(default_factory=dict)
-    candidates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    candidates: list[dict[str, Any]] = field(default_factory=list)
 
     def apply(self, event: Event) -> None:
         """Take one event in; kinds it does not know are left aside."""
         self.turn_id, self.last_event_id = event.turn_id or self.turn_id, event.event_id
         step = str(event.data.get("step", ""))
         if event.kind == "step.start":
-            self.running, self.detail = step, {}
+            self.running, self.kind, self.detail = step, "", {}
             self.steps.setdefault(step, None)
         elif event.kind == "step.done":
             self.steps[step] = event.data
-            self.running, self.detail = "", {}
+            self.running, self.kind, self.detail = "", "", {}
         elif event.kind.startswith("turn."):
-            self.running, self.detail = "", {}
+            self.running, self.kind, self.detail = "", "", {}
         elif "." in event.kind:
-            self.detail = {"kind": event.kind} | event.data
-            if "candidate" in event.data:
-                self.candidates[str(event.data["candidate"])] = event.data
+            self.kind, self.detail = event.kind, event.data
+            if event.kind == "train.candidate":
+                self.candidates.append(event.data)
 
 
 def line_of(event: Event) -> str:
@@ -61,7 +65,9 @@ def line_of(event: Event) -> str:
         return words("progress.step_done", step=step_name(data["step"]), wall_s=data.get("wall_s", 0), outcome=outcome)
     if event.kind == "turn.failed":
         return words("progress.failed", step=step_name(data["step"]))
-    return "  " + detail_of({"kind": event.kind} | data) if event.kind.startswith("train.") else ""
+    if event.kind in UPDATES:
+        return ""
+    return "  " + detail_of(event.kind, data) if event.kind.startswith("train.") else ""
 
 
 def step_name(step: str) -> str:
@@ -84,10 +90,30 @@ def outcome_of(step: str, data: dict[str, Any]) -> str:
     return _pairs(data, known.get(step, ()))
 
 
-def detail_of(data: dict[str, Any]) -> str:
-    """What a running step says about itself: candidate, epoch, loss and whatever else is a number or a short word."""
-    left_out = {"kind", "step", "en", "zh", "params", "turn_id"}
+def detail_of(kind: str, data: dict[str, Any]) -> str:
+    """What a running step says about itself: candidate, epoch, loss; for kinds without words, its plain values."""
+    if kind == "train.candidate":
+        note = str(data.get(f"note_{language()}", ""))
+        score = data.get("validation", {}).get("accuracy")
+        told = [candidate_name(data), "" if score is None else words("progress.score", score=score), note]
+        return " · ".join(part for part in told if part)
+    if kind in ("train.epoch", "train.update"):
+        told = {name: data.get(name) for name in ("candidate", "fold", "epoch", "epochs", "loss")}
+        return words("progress.epoch" if told["fold"] else "progress.epoch_of_all", **told)
+    if kind == "train.chosen":
+        return words("progress.chosen", candidate=candidate_name(data))
+    if kind == "train.start":
+        return words("progress.start", **{name: data[name] for name in ("n_rows", "n_classes", "budget_s", "seed")})
+    if kind == "train.embed":
+        return words("progress.embed", done=data["done"], total=data["total"])
+    left_out = {"step", "en", "zh", "params", "turn_id"}
     return _pairs(data, [key for key in data if key not in left_out])
+
+
+def candidate_name(data: dict[str, Any]) -> str:
+    """A candidate with its hyper-parameters."""
+    params = " ".join(f"{name}={value}" for name, value in data.get("params", {}).items())
+    return f"{data['method']} {params}".strip()
 
 
 def _pairs(data: dict[str, Any], keys: Any) -> str:
@@ -148,11 +174,14 @@ class Progress:
             if step == self.view.running:
                 seconds = time.monotonic() - self._started.get(step, time.monotonic())
                 mark: Any = Spinner("dots")
-                row = (f"{seconds:.0f} s", Text(detail_of(self.view.detail), style="cyan"))
+                row = (f"{seconds:.0f} s", Text(detail_of(self.view.kind, self.view.detail), style="cyan"))
             elif outcome is not None:
                 mark = Text("✓", style="green")
                 row = (f"{outcome.get('wall_s', 0):.1f} s", Text(outcome_of(step, outcome)))
             else:
                 mark, row = Text("·", style="dim"), ("", Text(""))
             table.add_row(mark, step_name(step), *row)
+            if step == self.view.running == "train":
+                for candidate in self.view.candidates[-SHOWN_CANDIDATES:]:
+                    table.add_row("", "", "", Text(detail_of("train.candidate", candidate), style="dim"))
         return table

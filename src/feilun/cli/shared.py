@@ -27,6 +27,7 @@ EXIT_CODES: dict[Kind, int] = {
     "unavailable": EXIT_NOT_REACHED,
 }
 EXIT_INTERRUPTED = 130  # as every shell has it: 128 + SIGINT
+MOST_CHARS = 60  # of a message in a table
 NOT_A_TERMINAL_WIDTH = 240  # tables into a pipe or a file are not folded to 80 columns
 
 HERE = Path()
@@ -137,6 +138,12 @@ def table(rows: Iterable[Sequence[Any]], *, columns: Sequence[str], title: str =
     for row in made:
         shown.add_row(*(_cell(value) for value in row))
     Console(width=width, highlight=False, markup=False, emoji=False).print(shown)
+
+
+def short(text: str) -> str:
+    """The beginning of a message on one line, for a table."""
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= MOST_CHARS else one_line[: MOST_CHARS - 1] + "…"
 
 
 def _cell(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from feilun.evaluate.words import WORDS
@@ -261,11 +261,13 @@ def _shipped(page: _Page, report: Report) -> None:
 def _leaderboard(page: _Page, report: Report) -> None:
     if report.leaderboard:
         page.heading("leaderboard")
-        page.table("leaderboard_head", [_candidate(page, candidate) for candidate in report.leaderboard])
+        lines = [_candidate(page, candidate, report.metrics) for candidate in report.leaderboard]
+        page.table("leaderboard_head", lines)
 
 
-def _candidate(page: _Page, candidate: CandidateResult) -> tuple[str, ...]:
-    score = next(iter(candidate.validation.items()), None)
+def _candidate(page: _Page, candidate: CandidateResult, metrics: Mapping[str, object]) -> tuple[str, ...]:
+    # Validation also counts folds and rows: only what the report has as a metric is a score, its first one before all.
+    score = next(((name, candidate.validation[name]) for name in metrics if name in candidate.validation), None)
     state = page.words["chosen"] if candidate.chosen else page.words[f"state_{candidate.status}"]
     note = candidate.note_zh if page.lang == "zh" else candidate.note_en
     return (
