@@ -5,6 +5,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from feilun.data import open_table
@@ -20,6 +22,7 @@ from feilun.data.errors import (
     WrongEncoding,
 )
 from feilun.data.table import Table
+from feilun.errors import FeilunError
 from tests.data.conftest import EN, ZH, as_csv
 
 ZH_TW = [("我的包裹還沒有到，請問什麼時候送達？", "物流"), ("請問退款需要幾天？謝謝", "退款")]
@@ -131,6 +134,22 @@ def test_a_file_that_ends_inside_quotes_keeps_the_rows_before(tmp_path):
     assert [(row.number, row.cells, row.problem) for row in rows] == [(2, ("fine", "a"), ""), (3, (), "quotes")]
 
 
+def test_tab_separated_cells_may_hold_bare_quotation_marks(tmp_path):
+    rows = list(open_table(put(tmp_path, 'text\tlabel\n"hi" she said\ta\n"5 inch\tb\n"x\ty"\tc\n')).rows())
+    assert [(row.number, row.cells) for row in rows] == [
+        (2, ('"hi" she said', "a")),
+        (3, ('"5 inch', "b")),
+        (4, ("x\ty", "c")),
+    ]
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_lines_may_end_as_on_any_system(tmp_path, end):
+    content = as_csv(ZH).replace("\r\n", end)
+    rows = list(open_table(put(tmp_path, content)).rows())
+    assert [(row.number, row.cells) for row in rows] == [(i, row) for i, row in enumerate(ZH, start=2)]
+
+
 def test_ragged_rows_are_told_with_their_width_and_trailing_delimiters_are_forgiven(tmp_path):
     rows = list(open_table(put(tmp_path, "text,label\na,b,c\nshort\nfine,x,,\nok,y\n")).rows())
     assert [(row.number, row.problem, row.fields) for row in rows] == [
@@ -224,6 +243,33 @@ def zip_of(member: str) -> bytes:
 def test_what_is_no_table_is_refused_with_its_name(tmp_path, name, content, error):
     with pytest.raises(error, match=name):
         open_table(put(tmp_path, content, name), name=name)
+
+
+def sound_files() -> list[tuple[str, bytes]]:
+    book = io.BytesIO()
+    sheet = Workbook()
+    assert sheet.active is not None
+    for row in EN:
+        sheet.active.append(row)
+    sheet.save(book)
+    lines = "".join(f'{{"text": "{text}", "label": "{label}"}}\n' for text, label in ZH)
+    texts = [("a.csv", as_csv(ZH).encode(encoding)) for encoding in ("utf-8", "utf-16", "utf-16-le", "gb18030")]
+    return [*texts, ("b.jsonl", lines.encode()), ("c.xlsx", book.getvalue())]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_is_damaged_gives_rows_or_an_error_that_says_what_to_do(tmp_path, data):
+    name, content = data.draw(st.sampled_from(sound_files()))
+    at = data.draw(st.integers(0, len(content) - 1))
+    cut = data.draw(st.integers(0, 40))
+    path = put(tmp_path, content[:at] + data.draw(st.binary(max_size=8)) + content[at + cut :], name)
+    try:
+        for row in open_table(path).rows():
+            assert row.number >= 1
+    except FeilunError as error:
+        assert name in error.message("en")
+        assert name in error.message("zh")
 
 
 def test_a_missing_file_is_told_with_the_folder_that_was_searched(tmp_path):

@@ -86,6 +86,14 @@ def test_what_was_corrected_once_is_not_held_out_when_it_comes_in_a_file(build):
     assert ids(corrections) <= ids(second.train)
 
 
+def test_a_correction_of_a_frozen_row_changes_neither_the_holdout_nor_the_report_of_its_file(build):
+    first, _ = build({"data.csv": EN})
+    held = first.holdout[0]
+    second, report = build({"data.csv": EN}, corrections=[example(held.inputs["text"], "other")], previous=first)
+    assert second.dataset_id == first.dataset_id
+    assert (report.n_leaks, report.n_set_aside, report.n_corrections) == (1, 0, 0)
+
+
 def test_a_holdout_file_adds_to_the_frozen_holdout_and_wins_over_training(build):
     first, _ = build({"data.csv": EN})
     trained = first.train[0]

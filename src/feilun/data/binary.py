@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
@@ -21,7 +22,7 @@ MAX_RATIO = 100
 # Small members may compress a hundredfold without harm (a blank style sheet); bombs are large.
 RATIO_FROM = 16 << 20
 CHUNK = 1000
-# What openpyxl raises on files that are damaged inside.
+# What openpyxl and zipfile raise on files that are damaged inside, encrypted, or packed in ways zipfile cannot.
 BROKEN = (
     zipfile.BadZipFile,
     ParseError,
@@ -31,6 +32,8 @@ BROKEN = (
     AttributeError,
     IndexError,
     EOFError,
+    zlib.error,
+    RuntimeError,
     OSError,
 )
 
@@ -109,7 +112,16 @@ def _sheet_rows(path: Path, sheet: str) -> Iterator[tuple[int, list[str]]]:
             if not chunk:
                 return
             for number, values in chunk:
-                yield number, [cell(value, "|") for value in values]
+                yield number, [_cell(value) for value in values]
+
+
+def _cell(value: Any) -> str:
+    """A cell as text; Excel writes control characters, such as the CR of a line break, as _x000D_."""
+    from openpyxl.utils.escape import unescape
+
+    if isinstance(value, str):
+        return unescape(value) if "_x" in value else value
+    return cell(value, "|")
 
 
 def open_parquet(path: Path, *, name: str, separator: str = "|") -> Table:

@@ -57,8 +57,12 @@ def build_dataset(
     found = collect(folder, settings.data.sources, settings, task=task)
     judged = collect(folder, [settings.data.holdout], settings, task=task) if settings.data.holdout else Collected()
     _refuse_unreadable(settings, found, judged)
-    pool = resolve(found.examples, decided=known)
-    splits = _split(settings, pool, _judged_examples(judged), known=known, previous=previous)
+    held = _judged_examples(judged)
+    frozen = {example.example_id for example in previous.holdout} if previous else set()
+    # A correction of a held-out message is left out below; it must not decide about the file's rows either.
+    deciding = {key: c for key, c in known.items() if key not in frozen and key not in held.kept}
+    pool = resolve(found.examples, decided=deciding)
+    splits = _split(settings, pool, held, known=known, previous=previous)
     _refuse_unusable(settings, splits, task=task, n_rows=found.n_rows)
     dataset = make_dataset(
         train=splits.train,

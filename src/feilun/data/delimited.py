@@ -99,7 +99,8 @@ class _Feed:
 def _records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
     """(line number, cells) of each record; cells are None where quotation marks are broken.
 
-    After a broken record, reading goes on at the next physical line, so that one mistake costs one line.
+    After a broken record, reading goes on at the next physical line, so that one mistake costs one line. With tabs
+    between the cells the line is taken as it is: many programs write TSV without any quoting.
     """
     feed = _Feed(lines)
     reader = csv.reader(feed, delimiter=delimiter, strict=True)
@@ -111,7 +112,7 @@ def _records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[s
             return
         except csv.Error:
             feed.keep_first_only()
-            yield number, None
+            yield number, feed.taken[0].rstrip("\r\n").split("\t") if delimiter == "\t" and feed.taken else None
 
 
 def _rows(path: Path, *, codec: str, delimiter: str, n_columns: int, n_skipped: int) -> Iterator[Row]:

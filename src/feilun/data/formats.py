@@ -13,7 +13,11 @@ from feilun.data.table import Format
 HEAD_BYTES = 64 * 1024
 # First bytes of files that people try: (magic, in English, in Chinese).
 STRANGERS = (
-    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file (.xls, .doc)", "旧版 Excel 或 Word 文件（.xls、.doc）"),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "an old (.xls, .doc) or password-protected office file",
+        "旧版（.xls、.doc）或加了密码的办公文档",
+    ),
     (b"%PDF", "a PDF", " PDF 文件"),
     (b"\x1f\x8b", "a gzip archive; unpack it first", " gzip 压缩包，请先解压"),
     (b"7z\xbc\xaf", "a 7z archive; unpack it first", " 7z 压缩包，请先解压"),
@@ -23,7 +27,8 @@ STRANGERS = (
     (b"\xff\xd8\xff", "a picture", "图片"),
 )
 MARKUP = ("<!doctype", "<html", "<?xml", "<table")
-MAX_CONTROL_SHARE = 0.02
+# A few stray control characters are damage to a row; more of them, also in a short file, are no text.
+MAX_CONTROL_SHARE, MAX_STRAY = 0.02, 8
 
 
 def sniff(path: Path, *, name: str, encoding: str = "") -> Format:
@@ -74,14 +79,10 @@ def _is_binary(head: bytes) -> bool:
     if any(head.startswith(bom) for bom, _ in BOMS):
         return False
     controls = bytes(set(range(1, 32)) - set(b"\t\n\r\f\x1a\x1b"))
-    if (len(head) - len(head.translate(None, controls))) > MAX_CONTROL_SHARE * len(head):
-        # Chinese UTF-16 without a mark has controls as halves of characters: let the encoding decide.
-        return not _looks_wide(head)
-    return head.count(0) > MAX_CONTROL_SHARE * len(head) and not _looks_wide(head)
-
-
-def _looks_wide(head: bytes) -> bool:
-    return bool(utf16_without_bom(head))
+    limit = max(MAX_STRAY, MAX_CONTROL_SHARE * len(head))
+    n_controls = len(head) - len(head.translate(None, controls))
+    # UTF-16 without a mark has controls and NULs as halves of characters.
+    return max(n_controls, head.count(0)) > limit and not utf16_without_bom(head)
 
 
 def _text(text: str, path: Path, name: str) -> Format:

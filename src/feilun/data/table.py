@@ -79,6 +79,6 @@ def nearest(name: str, known: tuple[str, ...]) -> str:
 
 
 def shown(columns: tuple[str, ...]) -> str:
-    """Column names for a message: at most 20, each at most 40 characters (a file without header has text there)."""
-    short = [repr(c if len(c) <= 40 else c[:39] + "…") for c in columns[:20]]
+    """Column names for a message, at most 20; long ones are hidden: without a header they are a person's text."""
+    short = [repr(c) if len(c) <= 40 else f"({len(c)} characters)" for c in columns[:20]]
     return ", ".join(short) + (" …" if len(columns) > 20 else "")

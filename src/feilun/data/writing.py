@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
-import tempfile
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -57,12 +56,9 @@ def write_rows(
     header = [*(columns[i] for i in kept), *added]
     counted = _Counted([*(cells[i] if i < len(cells) else "" for i in kept), *answer] for cells, answer in rows)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(6)}{path.suffix}")
     try:
         writer(temporary, header, counted, _wants_bom(like), str(path))
-        temporary.chmod(0o666 & ~_umask())  # mkstemp made it private
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -141,12 +137,6 @@ def _write_xlsx(path: Path, header: list[str], rows: Iterable[list[Any]], bom: b
 def _headed(header: list[Any], rows: Iterator[list[Any]]) -> Iterator[list[Any]]:
     yield header
     yield from islice(rows, MAX_SHEET_ROWS - 1)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 WRITERS: dict[str, Callable[[Path, list[str], Iterable[list[Any]], bool, str], None]] = {
