@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -245,6 +246,7 @@ def test_what_is_no_table_is_refused_with_its_name(tmp_path, name, content, erro
         open_table(put(tmp_path, content, name), name=name)
 
 
+@cache
 def sound_files() -> list[tuple[str, bytes]]:
     book = io.BytesIO()
     sheet = Workbook()
@@ -260,8 +262,8 @@ def sound_files() -> list[tuple[str, bytes]]:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_damaged_gives_rows_or_an_error_that_says_what_to_do(tmp_path, data):
-    name, content = data.draw(st.sampled_from(sound_files()))
-    at = data.draw(st.integers(0, len(content) - 1))
+    name, content = sound_files()[data.draw(st.integers(0, 5))]
+    at = data.draw(st.integers(0, 1 << 16)) % len(content)  # the size of a workbook changes with its date
     cut = data.draw(st.integers(0, 40))
     path = put(tmp_path, content[:at] + data.draw(st.binary(max_size=8)) + content[at + cut :], name)
     try:

@@ -136,11 +136,10 @@ def _holdout_columns(path: Path, guess: FileGuess) -> tuple[str, str]:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """`path` as seen from `folder`, with forward slashes; absolute only when it is on another drive."""
-    try:
-        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-    except ValueError:
-        return path.resolve().as_posix()
+    """`path` as seen from `folder`, with forward slashes; absolute when the two share no more than the root."""
+    path, folder = path.resolve(), folder.resolve()
+    shared = [a for a, b in zip(path.parts, folder.parts, strict=False) if a == b]
+    return Path(os.path.relpath(path, folder)).as_posix() if len(shared) > 1 else path.as_posix()
 
 
 @dataclass
