@@ -12,7 +12,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from feilun.version import __version__
 from feilun.cli import data, feedback, job, key, model, release
 from feilun.cli.init import init
 from feilun.cli.predict import predict
@@ -21,6 +20,7 @@ from feilun.cli.serve import serve
 from feilun.cli.shared import EXIT_CODES, new_app, say, write_json
 from feilun.cli.turn import turn
 from feilun.errors import EXIT_NOT_REACHED, FeilunError
+from feilun.version import __version__
 
 EPILOG = """Exit codes: 0 done · 1 not reached (the goal was missed, or something is unavailable) · 2 wrong use ·
 130 interrupted.

@@ -23,7 +23,11 @@ class TrafficVerbs(Verbs):
 
         Feedback written later by this process always finds them: the writer keeps the order.
         """
-        return self.writer.submit(lambda c: c.execute(t.predictions.insert(), list(rows)) and None)
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(t.predictions.insert(), list(rows))
+
+        return self.writer.submit(work)
 
     def get_prediction(self, project: str, prediction_id: str) -> dict[str, Any]:
         return self._get(self._prediction(project, prediction_id), "prediction", prediction_id)

@@ -98,7 +98,7 @@ class TurnVerbs(Verbs):
     def add_event(self, project: str, *, kind: str, data: dict[str, Any], turn_id: str = "") -> None:
         """Append to the event stream; progress is not worth waiting for the disk."""
         row = {"project": project, "turn_id": turn_id, "kind": kind, "data": data, "created_at": t.utc_now()}
-        self.writer.submit(lambda c: c.execute(t.events.insert().values(row)) and None)
+        self.writer.submit(lambda c: c.execute(t.events.insert().values(row)))
 
     def list_events(self, project: str, *, after: int = 0, turn_id: str = "", limit: int = MAX_PAGE) -> list[Event]:
         """Events in order, those with event_id > after."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from feilun.version import __version__
 from feilun.config import FeilunSettings
 from feilun.records import Backbone, Dataset, TrainResult
 from feilun.tasks import Task
@@ -20,6 +19,7 @@ from feilun.train.probe import probe_lines, rescore
 from feilun.train.result import write_result
 from feilun.train.rows import collect_rows
 from feilun.train.session import OnEvent, Session, open_session
+from feilun.version import __version__
 
 PROBE_SHARE = 0.7
 """Share of the budget after which no further value of c is tried."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from feilun.errors import FeilunError, Kind
+from feilun.errors import FeilunError
 
 
 class TurnFailed(FeilunError):
@@ -17,7 +17,7 @@ class TurnFailed(FeilunError):
 
     def __init__(self, error: dict[str, Any]) -> None:
         self.code = str(error.get("code", type(self).code))  # type: ignore[misc]
-        self.kind: Kind = error.get("kind", "invalid")  # type: ignore[misc]
+        self.kind = error.get("kind", "invalid")  # type: ignore[misc]
         self.en, self.zh = str(error.get("en", "")), str(error.get("zh", ""))  # type: ignore[misc]
         super().__init__(**error.get("fields", {}))
 

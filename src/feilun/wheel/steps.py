@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from feilun.version import __version__
 from feilun.records import (
     Backbone,
     Dataset,
@@ -26,6 +25,7 @@ from feilun.records import (
     TrainResult,
     TurnResult,
 )
+from feilun.version import __version__
 from feilun.wheel.context import TurnContext
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from feilun.version import __version__
 from feilun.config import ServeSettings
 from feilun.project import Project
 from feilun.serve.api.errors import BodyMalformed, MethodRefused, RouteMissing
@@ -24,6 +23,7 @@ from feilun.serve.api.house import House
 from feilun.serve.api.problems import explain, problem, speak
 from feilun.serve.api.routes import feedback, models, predictions, service, turns
 from feilun.serve.api.routing import check_scopes, scope_of
+from feilun.version import __version__
 
 DESCRIPTION = """Answers from your own model, and the feedback that makes it better.
 

@@ -130,7 +130,7 @@ class ClassifyTask:
     def answer(self, probs: np.ndarray, labels: Sequence[str], thresholds: Thresholds) -> Answer:
         row = probs[None, :]
         confidence = float(self.confidence(row)[0])
-        given = tuple(labels[i] for i in np.flatnonzero(self.given(row, thresholds)[0]))
+        given = tuple(labels[int(i)] for i in np.flatnonzero(self.given(row, thresholds)[0]))
         outside = thresholds.out_of_scope is not None and confidence < thresholds.out_of_scope
         sure = confidence >= thresholds.answer and not outside
         best = np.argsort(-probs, kind="stable")[:N_ALTERNATIVES]

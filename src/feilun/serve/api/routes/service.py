@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from feilun.version import __version__
 from feilun.errors import FeilunError
 from feilun.project import Project
 from feilun.serve.api.errors import Withheld
@@ -18,6 +17,7 @@ from feilun.serve.api.routing import InWorkspace, Routes, Visit, send
 from feilun.serve.api.shapes import Health, OpenApi, Readiness
 from feilun.store import StoreBroken
 from feilun.trust import ScopeMissing
+from feilun.version import __version__
 
 routes = Routes("service")
 NOT_READY: dict[int | str, dict[str, Any]] = {
