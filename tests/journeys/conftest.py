@@ -18,6 +18,7 @@ import pytest
 
 import feilun
 from feilun.config import CONFIG_NAME, FeilunSettings, dump_settings
+from feilun.models import pull
 from feilun.records import Backbone
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -46,7 +47,15 @@ def write_project(folder: Path, **sections: dict) -> Path:
 
 
 @pytest.fixture
-def tiny_project(tmp_path: Path, tiny_backbone: Backbone) -> Path:
+def tiny_spec(tiny_backbone: Backbone) -> str:
+    """What feilun.toml calls the random backbone; it is in the tests' cache."""
+    spec = f"dir:{tiny_backbone.folder}"
+    pull(spec)
+    return spec
+
+
+@pytest.fixture
+def tiny_project(tmp_path: Path, tiny_spec: str) -> Path:
     """Six intents of BANKING77 on a random backbone: a whole turn, tuning included, in seconds."""
     folder = tmp_path / "support"
     folder.mkdir()
@@ -60,7 +69,7 @@ def tiny_project(tmp_path: Path, tiny_backbone: Backbone) -> Path:
         folder,
         project={"name": "support"},
         data={"sources": [{"path": "start.csv"}], "holdout": {"path": "holdout.csv"}},
-        backbone={"model": f"dir:{tiny_backbone.folder}"},
+        backbone={"model": tiny_spec},
         train={"budget_s": 30, "n_folds": 2, "tune": {"epochs": 1}},
         improve={"every_labels": 0},
     )
