@@ -126,6 +126,12 @@ class TuneSettings(Settings):
         0.8, gt=0, le=1, description="Each layer learns at this share of the rate of the one above it."
     )
     weight_decay: float = Field(0.01, ge=0, le=1, description="Decoupled weight decay of the layers' matrices.")
+    token_drop: float = Field(
+        0.1, ge=0, lt=1, description="Share of the tokens left out at random, anew in each epoch."
+    )
+    blend: float = Field(
+        0.75, gt=0, le=1, description="Share of the tuned weights in the final ones; the rest stays as pretrained."
+    )
     batch_size: int = Field(32, ge=1, description="Messages per update.")
     patience: int = Field(3, ge=1, description="Epochs without a better validation loss before stopping early.")
 

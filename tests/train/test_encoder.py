@@ -82,7 +82,7 @@ def test_activations_are_the_same_wherever_they_are_kept(tmp_path, tiny_backbone
         monkeypatch.setattr("feilun.train.activations.ON_DISK_BYTES", 0)
     kept = Activations(
         corpus, tensors, config, n_frozen=1, precision=torch.float32, device=torch.device("cpu"), scratch=tmp_path
-    )
+    ).build()
     assert (tmp_path / "activations.f16").exists() == (where == "disk")
     batch = corpus.pack(np.array([3, 0]))
     x = embed_tokens(tensors, corpus.ids[batch.token_index], corpus.positions(batch.token_index), config)
@@ -111,6 +111,22 @@ def test_every_row_is_in_one_batch_of_an_epoch_and_long_rows_make_small_batches(
     for b in batches:  # tokens lie where the groups say
         lengths = [g.length for g in b.groups for _ in range(g.n_rows)]
         assert lengths == corpus.lengths[b.rows].tolist()
+
+
+def test_thinned_rows_keep_their_ends_and_their_tokens_keep_their_places():
+    corpus = Corpus([list(range(10 * r, 10 * r + 10)) for r in range(50)])
+    thin = corpus.thinned(0.3, rng=np.random.default_rng(0))
+    batch = thin.pack(np.arange(50))
+    assert 0.6 < len(batch.token_index) / 500 < 0.85
+    tokens = iter(corpus.ids[batch.token_index])
+    for row, length in zip(batch.rows, [g.length for g in batch.groups for _ in range(g.n_rows)], strict=True):
+        seen = [int(next(tokens)) for _ in range(length)]
+        assert (seen[0], seen[-1]) == (10 * row, 10 * row + 9)
+        assert seen == sorted(set(seen))
+        assert set(seen) <= set(range(10 * row, 10 * row + 10))
+    positions = corpus.positions(batch.token_index)
+    np.testing.assert_array_equal(positions, corpus.ids[batch.token_index] % 10)
+    assert corpus.thinned(0.0, rng=np.random.default_rng(0)).ids.tolist() == corpus.ids.tolist()
 
 
 def test_the_shape_comes_from_the_config_of_the_backbone(tmp_path):

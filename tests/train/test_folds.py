@@ -16,7 +16,7 @@ def _rows(classes: list[int], *, n_classes: int, named: list[int]) -> TrainingRo
         targets=targets.astype(np.float32),
         weights=np.ones(len(targets), dtype=np.float32),
         labels=tuple(map(str, range(n_classes))),
-        n_examples=len(classes),
+        places=np.arange(len(classes)),
     )
 
 

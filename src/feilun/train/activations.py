@@ -42,23 +42,32 @@ class Activations:
         precision: torch.dtype,
         device: torch.device,
         scratch: Path,
-        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.corpus, self.tensors, self.config = corpus, tensors, config
         self.precision, self.device = precision, device
         self.frozen = LayerStack(config, first=0, last=n_frozen).load(tensors).to(device).requires_grad_(False)
+        self.scratch, self.n_frozen = scratch, n_frozen
         self.store: np.ndarray | None = None
         self.path: Path | None = None
-        n_bytes = len(corpus.ids) * config.n_hidden * 2
-        if n_frozen > 0 and n_bytes <= IN_MEMORY_BYTES:
-            self.store = np.empty((len(corpus.ids), config.n_hidden), dtype=np.float16)
-        elif n_frozen > 0 and n_bytes <= min(ON_DISK_BYTES, DISK_SHARE * shutil.disk_usage(scratch).free):
-            self.path = scratch / "activations.f16"
-            self.store = np.memmap(self.path, dtype=np.float16, mode="w+", shape=(len(corpus.ids), config.n_hidden))
+
+    def build(self, *, check: Callable[[], None] = lambda: None) -> Activations:
+        """Compute and keep them all, if there is room; until then every batch is computed when it is taken.
+
+        Args:
+            check: called between batches; raises to stop.
+        """
+        shape = (len(self.corpus.ids), self.config.n_hidden)
+        n_bytes = 2 * shape[0] * shape[1]
+        if self.n_frozen > 0 and n_bytes <= IN_MEMORY_BYTES:
+            self.store = np.empty(shape, dtype=np.float16)
+        elif self.n_frozen > 0 and n_bytes <= min(ON_DISK_BYTES, DISK_SHARE * shutil.disk_usage(self.scratch).free):
+            self.path = self.scratch / "activations.f16"
+            self.store = np.memmap(self.path, dtype=np.float16, mode="w+", shape=shape)
         if self.store is not None:
-            for batch in corpus.in_order(np.arange(len(corpus)), batch_size=BATCH_ROWS):
+            for batch in self.corpus.in_order(np.arange(len(self.corpus)), batch_size=BATCH_ROWS):
                 check()
                 self.store[batch.token_index] = self._compute(batch).cpu().numpy()
+        return self
 
     def take(self, batch: Packed) -> Tensor:
         """The activations of the batch's tokens, in packing order."""

@@ -30,7 +30,8 @@ class Packed:
 class Corpus:
     """The token ids of many texts, end to end.
 
-    ids: (n_tokens,) int32; starts: (n_rows + 1,) int64, row r being ids[starts[r]:starts[r + 1]].
+    ids: (n_tokens,) int32; starts: (n_rows + 1,) int64, row r being ids[starts[r]:starts[r + 1]];
+    places: where each token is stored, None meaning: where it stands (see `thinned`).
     """
 
     def __init__(self, rows: Sequence[Sequence[int]]) -> None:
@@ -38,6 +39,7 @@ class Corpus:
         self.lengths = np.array([len(row) for row in rows], dtype=np.int64)
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
         self.ids = np.fromiter((i for row in rows for i in row), dtype=np.int32, count=int(self.starts[-1]))
+        self.places: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -54,8 +56,25 @@ class Corpus:
         sizes, counts = np.unique(lengths, return_counts=True)
         offsets = np.concatenate([[0], np.cumsum(lengths)])[:-1]
         token_index = np.repeat(self.starts[rows] - offsets, lengths) + np.arange(int(lengths.sum()))
+        if self.places is not None:
+            token_index = self.places[token_index]
         groups = tuple(Group(int(n), int(size)) for size, n in zip(sizes, counts, strict=True))
         return Packed(rows=rows, groups=groups, token_index=token_index)
+
+    def thinned(self, share: float, *, rng: np.random.Generator) -> Corpus:
+        """The same rows, each token but the first and last of a row left out with probability `share`.
+
+        The tokens that stay keep their positions and their stored activations: a cheap way to never show a network the
+        same message twice.
+        """
+        kept = rng.random(len(self.ids)) >= share
+        kept[self.starts[:-1]] = kept[self.starts[1:] - 1] = True
+        thin = Corpus([])
+        thin.places = np.flatnonzero(kept)
+        thin.ids = self.ids[thin.places]
+        thin.starts = np.concatenate([[0], np.cumsum(kept)])[self.starts].astype(np.int64)
+        thin.lengths = np.diff(thin.starts)
+        return thin
 
     def shuffled(self, rows: np.ndarray, *, batch_size: int, rng: np.random.Generator) -> Iterator[Packed]:
         """Every one of `rows` once, in random batches of at most `batch_size` rows of similar length."""

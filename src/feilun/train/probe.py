@@ -50,7 +50,6 @@ def probe_lines(
     settings: ProbeSettings,
     *,
     task: Task,
-    among: np.ndarray,
     n_folds: int,
     seed: int,
     left_s: Callable[[], float],
@@ -60,7 +59,7 @@ def probe_lines(
     The first value is always tried, the others as long as one more fits into `left_s`. On few rows the losses of
     several random cuts into folds are averaged; on many, a stratified sample decides.
     """
-    sample = np.sort(among[stratified_order(rows.targets[among], seed=seed)[:CHOICE_ROWS]])
+    sample = np.sort(stratified_order(rows.targets[: rows.n_examples], seed=seed)[:CHOICE_ROWS])
     n_repeats = N_REPEATS if len(sample) < FEW_ROWS else 1
     plans = [plan_folds(rows, n_folds=n_folds, seed=seed + 1000 * n, among=sample) for n in range(n_repeats)]
     lines, losses, longest = [], [], 0.0

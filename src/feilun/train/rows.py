@@ -17,21 +17,38 @@ MAX_CLASS_WEIGHT = 10.0
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Rows [0, n_examples) are the dataset's training examples in order; those behind are class names.
+    """Rows [0, n_examples) are training examples in the order of the dataset; those behind are class names.
 
-    texts: n of them; targets: (n, n_classes) float32 of 0 and 1; weights: (n,) float32, mean 1.
+    texts: n of them; targets: (n, n_classes) float32 of 0 and 1; weights: (n,) float32, mean 1;
+    places: (n_examples,) int64, where each example stands in Dataset.train.
     """
 
     texts: list[str]
     targets: np.ndarray
     weights: np.ndarray
     labels: tuple[str, ...]
-    n_examples: int
+    places: np.ndarray
+
+    @property
+    def n_examples(self) -> int:
+        """Examples among the rows."""
+        return len(self.places)
 
     @property
     def name_rows(self) -> np.ndarray:
         """The row numbers of the class names: knowledge, not data, so they are on the training side of every fold."""
         return np.arange(self.n_examples, len(self.texts))
+
+    def keep(self, wanted: np.ndarray) -> TrainingRows:
+        """Only the rows for which `wanted` (n,) is true."""
+        kept = np.flatnonzero(wanted)
+        return TrainingRows(
+            texts=[self.texts[row] for row in kept],
+            targets=self.targets[kept],
+            weights=self.weights[kept],
+            labels=self.labels,
+            places=self.places[wanted[: self.n_examples]],
+        )
 
 
 def collect_rows(dataset: Dataset, settings: TrainSettings, *, task: Task) -> TrainingRows:
@@ -56,7 +73,9 @@ def collect_rows(dataset: Dataset, settings: TrainSettings, *, task: Task) -> Tr
     targets = np.concatenate([targets, np.eye(len(labels), dtype=np.float32)[columns]])
     weights = np.concatenate([weights, np.ones(len(columns), dtype=np.float32)])
     weights /= weights.mean()
-    return TrainingRows(texts=texts, targets=targets, weights=weights, labels=tuple(labels), n_examples=len(examples))
+    return TrainingRows(
+        texts=texts, targets=targets, weights=weights, labels=tuple(labels), places=np.arange(len(examples))
+    )
 
 
 def _class_weights(targets: np.ndarray) -> np.ndarray:

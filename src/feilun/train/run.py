@@ -117,16 +117,15 @@ def _probe(session: Session) -> tuple[list[Line], Line]:
         session.rows,
         session.settings.train.probe,
         task=session.task,
-        among=session.among,
         n_folds=session.settings.train.n_folds,
         seed=session.seed,
         left_s=lambda: PROBE_SHARE * budget.budget_s - budget.spent_s,
     )
     assert best.plan is not None
-    if len(session.among) < session.rows.n_examples:
+    if session.rows.n_examples < session.n_offered:
         best.note(
-            f"Learnt from {len(session.among)} of {session.rows.n_examples} rows: no time to read more.",
-            f"时间不够，只用了 {session.rows.n_examples} 行中的 {len(session.among)} 行。",
+            f"Learnt from {session.rows.n_examples} of {session.n_offered} rows: no time to read more.",
+            f"时间不够，只用了 {session.n_offered} 行中的 {session.rows.n_examples} 行。",
         )
     sampled = best.plan.held_out.size and best.plan.held_out.size < session.plan.held_out.size
     if (sampled or len(session.plan.folds) < len(best.plan.folds)) and session.plan.held_out.size:
@@ -166,7 +165,7 @@ def _validation(session: Session, best: Line, fitted: Fitted, held_out: np.ndarr
         "logits": logits[order].astype(np.float32),
         "targets": session.rows.targets[rows].astype(np.uint8),
         "embeddings": fitted.embed(rows).astype(np.float32).reshape(len(rows), fitted.weight.shape[1]),
-        "rows": rows.astype(np.int64),
+        "rows": session.rows.places[rows].astype(np.int64),
     }
 
 
@@ -179,8 +178,8 @@ def _meta(session: Session, best: Line, fitted: Fitted, dataset: Dataset, total:
         "settings": session.settings.train.model_dump(mode="json"),
         "method": best.method,
         "n_hidden": int(fitted.weight.shape[1]),
-        "n_train": session.rows.n_examples,
-        "n_used": len(session.among),
+        "n_train": session.n_offered,
+        "n_used": session.rows.n_examples,
         "n_names": len(session.rows.name_rows),
         "temperature": best.score.temperature if best.score else 1.0,
         "fit": fitted.facts,

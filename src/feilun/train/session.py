@@ -30,12 +30,12 @@ OnEvent = Callable[[str, dict[str, Any]], None]
 
 @dataclass
 class Session:
-    """What the rungs of one ladder share. `among`: the examples that take part; `plan`: their folds."""
+    """What the rungs of one ladder share. `n_offered`: the examples there were, of which `rows` may be a part."""
 
     rows: TrainingRows
     embeddings: np.ndarray
     token_ids: list[list[int]]
-    among: np.ndarray
+    n_offered: int
     plan: FoldPlan
     backbone: Backbone
     settings: FeilunSettings
@@ -47,8 +47,8 @@ class Session:
 
     @property
     def everything(self) -> np.ndarray:
-        """What a final fit learns from: the examples that take part, and the class names."""
-        return np.concatenate([self.among, self.rows.name_rows])
+        """What a final fit learns from: every example and every class name."""
+        return np.arange(len(self.rows.texts))
 
 
 def open_session(
@@ -76,15 +76,15 @@ def open_session(
     order = np.concatenate([rows.name_rows, stratified_order(rows.targets[: rows.n_examples], seed=seed)])
     cache = EmbeddingCache(cache_dir, backbone, max_tokens=settings.backbone.max_tokens)
     embeddings, done = cache.embed(rows.texts, run=run, order=order, go_on=go_on)
-    among = np.flatnonzero(done[: rows.n_examples])
-    plan = plan_folds(rows, n_folds=settings.train.n_folds, seed=seed, among=among)
-    if len(among) / settings.train.n_folds >= max(ENOUGH_HELD_OUT, 10 * len(rows.labels)):
+    some = rows.keep(done)
+    plan = plan_folds(some, n_folds=settings.train.n_folds, seed=seed)
+    if some.n_examples / settings.train.n_folds >= max(ENOUGH_HELD_OUT, 10 * len(rows.labels)):
         plan = plan.first_only()
     return Session(
-        rows=rows,
-        embeddings=embeddings,
-        token_ids=[encoder.tokenise(text) for text in rows.texts] if settings.train.tune.enabled else [],
-        among=among,
+        rows=some,
+        embeddings=embeddings[done],
+        token_ids=[encoder.tokenise(text) for text in some.texts] if settings.train.tune.enabled else [],
+        n_offered=rows.n_examples,
         plan=plan,
         backbone=backbone,
         settings=settings,

@@ -69,7 +69,6 @@ class Tune:
         precision: torch.dtype,
         scratch: Path,
         emit: Emit,
-        check: Callable[[], None],
     ) -> None:
         self.corpus, self.rows, self.settings, self.task = corpus, rows, settings, task
         self.config, self.tensors, self.embeddings = config, tensors, embeddings
@@ -87,7 +86,6 @@ class Tune:
             precision=precision,
             device=device,
             scratch=scratch,
-            check=check,
         )
 
     @property
@@ -136,25 +134,31 @@ class Tune:
             self.epochs = best[1]
         return self._finish(network, rows, outcome)
 
-    def seconds_per_row(self) -> float:
-        """What one row costs in one epoch, from a few real updates on a throw-away copy."""
+    def seconds_per_token(self) -> tuple[float, float]:
+        """What one token costs: in the frozen layers, once, and in an epoch. From real updates on a throw-away copy."""
         everything = np.arange(len(self.corpus))
         network = self._network(everything)
         optimiser = self._optimiser(network)
-        batches = self.corpus.shuffled(everything, batch_size=self.settings.batch_size, rng=np.random.default_rng(0))
-        rows, tokens, started = 0, 0, 0.0
-        for number, batch in enumerate(batches):
-            if number == 1:  # the first update also warms up caches and kernels
-                rows, tokens, started = 0, 0, time.monotonic()
-            self._loss(network, batch).backward()
+        batches = list(
+            self.corpus.shuffled(everything, batch_size=self.settings.batch_size, rng=np.random.default_rng(0))
+        )
+        below, learning = [], []
+        for batch in (batches * 2)[: 1 + TRIAL_UPDATES]:
+            started = time.monotonic()
+            x = self.activations.take(batch)  # nothing is kept yet: this computes the frozen layers
+            halfway = time.monotonic()
+            self._loss(network, batch, x).backward()
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            rows, tokens = rows + len(batch.rows), tokens + len(batch.token_index)
-            if number == TRIAL_UPDATES:
-                break
-        spent = time.monotonic() - started if started else 0.05 * rows
-        # The batches tried may be of short or long rows: count by tokens.
-        return spent / tokens * float(self.corpus.lengths.mean())
+            n_tokens = len(batch.token_index)
+            below.append((halfway - started) / n_tokens)
+            learning.append((time.monotonic() - halfway) / n_tokens)
+        # The first update also warms up caches and kernels, unless there is no other.
+        return float(np.mean(below[1:] or below)), float(np.mean(learning[1:] or learning))
+
+    def prepare(self, *, check: Callable[[], None]) -> None:
+        """Compute the activations of the frozen layers; `check` raises when there is no more time for it."""
+        self.activations.build(check=check)
 
     def close(self) -> None:
         """Give back the cached activations."""
@@ -208,8 +212,8 @@ class Tune:
             return watch(report.epoch) if report.epoch_done else True
 
         return optimise(
-            lambda batch: self._loss(network, batch),
-            lambda: self.corpus.shuffled(rows, batch_size=size, rng=rng),
+            lambda batch: self._loss(network, batch, self.activations.take(batch)),
+            lambda: self.corpus.thinned(self.settings.token_drop, rng=rng).shuffled(rows, batch_size=size, rng=rng),
             self._optimiser(network),
             LoopSettings(epochs=epochs, warm_up=WARM_UP),
             n_batches=self.corpus.n_batches(rows, batch_size=size),
@@ -217,29 +221,42 @@ class Tune:
             on_report=on_report,
         )
 
-    def _loss(self, network: Network, batch: Packed) -> Tensor:
-        logits = network.head(self._forward(network, batch))
+    def _loss(self, network: Network, batch: Packed, x: Tensor) -> Tensor:
+        logits = network.head(self._forward(network, batch, x))
         rows = torch.from_numpy(batch.rows).to(self.device)
         loss: Tensor = self.task.loss(logits, self.targets[rows], self.weights[rows])
         return loss
 
-    def _forward(self, network: Network, batch: Packed, *, precision: torch.dtype | None = None) -> Tensor:
-        x = network.layers(self.activations.take(batch), batch.groups, precision=precision or self.precision)
-        return pool(x, batch.groups, pooling=self.pooling)
+    def _forward(self, network: Network, batch: Packed, x: Tensor) -> Tensor:
+        """Pooled embeddings of the batch's rows, in packing order; x: what the frozen layers give for its tokens."""
+        return pool(network.layers(x, batch.groups, precision=self.precision), batch.groups, pooling=self.pooling)
 
     @torch.no_grad()
     def _embed(self, network: Network, rows: np.ndarray) -> np.ndarray:
         """(n, n_hidden) float32 in the order of `rows`."""
         out = np.empty((len(self.corpus), self.config.n_hidden), dtype=np.float32)
         for batch in self.corpus.in_order(rows, batch_size=64):
-            out[batch.rows] = self._forward(network, batch).float().cpu().numpy()
+            out[batch.rows] = self._forward(network, batch, self.activations.take(batch)).float().cpu().numpy()
         return out[rows]
 
     def _head(self, network: Network) -> tuple[np.ndarray, np.ndarray]:
         head = network.head
         return head.weight.detach().cpu().float().numpy().copy(), head.bias.detach().cpu().float().numpy().copy()
 
+    @torch.no_grad()
+    def _blend(self, network: Network) -> None:
+        """Draw the layers back towards the pretrained ones.
+
+        Source:
+            Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv 2109.01903.
+        """
+        if self.settings.blend < 1:
+            for name, value in network.layers.named_parameters():
+                before = torch.from_numpy(np.array(self.tensors[name], dtype=np.float32)).to(value.device)
+                value.lerp_(before, 1 - self.settings.blend)
+
     def _finish(self, network: Network, rows: np.ndarray, outcome: Outcome) -> Fitted:
+        self._blend(network)
         weight, bias = self._head(network)
         convex = self.task.fit_head(
             self._embed(network, rows),

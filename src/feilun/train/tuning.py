@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from feilun.errors import FeilunError
@@ -52,10 +54,16 @@ def tune_line(session: Session, probe: Line | None) -> Line:
 def _run(session: Session, probe: Line | None, line: Line) -> None:
     candidate = _candidate(session, probe)
     line.params = candidate.params
-    per_row = candidate.seconds_per_row() * CAUTION
-    found = _plan(session, candidate.epochs, per_row)
+    below, per_token = (CAUTION * seconds for seconds in candidate.seconds_per_token())
+    tokens = candidate.corpus.lengths
+    caching = below * float(tokens.sum())
+
+    def needed_s(plan: FoldPlan, epochs: int) -> float:
+        return caching + per_token * epochs * sum(float(tokens[rows].sum()) for rows in _passes(session, plan))
+
+    found = _plan(session, candidate.epochs, needed_s)
     if found is None:
-        needed, left = per_row * _row_passes(session, _plans(session)[-1]), max(session.budget.left_s, 0.0)
+        needed, left = needed_s(_plans(session)[-1], 1), max(session.budget.left_s, 0.0)
         line.status = "skipped"
         line.note(
             f"One epoch with its validation would take about {needed:.0f} s; {left:.0f} s of the budget are left. "
@@ -63,13 +71,14 @@ def _run(session: Session, probe: Line | None, line: Line) -> None:
             f"连同验证，一个轮次约需 {needed:.0f} 秒，而预算只剩 {left:.0f} 秒。请提高 [train] budget_s。",
         )
         return
+    candidate.prepare(check=_alarm(session))
     plan, candidate.epochs = found
     if candidate.epochs < session.settings.train.tune.epochs:
         line.note(
             f"{candidate.epochs} of {session.settings.train.tune.epochs} epochs: more did not fit into the budget.",
             f"只训练 {candidate.epochs} 个轮次（设置为 {session.settings.train.tune.epochs}）：预算不足。",
         )
-    _score(session, candidate, plan, line, reserve_s=per_row * candidate.epochs * len(session.everything))
+    _score(session, candidate, plan, line, reserve_s=per_token * candidate.epochs * float(tokens.sum()))
     line.params = candidate.params
     if probe is not None and plan is not probe.plan:
         rescore(probe, plan, session.rows, task=session.task)
@@ -78,11 +87,6 @@ def _run(session: Session, probe: Line | None, line: Line) -> None:
 def _candidate(session: Session, probe: Line | None) -> Tune:
     device = pick_device()
     head_c = probe.candidate.c if probe is not None and isinstance(probe.candidate, Probe) else DEFAULT_HEAD_C
-
-    def check() -> None:
-        if session.budget.left_s <= 0:
-            raise OutOfTime(budget_s=session.budget.budget_s)
-
     return Tune(
         Corpus(session.token_ids),
         session.rows,
@@ -98,15 +102,24 @@ def _candidate(session: Session, probe: Line | None) -> Tune:
         precision=pick_precision(device),
         scratch=session.scratch,
         emit=session.emit,
-        check=check,
     )
 
 
-def _plan(session: Session, epochs: int, per_row: float) -> tuple[FoldPlan, int] | None:
+def _alarm(session: Session) -> Callable[[], None]:
+    """Raises once the budget is used up."""
+
+    def check() -> None:
+        if session.budget.left_s <= 0:
+            raise OutOfTime(budget_s=session.budget.budget_s)
+
+    return check
+
+
+def _plan(session: Session, epochs: int, needed_s: Callable[[FoldPlan, int], float]) -> tuple[FoldPlan, int] | None:
     """The most thorough plan that fits into the time left: rather fewer folds than fewer epochs."""
     for n_epochs in range(epochs, 0, -1):
         for plan in _plans(session):
-            if per_row * n_epochs * _row_passes(session, plan) <= session.budget.left_s:
+            if needed_s(plan, n_epochs) <= session.budget.left_s:
                 return plan, n_epochs
     return None
 
@@ -115,13 +128,13 @@ def _plans(session: Session) -> list[FoldPlan]:
     """The folds of the session, then fewer: never fewer than three, unless one of them says enough by itself."""
     plans = [session.plan]
     if len(session.plan.folds) > FEWEST_FOLDS:
-        plans.append(plan_folds(session.rows, n_folds=FEWEST_FOLDS, seed=session.seed, among=session.among))
+        plans.append(plan_folds(session.rows, n_folds=FEWEST_FOLDS, seed=session.seed))
     return plans
 
 
-def _row_passes(session: Session, plan: FoldPlan) -> int:
-    """Rows that are gone through in one epoch of every fit of a plan, the final one included."""
-    return sum(len(train) for train, _ in plan.folds) + len(session.everything)
+def _passes(session: Session, plan: FoldPlan) -> list[np.ndarray]:
+    """The rows that one epoch of every fit of a plan goes through, the final fit included."""
+    return [*(train for train, _ in plan.folds), session.everything]
 
 
 def _score(session: Session, candidate: Tune, plan: FoldPlan, line: Line, *, reserve_s: float) -> None:
