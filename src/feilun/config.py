@@ -142,7 +142,7 @@ class TrainSettings(Settings):
     budget_s: float = Field(120, gt=0, description="Wall-clock limit in seconds for all candidates of a turn.")
     seed: int = Field(0, ge=0, description="Seed of everything random in a turn.")
     class_weight: Literal["balanced", "none"] = Field("balanced", description="Weigh rare classes up, or not.")
-    n_folds: int = Field(5, ge=2, le=20, description="Folds of the cross-validated choice.")
+    n_folds: int = Field(4, ge=2, le=20, description="Folds of the cross-validated choice.")
     probe: ProbeSettings = ProbeSettings()
     tune: TuneSettings = TuneSettings()
 
