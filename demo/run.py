@@ -42,6 +42,7 @@ TRAIN_BUDGET_S = 40  # of a turn; four turns fit into five minutes with everythi
 N_USERS = 4  # connections that send traffic at the same time
 QUEUE_PAGE = 100
 READY_WITHIN_S = 60
+IDLE_S = 10  # the server closes connections on which nothing was said for half a minute
 RELEASE_WITHIN_S = 600
 
 Message = tuple[str, str]  # text, gold label
@@ -253,11 +254,14 @@ class Api:
     def _call(self, method: str, path: str, *, body: Any = None, key: str = "") -> Any:
         if not hasattr(self._local, "connection"):
             self._local.connection = http.client.HTTPConnection(self._host, timeout=READY_WITHIN_S)
+        elif time.monotonic() - self._local.used_at > IDLE_S:
+            self._local.connection.close()  # the server may have closed it by now; it opens anew by itself
         headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         self._local.connection.request(method, self._base + path, body=content, headers=headers)
         reply = self._local.connection.getresponse()
         told = reply.read()
+        self._local.used_at = time.monotonic()
         if reply.status >= http.client.BAD_REQUEST:
             raise SystemExit(f"{method} {path}: {reply.status} {told.decode('utf-8', 'replace')}")
         return json.loads(told) if told else None
