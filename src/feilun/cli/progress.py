@@ -98,8 +98,8 @@ def detail_of(kind: str, data: dict[str, Any]) -> str:
         told = [candidate_name(data), "" if score is None else words("progress.score", score=score), note]
         return " · ".join(part for part in told if part)
     if kind in ("train.epoch", "train.update"):
-        told = {name: data.get(name) for name in ("candidate", "fold", "epoch", "epochs", "loss")}
-        return words("progress.epoch" if told["fold"] else "progress.epoch_of_all", **told)
+        place = {name: data.get(name) for name in ("candidate", "fold", "epoch", "epochs", "loss")}
+        return words("progress.epoch" if place["fold"] else "progress.epoch_of_all", **place)
     if kind == "train.chosen":
         return words("progress.chosen", candidate=candidate_name(data))
     if kind == "train.start":
