@@ -82,7 +82,8 @@ class Project:
         self.task: Task = get_task(self.settings.task)
         self.store = Store(find_workspace(self.folder), url=self.settings.store.url)
         self.store.add_project(self.name, folder=self.folder)
-        self._refreshing = threading.Lock()
+        self._swapping = threading.Lock()  # held while a champion is loaded: seconds
+        self._remembering = threading.Lock()  # held while corrections are taken up: milliseconds
         self._seen_release = ""
         self._seen_feedback: int | None = None
         self._backlog: list[dict[str, Any]] = []
@@ -216,14 +217,24 @@ class Project:
         self._refresh(self.stage)
 
     def _refresh(self, stage: Stage) -> None:
-        with self._refreshing:
+        with self._swapping:
             live = self.store.find_live_release(self.name)
             if live is not None and live["release_id"] != self._seen_release:
                 stage.swap(self.store.model_path(live["model_id"]))
                 self._seen_release = live["release_id"]
-            if stage.is_ready:
+        if stage.is_ready:
+            with self._remembering:
                 self._remember_new(stage)
                 self._remember_old(stage)
+
+    def _remember_up_to(self, seq: int) -> None:
+        """Let a correction decide at once, even while another champion is being loaded.
+
+        Of many that were committed together, the first to come here takes up all; the others find it done.
+        """
+        with self._remembering:
+            if self.stage.is_ready and (self._seen_feedback is None or self._seen_feedback < seq):
+                self._remember_new(self.stage)
 
     def _remember_new(self, stage: Stage) -> None:
         """Corrections made since the last look decide from now on, whoever made them and wherever."""
@@ -332,7 +343,7 @@ class Project:
             actor=actor,
         )
         if row["labels"] is not None and "stage" in self.__dict__ and not replayed:
-            self.refresh()
+            self._remember_up_to(int(row["seq"]))
         return row, replayed
 
     def import_feedback(self, path: str | Path, *, actor: str = "python") -> int:
@@ -351,8 +362,10 @@ class Project:
         return self.store.list_feedback(self.name, after=after, limit=limit)
 
     def queue(self, *, limit: int = 20) -> list[dict[str, Any]]:
-        """Messages that wait for a person, those that would teach most first."""
-        return self.store.list_queue(self.name, limit=limit)
+        """Messages that wait for a person, those that would teach most first; near-identical ones as one."""
+        from feilun.feedback import review_queue
+
+        return review_queue(self.store, self.name, task=self.task, limit=limit)
 
     def skip(self, prediction_id: str) -> None:
         self.store.get_prediction(self.name, prediction_id)
@@ -360,6 +373,9 @@ class Project:
 
     def labels(self) -> tuple[str, ...]:
         """The classes that the champion (or else the latest model) knows; empty before the first turn."""
+        stage = self.__dict__.get("stage")
+        if stage is not None and stage.is_ready:
+            return tuple(stage.model.labels)
         model_id = self.store.find_champion(self.name) or next(
             (model["model_id"] for model in self.store.list_models(self.name, limit=1)), None
         )

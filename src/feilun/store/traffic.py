@@ -55,17 +55,27 @@ class TrafficVerbs(Verbs):
             IdempotencyConflict: the key was used with another body.
         """
 
-        def work(connection: sa.Connection) -> tuple[str, bool]:
+        def work(connection: sa.Connection) -> tuple[dict[str, Any], bool]:
             if idempotency_key is not None:
                 known = connection.execute(self._by_key(project, idempotency_key)).mappings().first()
                 if known is not None:
                     if known["body_hash"] != body_hash:
                         raise IdempotencyConflict()
-                    return str(known["feedback_id"]), True
-            row = {
+                    return dict(known), True
+            row: dict[str, Any] = {
+                "feedback_id": new_id("fb"),
+                "project": project,
+                "prediction_id": prediction_id,
                 "inputs": inputs or {},
                 "example_id": example_id,
                 "labels": list(labels) if labels is not None else None,
+                "thumb": thumb,
+                "edited_text": edited_text,
+                "comment": comment,
+                "actor": actor,
+                "idempotency_key": idempotency_key,
+                "body_hash": body_hash,
+                "created_at": t.utc_now(),
             }
             if prediction_id is not None:
                 prediction = connection.execute(self._prediction(project, prediction_id)).mappings().first()
@@ -75,26 +85,11 @@ class TrafficVerbs(Verbs):
                 if labels is None and thumb == "up":
                     row["labels"] = prediction["labels"]
                 self._move_in_queue(connection, project, prediction, labelled=row["labels"] is not None, thumb=thumb)
-            feedback_id = new_id("fb")
-            connection.execute(
-                t.feedback.insert().values(
-                    feedback_id=feedback_id,
-                    project=project,
-                    prediction_id=prediction_id,
-                    thumb=thumb,
-                    edited_text=edited_text,
-                    comment=comment,
-                    actor=actor,
-                    idempotency_key=idempotency_key,
-                    body_hash=body_hash,
-                    created_at=t.utc_now(),
-                    **row,
-                )
-            )
-            return feedback_id, False
+            written = connection.execute(t.feedback.insert().values(row))
+            assert written.inserted_primary_key is not None  # the table counts by itself
+            return {"seq": written.inserted_primary_key[0], **row}, False
 
-        feedback_id, replayed = self.writer.write(work)
-        return self.get_feedback(project, feedback_id), replayed
+        return self.writer.write(work)
 
     def get_feedback(self, project: str, feedback_id: str) -> dict[str, Any]:
         query = sa.select(t.feedback).where(t.feedback.c.project == project, t.feedback.c.feedback_id == feedback_id)

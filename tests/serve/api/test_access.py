@@ -1,0 +1,204 @@
+"""Who may come in, and what a stranger learns: nothing."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import time
+
+import httpx
+import pytest
+
+from feilun.config import ServeSettings
+from feilun.serve.api import create_app
+from feilun.serve.api.access import FORWARDING, is_loopback
+from feilun.serve.api.errors import ScopeUndeclared
+from feilun.serve.api.routing import scope_of
+from feilun.trust import create_key
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
+PROXIED = {"X-Forwarded-For": "127.0.0.1"}
+
+
+def paths_of(app) -> list[str]:
+    filled = {"name": "support", "model_id": "m_1", "turn_id": "turn_1", "prediction_id": "p_1"}
+    return sorted({route.path.format(**filled) for route in app.routes})
+
+
+@pytest.fixture
+def app(project):
+    return create_app({"support": project}, require_key=False, settings=ServeSettings())
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return PROXIED | {"Authorization": f"Bearer {secret}"}
+
+
+def test_without_a_key_every_path_and_method_is_closed_but_health_and_ready(serve, app, project):
+    client = serve(app=app)
+    row, revoked = create_key(project.store, name="gone", scopes=["admin"])
+    project.store.revoke_key(row["key_id"])
+    paths = [*paths_of(app), "/", "/docs", "/redoc", "/v1", "/v1/projects/none", "/v1/projects/../../etc", "/x" * 500]
+    assert len(paths) > 20
+    for path, method in itertools.product(paths, METHODS):
+        if path in ("/health", "/ready"):
+            continue
+        for headers in (PROXIED, bearer("fl_wrong"), bearer(revoked), PROXIED | {"X-API-Key": "' OR 1=1"}):
+            response = client.request(method, path, headers=headers)
+            assert response.status_code == 401, (method, path)
+            assert response.headers["www-authenticate"] == "Bearer"
+    assert client.get("/health", headers=PROXIED).status_code == 200
+    assert client.get("/ready", headers=PROXIED).status_code == 200
+
+
+def test_a_key_opens_what_its_scopes_say_and_nothing_else(serve, app, project):
+    client = serve(app=app)
+    keys = {
+        scope: create_key(project.store, name=scope, scopes=[scope])[1] for scope in ("predict", "feedback", "read")
+    }
+    boss = create_key(project.store, name="boss", scopes=["admin"])[1]
+    foreign = create_key(project.store, name="foreign", scopes=["admin"], project="other")[1]
+    filled = {"name": "support", "model_id": "m_404", "turn_id": "turn_404", "prediction_id": "p_404"}
+    for route in app.routes:
+        needed = scope_of(route)
+        if needed is None:
+            continue
+        (method,), path = route.methods, route.path.format(**filled)
+        if "stream" not in path:
+            for scope, secret in keys.items():
+                status = client.request(method, path, headers=bearer(secret)).status_code
+                assert (status == 403) == (scope != needed), (method, path, scope)
+            assert client.request(method, path, headers=bearer(boss)).status_code not in (401, 403)
+            if "{name}" in route.path or path == "/metrics":
+                assert client.request(method, path, headers=bearer(foreign)).status_code == 403
+    assert client.get("/v1/projects", headers=bearer(foreign)).json() == {"projects": []}
+
+
+def test_a_key_of_one_project_cannot_tell_whether_another_exists(serve, project):
+    client = serve()
+    secret = create_key(project.store, name="mine", scopes=["admin"], project="mine")[1]
+    exists, never = (client.get(f"/v1/projects/{name}", headers=bearer(secret)) for name in ("support", "never"))
+    assert (exists.status_code, exists.json()) == (never.status_code, never.json())
+
+
+def test_a_revoked_key_is_out_within_a_second(serve, project):
+    client = serve(require_key=True)
+    row, secret = create_key(project.store, name="website", scopes=["read"])
+    headers = {"X-API-Key": secret}
+    assert client.get("/v1/projects", headers=headers).status_code == 200
+    project.store.revoke_key(row["key_id"])
+    revoked_at = time.monotonic()
+    while client.get("/v1/projects", headers=headers).status_code == 200:
+        assert time.monotonic() - revoked_at < 1
+        time.sleep(0.02)
+    assert client.get("/v1/projects", headers=headers).json()["code"] == "auth.key_invalid"
+
+
+def test_this_machine_needs_no_key_unless_it_is_told_to_ask_for_one(serve):
+    assert serve().get("/v1/projects").status_code == 200
+    assert serve(require_key=True).get("/v1/projects").status_code == 401
+
+
+def test_who_comes_through_a_proxy_is_not_on_this_machine(client):
+    for header, value in itertools.product(FORWARDING, ("127.0.0.1", "for=127.0.0.1", "", "localhost")):
+        refused = client.get("/v1/projects", headers={header: value})
+        assert (refused.status_code, refused.json()["code"]) == (401, "auth.key_missing"), header
+
+
+FOREIGN = [
+    {"Host": "evil.example"},
+    {"Host": "evil.example:8710"},
+    {"Host": "127.0.0.1.evil.example"},
+    {"Host": "localhost.evil.example:80"},
+    {"Host": "[::2]:80"},
+    {"Host": ""},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://127.0.0.1:1"},
+    {"Origin": "http://[broken"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+]
+
+
+def test_a_foreign_page_in_a_browser_on_this_machine_is_refused(client, project):
+    for headers in FOREIGN:
+        refused = client.post("/v1/projects/support/turns", headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (403, "auth.foreign_page"), headers
+    assert project.store.find_turn_request("support") is None
+
+
+def test_names_of_this_machine_are_all_right(client):
+    port = client.base_url.port
+    for host in ("localhost", "LOCALHOST:80", "127.0.0.1", f"127.0.0.1:{port}", "[::1]", f"[::1]:{port}"):
+        assert client.get("/v1/projects", headers={"Host": host}).status_code == 200
+    own = {"Origin": f"http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin"}
+    assert client.get("/v1/projects", headers=own).status_code == 200
+
+
+def test_two_host_headers_are_refused(client):
+    port = client.base_url.port
+    request = f"GET /v1/projects HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as line:
+        line.sendall(request.encode())
+        assert line.recv(100).split(b" ")[1] in (b"400", b"403")
+
+
+@pytest.mark.parametrize(
+    ("host", "near"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("10.0.0.1", False),
+        ("::ffff:10.0.0.1", False),
+        ("fe80::1%eth0", False),
+        ("", False),
+        ("localhost", False),
+    ],
+)
+def test_only_loopback_is_this_machine(host, near):
+    assert is_loopback((host, 1)) is near
+    assert is_loopback(None) is False
+
+
+def test_a_door_that_nobody_said_who_may_open_keeps_the_server_from_starting(app):
+    @app.get("/v1/secrets")
+    def secrets() -> dict:
+        return {}
+
+    import asyncio
+
+    async def start() -> None:
+        async with app.router.lifespan_context(app):
+            raise AssertionError("started")
+
+    with pytest.raises(ScopeUndeclared, match="/v1/secrets"):
+        asyncio.run(start())
+
+
+def test_a_stranger_learns_no_names_from_readiness(serve, project):
+    client = serve()
+    project.store.writer._broken = True  # as after a disk error
+    near, far = client.get("/ready"), client.get("/ready", headers=PROXIED)
+    assert (near.status_code, far.status_code) == (503, 503)
+    assert near.json()["reasons"][0]["code"] == "store.broken"
+    assert far.json()["reasons"][0]["fields"] == {"about": "store.broken"}
+    project.store.writer._broken = False
+
+
+def test_nothing_is_given_to_a_websocket(client):
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Key": "x" * 22 + "==",
+        "Sec-WebSocket-Version": "13",
+    }
+    assert client.get("/v1/projects", headers=upgrade | PROXIED).status_code == 401
+
+
+def test_the_client_address_is_never_taken_from_a_header(serve, app):
+    client = serve(app=app)
+    with httpx.Client(base_url=client.base_url, headers={"X-Forwarded-For": "127.0.0.1, ::1"}) as liar:
+        assert liar.get("/v1/projects").status_code == 401

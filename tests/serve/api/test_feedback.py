@@ -1,0 +1,116 @@
+"""What people say is kept, understood, and bites."""
+
+from __future__ import annotations
+
+import time
+
+from feilun.project import Project
+
+AT = "/v1/projects/support"
+MESSAGE = "where is my parcel"
+
+
+def ask(client, text=MESSAGE) -> dict:
+    return (
+        client.post(f"{AT}/predictions", json={"inputs": [{"text": text}]}).raise_for_status().json()["predictions"][0]
+    )
+
+
+def say(client, *, key: str | None = None, **body):
+    return client.post(f"{AT}/feedback", json=body, headers={"Idempotency-Key": key} if key is not None else {})
+
+
+def other_than(answer: dict, project: Project) -> str:
+    return next(label for label in project.labels() if label != answer["label"])
+
+
+def test_a_correction_decides_the_very_next_answer(client, project):
+    answer = ask(client)
+    right = other_than(answer, project)
+    said = say(client, prediction_id=answer["prediction_id"], label=right).json()
+    assert said == {
+        "feedback_id": said["feedback_id"],
+        "replayed": False,
+        "labels": [right],
+        "new_label": False,
+        "hint": None,
+    }
+    again = ask(client)
+    assert (again["label"], again["reason"], again["decision"]) == (right, "memory", "answer")
+
+
+def test_a_correction_given_in_another_process_bites_within_a_second(client, project):
+    answer = ask(client)
+    right = other_than(answer, project)
+    time.sleep(0.1)  # the prediction is written in the background
+    with Project(project.folder) as elsewhere:  # a store, a writer and a stage of its own
+        elsewhere.give_feedback(prediction_id=answer["prediction_id"], label=right)
+    given_at = time.monotonic()
+    while ask(client)["label"] != right:
+        assert time.monotonic() - given_at < 1
+        time.sleep(0.05)
+
+
+def test_a_key_counts_once_and_another_body_under_it_is_refused(client, project):
+    answer = ask(client)
+    said = {"prediction_id": answer["prediction_id"], "label": "refund"}
+    first = say(client, key="k-1", **said).json()
+    assert say(client, key="k-1", **said).json() == first | {"replayed": True}
+    refused = say(client, key="k-1", **said | {"comment": "and more"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "feedback.idempotency_conflict")
+    assert say(client, key="k-2", **said).json()["replayed"] is False
+    assert len(project.list_feedback()) == 2
+
+
+def test_a_new_label_is_taken_and_said_to_be_new(client, project):
+    typo = project.labels()[0] + "x"
+    said = say(client, prediction_id=ask(client)["prediction_id"], label=typo).json()
+    assert (said["labels"], said["new_label"], said["hint"]) == ([typo], True, project.labels()[0])
+
+
+def test_feedback_that_cannot_be_used_is_refused_and_nothing_is_kept(client, project):
+    prediction_id = ask(client)["prediction_id"]
+    cases = [
+        ({"prediction_id": prediction_id}, 422, "feedback.empty"),
+        ({"label": "refund"}, 422, "feedback.homeless"),
+        ({"prediction_id": "p_404", "label": "refund"}, 404, "store.not_found"),
+        ({"prediction_id": "", "label": "refund"}, 422, "request.invalid"),
+        ({"prediction_id": prediction_id, "thumb": "sideways"}, 422, "request.invalid"),
+        ({"prediction_id": prediction_id, "label": 7}, 422, "request.invalid"),
+        ({"prediction_id": prediction_id, "label": ["refund", "delivery"]}, 422, "feedback.invalid"),
+        ({"prediction_id": prediction_id, "label": "a\u0000b"}, 422, "feedback.invalid"),
+        ({"prediction_id": prediction_id, "comment": "x" * 20_001}, 422, "feedback.invalid"),
+        ({"prediction_id": prediction_id, "comment": "ok", "stars": 5}, 422, "request.invalid"),
+        ({"inputs": {"text": " "}, "label": "refund"}, 422, "request.invalid"),
+    ]
+    for body, status, code in cases:
+        refused = say(client, **body)
+        assert (refused.status_code, refused.json()["code"]) == (status, code), body
+    refused = say(client, key="k" * 256, prediction_id=prediction_id, label="refund")
+    assert (refused.status_code, refused.json()["fields"]["field"]) == (422, "Idempotency-Key")
+    assert project.list_feedback() == []
+
+
+def test_the_log_is_read_page_by_page(client):
+    ids = [say(client, inputs={"text": f"message {n}"}, label="refund").json()["feedback_id"] for n in range(5)]
+    seen, after = [], 0
+    while after is not None:
+        page = client.get(f"{AT}/feedback", params={"after": after, "limit": 2}).json()
+        seen += [row["feedback_id"] for row in page["feedback"]]
+        after = page["next_after"]
+    assert seen == ids
+    for wrong in ({"after": -1}, {"limit": 0}, {"limit": 1001}, {"after": "x"}, {"after": 2**64}):
+        assert client.get(f"{AT}/feedback", params=wrong).status_code == 422
+
+
+def test_the_queue_asks_what_was_disliked_until_it_is_labelled_or_skipped(client):
+    first, second = ask(client, "我的包裹在哪里"), ask(client, "please cancel the order")
+    for answer in (first, second):
+        say(client, prediction_id=answer["prediction_id"], thumb="down")
+    queue = client.get(f"{AT}/queue").json()
+    assert {row["prediction_id"] for row in queue["queue"]} == {first["prediction_id"], second["prediction_id"]}
+    assert queue["n_waiting"] == 2
+    say(client, prediction_id=first["prediction_id"], label="delivery")
+    assert client.post(f"{AT}/queue/{second['prediction_id']}/skip").status_code == 204
+    assert client.get(f"{AT}/queue").json() == {"queue": [], "n_waiting": 0}
+    assert client.post(f"{AT}/queue/p_404/skip").status_code == 404
