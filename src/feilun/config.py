@@ -315,22 +315,24 @@ def _meaning(section: Any) -> str:
 def _table(section: Settings) -> Any:
     """A TOML table with each key's meaning above it; nested tables last, as TOML wants them."""
     table = tomlkit.table()
-    nested: list[tuple[str, Any]] = []
+    nested: list[tuple[str, str, Any]] = []
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
         if isinstance(value, Settings):
-            nested.append((key, _table(value)))
+            nested.append((key, field.description or _meaning(type(value)), _table(value)))
         elif isinstance(value, tuple) and value and isinstance(value[0], Settings):
             array = tomlkit.aot()
             for item in value:
                 array.append(_table(item))
-            nested.append((key, array))
+            nested.append((key, field.description or "", array))
         else:
             table.add(tomlkit.comment(field.description or ""))
             if value is None or value == ():
                 table.add(tomlkit.comment(f"{key} ="))
             else:
                 table.add(key, list(value) if isinstance(value, tuple) else value)
-    for key, value in nested:
+    for key, meaning, value in nested:
+        table.add(tomlkit.nl())
+        table.add(tomlkit.comment(meaning))
         table.add(key, value)
     return table
