@@ -121,7 +121,7 @@ class TuneSettings(Settings):
         0.5, ge=0, lt=1, description="Share of the layers, from below, kept frozen; their activations are cached."
     )
     epochs: int = Field(3, ge=1, le=200, description="Most passes over the training examples.")
-    learning_rate: float = Field(4e-4, gt=0, le=1e-1, description="Peak step size of AdamW, reached after warm-up.")
+    learning_rate: float = Field(2e-4, gt=0, le=1e-1, description="Peak step size of AdamW, reached after warm-up.")
     layer_decay: float = Field(
         0.8, gt=0, le=1, description="Each layer learns at this share of the rate of the one above it."
     )

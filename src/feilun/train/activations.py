@@ -66,14 +66,14 @@ class Activations:
         if self.store is not None:
             for batch in self.corpus.in_order(np.arange(len(self.corpus)), batch_size=BATCH_ROWS):
                 check()
-                self.store[batch.token_index] = self._compute(batch).cpu().numpy()
+                self.store[batch.token_index] = self._compute(batch)[: len(batch.token_index)].cpu().numpy()
         return self
 
     def take(self, batch: Packed) -> Tensor:
-        """The activations of the batch's tokens, in packing order."""
+        """(batch.n_padded, n_hidden): the activations of the batch's tokens, in packing order, then padding."""
         if self.store is None:
             return self._compute(batch)
-        return torch.from_numpy(self.store[batch.token_index]).to(self.device).float()
+        return self._padded(torch.from_numpy(self.store[batch.token_index]).to(self.device).float(), batch)
 
     def close(self) -> None:
         """Give memory and scratch file back."""
@@ -84,6 +84,12 @@ class Activations:
     @torch.no_grad()
     def _compute(self, batch: Packed) -> Tensor:
         index = batch.token_index
-        x = embed_tokens(self.tensors, self.corpus.ids[index], self.corpus.positions(index), self.config)
-        out: Tensor = self.frozen(torch.from_numpy(x).to(self.device), batch.groups, precision=self.precision)
+        x = torch.from_numpy(
+            embed_tokens(self.tensors, self.corpus.ids[index], self.corpus.positions(index), self.config)
+        )
+        out: Tensor = self.frozen(self._padded(x.to(self.device), batch), batch.groups, precision=self.precision)
         return out
+
+    @staticmethod
+    def _padded(x: Tensor, batch: Packed) -> Tensor:
+        return torch.nn.functional.pad(x, (0, 0, 0, batch.n_padded - len(x)))

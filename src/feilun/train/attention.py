@@ -26,9 +26,9 @@ def packed_attention(qkv: Tensor, groups: Sequence[Group], *, n_heads: int) -> T
 
     Args:
         qkv: (n_tokens, 3 * n_hidden): queries, keys and values side by side, any float type.
-        groups: the rows, in the order in which their tokens lie in qkv.
+        groups: the rows, in the order in which their tokens lie in qkv; tokens behind them are padding.
     Returns:
-        (n_tokens, n_hidden) in the type of qkv.
+        (n_tokens, n_hidden) in the type of qkv; zeros for padding.
     Source:
         Vaswani et al. 2017, "Attention Is All You Need", arXiv 1706.03762, section 3.2.
     """
@@ -57,6 +57,7 @@ class _PackedAttention(torch.autograd.Function):
             out[start:end].view(group.n_rows, group.length, n_heads, -1).copy_(mixed)
             kept += [q, k, v, p]
             start = end
+        out[start:] = 0
         ctx.save_for_backward(*kept)
         ctx.groups, ctx.n_heads, ctx.scale, ctx.dtype = groups, n_heads, scale, qkv.dtype
         return out
@@ -79,4 +80,5 @@ class _PackedAttention(torch.autograd.Function):
             target[1].copy_(torch.matmul(d_scores.transpose(-1, -2), q))
             target[2].copy_(torch.matmul(p.transpose(-1, -2), d_mixed))
             start = end
+        d_qkv[start:] = 0
         return d_qkv, None, None

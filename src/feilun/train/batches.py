@@ -26,6 +26,17 @@ class Packed:
     groups: tuple[Group, ...]
     token_index: np.ndarray
 
+    @property
+    def n_padded(self) -> int:
+        """Tokens rounded up by a few per cent, to one of sixteen sizes an octave.
+
+        The matrix library writes itself a program of about a megabyte for every new size; without rounding these grew
+        to more than a gigabyte in a few hundred updates. What is added is computed, but nothing reads it.
+        """
+        n_tokens = len(self.token_index)
+        step = max(32, 1 << max(0, n_tokens.bit_length() - 5))
+        return -(-n_tokens // step) * step
+
 
 class Corpus:
     """The token ids of many texts, end to end.

@@ -125,9 +125,10 @@ def embed_tokens(
 
 def pool(x: Tensor, groups: Sequence[Group], *, pooling: str) -> Tensor:
     """One vector of unit length for each packed row: (n_tokens, n_hidden) -> (n_rows, n_hidden)."""
-    parts = x.split([group.n_rows * group.length for group in groups])
+    sizes = [group.n_rows * group.length for group in groups]
+    parts = x.split([*sizes, len(x) - sum(sizes)])  # the last part is padding
     pooled = []
-    for group, part in zip(groups, parts, strict=True):
+    for group, part in zip(groups, parts[:-1], strict=True):
         rows = part.view(group.n_rows, group.length, -1)
         pooled.append(rows.mean(dim=1) if pooling == "mean" else rows[:, 0])
     return F.normalize(torch.cat(pooled), dim=-1)

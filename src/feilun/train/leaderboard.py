@@ -55,13 +55,13 @@ class Line:
 
 
 def choose(cheap: Line | None, dear: Line) -> Line | None:
-    """The dearer candidate if it is better by more than noise on the same folds, else the cheaper one."""
+    """The dearer candidate if it is better on the same folds, else the cheaper one."""
     if dear.score is None or dear.status != "done":
         return cheap
     if cheap is None or cheap.score is None or is_better(dear.score, cheap.score):
         return dear
     dear.note(
-        "Not chosen: it is not better than a cheaper candidate by more than noise.",
-        "未选用：与更省的候选相比，没有超出误差的优势。",
+        "Not chosen: it is no better than a cheaper candidate.",
+        "未选用：并不优于更省的候选。",
     )
     return cheap

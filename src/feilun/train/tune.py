@@ -28,7 +28,7 @@ HEAD_RATE = 10.0
 """The head learns so many times faster than the layers: it starts from class means, they from a finished network."""
 HEAD_SCALE = 5.0
 """How far the first logits of the right class stand out. A head that starts too sure of itself leaves no gradient to
-learn from: 10 lost up to three points against 5."""
+learn from."""
 WARM_UP = 0.1
 TRIAL_UPDATES = 3
 
