@@ -4,9 +4,9 @@
 #
 # Needs Debian (or another Linux, or macOS) with Python 3.11 or newer and pip; no node, no GPU, no account.
 #   make demo PYTHON=python3.12                                    another Python
-#   make demo TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
-#                                                                  the CPU build: on Linux, plain torch from the
-#                                                                  public index brings gigabytes of CUDA with it
+#   make demo TORCH="torch==2.13.0 --index-url URL"                 the CPU build: on Linux, plain torch from the
+#                                                                  public index brings gigabytes of CUDA with it;
+#                                                                  PyTorch's "Get started" page has the URL for CPU
 #   make demo PIP_FLAGS="--index-url URL"                          a mirror of the package index
 
 PYTHON ?= python3
