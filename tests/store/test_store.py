@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from feilun.store import IdempotencyConflict, NotFound, Store, StoreTooNew, find_workspace, utc_now
+from feilun.store import IdempotencyConflict, NotFound, Store, StoreFull, StoreTooNew, find_workspace, utc_now
 from feilun.store import tables as t
 
 
@@ -106,6 +106,21 @@ def test_many_writers_lose_and_double_nothing(store, tmp_path):
             thread.join()
     rows = store.list_feedback("support", limit=1000)
     assert sorted(row["idempotency_key"] for row in rows) == sorted(f"{n}-{i}" for n in range(8) for i in range(25))
+
+
+def test_a_full_disk_is_said_to_be_full_and_room_is_all_it_takes(store):
+    def limit(connection, _record) -> None:
+        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size: not a page more
+
+    sa.event.listen(store.engine, "connect", limit)
+    store.engine.dispose()
+    with pytest.raises(StoreFull):
+        store.add_feedback("support", prediction_id=None, actor="ann", body_hash="h", comment="y" * 50_000)
+    sa.event.remove(store.engine, "connect", limit)
+    store.engine.dispose()
+    assert store.is_writing
+    store.add_feedback("support", prediction_id=None, actor="ann", body_hash="h", comment="y" * 50_000)
+    assert len(store.list_feedback("support")) == 1
 
 
 def test_a_second_request_for_a_turn_joins_the_first(store):

@@ -100,7 +100,7 @@ class Writer:
             future.set_result(value)
 
     def _explain(self, error: Exception) -> Exception:
-        text = str(error).lower()
+        text = _whole_story(error)
         if "full" in text and "disk" in text:
             return StoreFull(path=self._path)
         if "disk i/o error" in text or "malformed" in text:
@@ -108,3 +108,13 @@ class Writer:
             self._broken = True
             return StoreBroken(path=self._path)
         return error
+
+
+def _whole_story(error: BaseException | None) -> str:
+    """What every error in the chain says: SQLite gives up the transaction on a full or failing disk, so the last
+    error is that a savepoint is gone, and the first one tells why."""
+    words = []
+    while error is not None:
+        words.append(str(error).lower())
+        error = error.__cause__ or error.__context__
+    return " ".join(words)

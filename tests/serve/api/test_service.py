@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import threading
 import time
 import urllib.parse
+from collections import Counter
 
 import pytest
+import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
 from feilun import __version__
@@ -111,6 +114,62 @@ def test_a_bug_of_ours_is_told_without_its_words_and_logged_without_the_message(
     assert error_id in caplog.text
     assert "RuntimeError" in caplog.text
     assert "secret words" not in failed.text + caplog.text
+
+
+def test_a_full_disk_refuses_feedback_while_answers_go_on(client, project):
+    def limit(connection, _record) -> None:
+        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size: not a page more
+
+    sa.event.listen(project.store.engine, "connect", limit)
+    project.store.engine.dispose()
+    said = {"inputs": {"text": "x"}, "comment": "y" * 20_000}
+    refused = client.post(f"{AT}/feedback", json=said)
+    assert (refused.status_code, refused.json()["code"]) == (507, "store.full")
+    assert str(project.folder) not in refused.text
+    assert client.post(f"{AT}/predictions", json={"inputs": [{"text": "x" * 50_000}]}).status_code == 200
+    assert project.list_feedback() == []
+    sa.event.remove(project.store.engine, "connect", limit)
+    project.store.engine.dispose()
+    assert client.post(f"{AT}/feedback", json=said).status_code == 200  # room was made: no restart is needed
+
+
+JUNK = [
+    *(None, True, 0, -1, 2**70, 1.5, "", " ", "x", "\0", "\ud800", "🙂" * 50, [], {}, [[]], [{}], {"": None}),
+    *("../../etc/passwd", "%00", "{{7*7}}", "'; --", "true", "null", "1e999", "\r\nX: y", "p_" + "0" * 24),
+]
+
+
+def test_junk_in_every_field_parameter_and_path_is_never_our_mistake(client, project):
+    """The client's examiner holds each of these replies against the document too."""
+    bodies = {
+        f"{AT}/predictions": {"inputs": [{"text": "x"}]},
+        f"{AT}/feedback": {"inputs": {"text": "x"}, "label": "a", "thumb": None, "text": "b", "comment": "c"},
+        f"{AT}/releases": {"action": "promote", "model_id": "m", "reason": "r", "override": False},
+        f"{AT}/turns": {"note": "n"},
+    }
+    statuses = Counter()
+    for path, good in bodies.items():
+        for field, junk in itertools.product([None, *good], JUNK):
+            body = junk if field is None else good | {field: junk}
+            data = json.dumps(body).encode()
+            response = client.post(path, content=data, headers={"Content-Type": "application/json"})
+            statuses[response.status_code] += 1
+    params = ("after", "limit", "turn_id")
+    for path, name, junk in itertools.product((f"{AT}/feedback", f"{AT}/events", f"{AT}/queue"), params, JUNK):
+        value = ascii(junk) if isinstance(junk, (list, dict)) or junk == "\ud800" else junk
+        statuses[client.get(path, params={name: value}).status_code] += 1
+    for junk in (one for one in JUNK if isinstance(one, str) and one != "\ud800"):
+        for path in (f"{AT}/models/{{}}", f"{AT}/models/{{}}/report", f"{AT}/turns/{{}}", "/v1/projects/{}", "/{}"):
+            statuses[client.get(path.format(urllib.parse.quote(junk, safe=""))).status_code] += 1
+        statuses[client.post(f"{AT}/queue/{urllib.parse.quote(junk, safe='')}/skip").status_code] += 1
+        headers = {
+            "Last-Event-ID": ascii(junk),
+            "Accept-Language": ascii(junk),
+            "Authorization": f"Basic {junk!a}",
+        }
+        statuses[client.get(f"{AT}/events", headers=headers).status_code] += 1
+    assert sum(statuses.values()) > 500
+    assert set(statuses) <= {200, 202, 404, 405, 422}, statuses
 
 
 # ----------------------------------------------------------------------------------------------- bodies
