@@ -11,7 +11,6 @@ from safetensors.numpy import save_file
 from feilun.compress import compress, seal
 from feilun.config import FeilunSettings
 from feilun.models import Encoder, build_graph, read_config, read_tensors
-from feilun.models.bundle import canonical_json
 from feilun.records import (
     Backbone,
     Calibration,
@@ -91,19 +90,26 @@ def report_of(parity: ParityReport, backbone: Backbone, *, thresholds: Threshold
     )
 
 
-def make_bundle(folder: Path, backbone: Backbone, *, seed: int = 0, int8: bool = True) -> tuple[str, Manifest]:
+def make_bundle(
+    folder: Path,
+    backbone: Backbone,
+    *,
+    seed: int = 0,
+    task: dict[str, object] | None = None,
+    thresholds: Thresholds | None = None,
+) -> tuple[str, Manifest]:
     """A sealed bundle in `folder`; different seeds give different models."""
-    settings = settings_of(compress={"int8": int8, "tolerance": 0.99}, backbone={"max_tokens": 32})
-    task, result = get_task(settings.task), network_of(folder.with_name(f"{folder.name}-train"), backbone, seed=seed)
-    parity = compress(result, backbone, dataset_of(), settings, task=task, folder=folder)
+    settings = settings_of(compress={"tolerance": 0.99}, backbone={"max_tokens": 32}, task=task or {})
+    task_, result = get_task(settings.task), network_of(folder.with_name(f"{folder.name}-train"), backbone, seed=seed)
+    parity = compress(result, backbone, dataset_of(), settings, task=task_, folder=folder)
     # Latency is measured, so it differs from run to run; a fixed one makes bundles of one seed equal.
     parity = parity.model_copy(update={"p50_ms": 1.0, "p99_ms": 2.0})
     return seal(
         folder,
-        report=report_of(parity, backbone),
+        report=report_of(parity, backbone, thresholds=thresholds),
         report_text={"en": "Good on refunds.", "zh": "退款类表现良好。"},
         settings=settings,
-        task=task,
+        task=task_,
         labels=result.labels,
         backbone=backbone.info,
         lineage={"turn_id": "t_test", "code_version": "0.1.0"},
@@ -113,6 +119,3 @@ def make_bundle(folder: Path, backbone: Backbone, *, seed: int = 0, int8: bool =
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file of a folder by name."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-__all__ = ["LABELS", "MESSAGES", "canonical_json", "contents", "dataset_of", "make_bundle", "network_of", "report_of"]

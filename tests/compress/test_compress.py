@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from feilun.compress import compress
-from feilun.compress.export import NetworkMismatch
+from feilun.compress.export import NetworkMismatch, export_float
+from feilun.compress.quantise import METHODS, Method, quantise
 from feilun.models import Encoder, build_graph, read_config, read_tensors
 from feilun.records import Dataset
 from feilun.tasks import get_task
@@ -70,12 +72,18 @@ def test_int8_is_a_fraction_of_the_size_and_says_the_same(tmp_path, tiny_backbon
     assert not list(tmp_path.glob(".compress-*"))
 
 
-def test_a_message_gets_the_same_answer_alone_and_in_any_batch(tmp_path, tiny_backbone):
-    _, folder = run(tmp_path, tiny_backbone)
-    encoder = encoder_of(folder)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_message_gets_the_same_answer_alone_and_in_any_batch(tmp_path, tiny_backbone, method):
+    model = export_float(network_of(tmp_path / "train", tiny_backbone), tiny_backbone)
+    tokenizer = tiny_backbone.folder / "tokenizer.json"
+    exact, _ = Encoder(model.SerializeToString(), tokenizer, max_tokens=32).run(TEXTS)
+    quantise(model, method=method)
+    encoder = Encoder(model.SerializeToString(), tokenizer, max_tokens=32)
     together, _ = encoder.run([*TEXTS, "x " * 30])
     alone = np.stack([encoder.run_one(text)[0] for text in TEXTS])
     np.testing.assert_allclose(together[:-1], alone, atol=1e-6)
+    cosines = (alone * exact).sum(axis=1)
+    assert 0.998 < cosines.min() < 1 - 1e-7  # near the float graph, and really computed in eight bits
 
 
 def test_the_same_network_gives_the_same_bytes(tmp_path, tiny_backbone):
@@ -85,32 +93,53 @@ def test_the_same_network_gives_the_same_bytes(tmp_path, tiny_backbone):
         assert contents(run(tmp_path, tiny_backbone, result=result, folder=f"b{int8}", int8=int8)[1]) == first
 
 
-def test_float_ships_when_int8_loses_more_than_the_tolerance(tmp_path, tiny_backbone):
-    """The head is drawn so close to one message that rounding alone carries it over the line."""
-    dataset = dataset_of()
-    result = network_of(tmp_path / "train", tiny_backbone)
-    path = result.folder / "network.safetensors"
-    network = load_file(path)
-    _, float_folder = run(tmp_path, tiny_backbone, result=result, folder="float", int8=False)
-    _, small_folder = run(tmp_path, tiny_backbone, result=result, folder="small")
-    exact, small = (encoder_of(folder).run(TEXTS)[0] for folder in (float_folder, small_folder))
-    # Along the direction in which int8 moves the first message, put the line between its two embeddings.
-    moved = exact[0] - small[0]
-    line = moved @ (exact[0] + small[0]) / 2
-    weight = np.zeros((len(LABELS), exact.shape[1]), dtype=np.float32)
-    bias = np.full(len(LABELS), -1e9, dtype=np.float32)
-    weight[LABELS.index("refund")], bias[LABELS.index("refund")] = 1e4 * moved, -1e4 * line
-    bias[LABELS.index("thanks")] = 0
-    save_file({**network, "head.weight": weight, "head.bias": bias}, path)
-    assert TEXTS[0] in MESSAGES["refund"]
+def hairline(tmp_path, backbone, *, refuses: tuple[Method, ...]):
+    """A network whose head draws its line between where the float graph and these int8 graphs put the first message."""
+    result = network_of(tmp_path / "train", backbone)
+    path, tokenizer = result.folder / "network.safetensors", backbone.folder / "tokenizer.json"
 
-    only = Dataset("d_one", train=dataset.train, holdout=dataset.holdout[:1], labels=LABELS)
-    report, folder = run(tmp_path, tiny_backbone, result=result, dataset=only, folder="line", tolerance=0.0)
+    def embed(method: Method | None) -> np.ndarray:
+        model = export_float(result, backbone)
+        if method is not None:
+            quantise(model, method=method)
+        return Encoder(model.SerializeToString(), tokenizer, max_tokens=32).run_one(TEXTS[0])[0]
+
+    exact = embed(None)
+    off = {method: exact - embed(method) for method in METHODS}
+    across = sum(off[method] / np.linalg.norm(off[method]) for method in refuses)
+    for method in set(METHODS) - set(refuses):  # the line runs along what the others move
+        across = across - (across @ off[method]) / (off[method] @ off[method]) * off[method]
+    margin = min(across @ off[method] for method in refuses)
+    assert margin > 0
+    weight = np.zeros((len(LABELS), len(exact)), dtype=np.float32)
+    bias = np.array([-1e9, 0, 0], dtype=np.float32)
+    weight[LABELS.index("refund")] = 1e5 * across
+    bias[LABELS.index("refund")] = -1e5 * (across @ exact - margin / 2)
+    save_file({**load_file(path), "head.weight": weight, "head.bias": bias}, path)
+    dataset = dataset_of()
+    assert LABELS[1] == "refund" == dataset.holdout[0].target[0]
+    return result, Dataset("d_one", train=dataset.train, holdout=dataset.holdout[:1], labels=LABELS)
+
+
+def test_float_ships_when_every_int8_loses_more_than_the_tolerance(tmp_path, tiny_backbone):
+    result, dataset = hairline(tmp_path, tiny_backbone, refuses=METHODS)
+    report, folder = run(tmp_path, tiny_backbone, result=result, dataset=dataset, tolerance=0.0)
     assert (report.precision, report.n_rows) == ("float32", 1)
     assert (report.float_accuracy, report.shipped_accuracy, report.agreement) == (1.0, 1.0, 1.0)
     assert report.size_mb == report.float_size_mb
     assert "100.00% to 0.00%" in report.note_en and "100.00% 降到 0.00%" in report.note_zh
-    assert encoder_of(folder).run(TEXTS[:1])[1].argmax() == LABELS.index("refund")
+    assert encoder_of(folder).run_one(TEXTS[0])[1].argmax() == LABELS.index("refund")
+    report, folder = run(tmp_path, tiny_backbone, result=result, dataset=dataset, tolerance=0.999, folder="lax")
+    assert report.precision == "float32"  # it lost everything: 1.0 > 0.999
+
+
+def test_the_finer_int8_ships_when_only_the_fast_one_loses(tmp_path, tiny_backbone):
+    result, dataset = hairline(tmp_path, tiny_backbone, refuses=("token",))
+    report, folder = run(tmp_path, tiny_backbone, result=result, dataset=dataset, tolerance=0.0)
+    assert (report.precision, report.shipped_accuracy, report.note_en) == ("int8", 1.0, "")
+    assert report.size_mb < 0.6 * report.float_size_mb
+    operators = {node.op_type for node in onnx.load(folder / "model.onnx").graph.node}
+    assert "MatMulNBits" in operators and "MatMulInteger" not in operators
 
 
 def test_out_of_scope_rows_do_not_dilute_the_accuracy(tmp_path, tiny_backbone):
