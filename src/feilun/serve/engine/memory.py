@@ -3,7 +3,7 @@
 Looking through 10,000 vectors of 384 numbers by one matrix-vector product takes about as long as a small model takes to
 answer. So each vector also has a short sketch: its coordinates in the directions in which the memory varies most, and
 the length of what those leave out. Sketches bound the cosine from above (Cauchy-Schwarz); only vectors whose bound
-reaches the threshold are compared in full. The result is exactly that of the full product.
+reaches the threshold, and a cosine already found, are compared in full. The result is that of the full product.
 """
 
 from __future__ import annotations
@@ -173,7 +173,9 @@ class Memory:
         if shelf.basis is None or shelf.sketches is None:
             return None
         bounds = sketch(embedding[None, :], shelf.basis)[0] @ shelf.sketches[:, : self._n_rows]
-        rows = np.flatnonzero(bounds >= threshold - ROUNDING)
+        # The vector with the best bound is near the nearest: what cannot beat it need not be looked at either.
+        best = float(shelf.vectors[int(bounds.argmax())] @ embedding)
+        rows = np.flatnonzero(bounds >= max(threshold, best) - ROUNDING)
         return rows if len(rows) < self._n_rows // 4 else None
 
     def _with(
