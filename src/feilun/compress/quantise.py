@@ -25,6 +25,7 @@ ZERO_POINT = 128  # of activations, kept as unsigned bytes
 TINY = 1e-9  # the least scale of a token whose activations are all zero
 BLOCK = 64
 BLOCK_MAX = 127
+ROWS_AT_ONCE = 8192
 HEAD_NODE = "head/logits"  # stays float: a thousandth of the weights, and the last word
 WORD_TABLE, WORD_NODE = "word_embeddings", "embeddings/word"
 
@@ -53,6 +54,22 @@ def quantise(model: onnx.ModelProto, *, method: Method) -> None:
         model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
 
 
+def to_bytes(weight: np.ndarray, *, axis: int, top: int) -> tuple[np.ndarray, np.ndarray]:
+    """A matrix as int8 in [-top, top], and float32 scales (1 along `axis`) that multiply it back.
+
+    A long table (axis 1: each row by itself) goes piece by piece: its temporaries would be larger than the model.
+    """
+    if axis == 1 and len(weight) > ROWS_AT_ONCE:
+        values, scale = np.empty(weight.shape, np.int8), np.empty((len(weight), 1), np.float32)
+        for start in range(0, len(weight), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            values[part], scale[part] = to_bytes(weight[part], axis=1, top=top)
+        return values, scale
+    scale = (np.abs(weight).max(axis=axis, keepdims=True) / top).astype(np.float32)
+    scale[scale == 0] = 1
+    return np.rint(weight / scale).astype(np.int8), scale
+
+
 class _Rewriter:
     """Collects the nodes of the new graph; replaces weights as it meets them."""
 
@@ -73,11 +90,10 @@ class _Rewriter:
         """The weight `name` as int8 with a scale for each slice along the other axis; the names of both."""
         tensor = self.graph.initializer[self.weights[name]]
         weight = numpy_helper.to_array(tensor)
-        scale = (np.abs(weight).max(axis=axis, keepdims=True) / top).astype(np.float32)
-        scale[scale == 0] = 1
-        tensor.CopyFrom(numpy_helper.from_array(np.rint(weight / scale).astype(np.int8), f"{name}/int8"))
-        flat = scale if axis == 1 else scale.reshape(-1)
-        return f"{name}/int8", self.constant(f"{name}/scale", flat)
+        values, scale = to_bytes(weight, axis=axis, top=top)
+        del weight
+        tensor.CopyFrom(numpy_helper.from_array(values, f"{name}/int8"))
+        return f"{name}/int8", self.constant(f"{name}/scale", scale if axis == 1 else scale.reshape(-1))
 
     def table(self, node: onnx.NodeProto) -> None:
         """Look words up as bytes; each word has its scale."""

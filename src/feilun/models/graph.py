@@ -210,7 +210,11 @@ def _finish(build: _Builder, outputs: list[onnx.ValueInfoProto]) -> onnx.ModelPr
         for name in ("input_ids", "attention_mask")
     ]
     graph = helper.make_graph(build.nodes, "feilun_encoder", inputs, outputs)
-    graph.initializer.extend(build.initializers)
-    return helper.make_model(
+    model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="feilun"
     )
+    # Weights go in last and are let go one by one: each of these protobuf calls copies all it is given.
+    for tensor in build.initializers:
+        model.graph.initializer.append(tensor)
+        tensor.Clear()
+    return model
