@@ -20,7 +20,7 @@ class NetworkMismatch(FeilunError):
 
     code, kind = "compress.network_mismatch", "conflict"
     en = "{file}: {tensors} do not fit the backbone {backbone}. Was it changed after training? Turn again."
-    zh = "{file}:{tensors} 与骨干模型 {backbone} 不匹配。训练之后是否更换过骨干模型?请重新运行 feilun turn。"
+    zh = "{file}：{tensors} 与骨干模型 {backbone} 不匹配。训练之后是否更换过骨干模型？请重新运行 feilun turn。"
 
 
 def export_float(result: TrainResult, backbone: Backbone) -> onnx.ModelProto:

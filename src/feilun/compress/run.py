@@ -20,14 +20,14 @@ from feilun.tasks import Task
 OnEvent = Callable[[str, dict[str, Any]], None]
 
 OFF_EN = "8 bits are switched off in the settings; the float graph ships."
-OFF_ZH = "设置中关闭了 8 位量化,因此发布的是浮点模型。"
+OFF_ZH = "设置中关闭了 8 位量化，因此发布的是浮点模型。"
 LOSSY_EN = (
     "8 bits were tried and refused: accuracy on {n_rows} rows fell from {before:.2%} to {after:.2%}, "
     "more than the {tolerance:.2%} that [compress] tolerance allows; the float graph ships."
 )
 LOSSY_ZH = (
-    "已尝试 8 位量化但未采用:在 {n_rows} 行上准确率从 {before:.2%} 降到 {after:.2%},"
-    "超过 [compress] tolerance 允许的 {tolerance:.2%};因此发布的是浮点模型。"
+    "已尝试 8 位量化但未采用：在 {n_rows} 行上准确率从 {before:.2%} 降到 {after:.2%}，"
+    "超过 [compress] tolerance 允许的 {tolerance:.2%}；因此发布的是浮点模型。"
 )
 
 

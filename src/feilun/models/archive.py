@@ -30,7 +30,7 @@ class ArchiveUnknown(FeilunError):
 
     code, kind = "bundle.archive_unknown", "invalid"
     en = "{file} ends in neither .zip nor .tar.gz. Use a name that does."
-    zh = "{file} 的扩展名既不是 .zip 也不是 .tar.gz,请改用其中之一。"
+    zh = "{file} 的扩展名既不是 .zip 也不是 .tar.gz，请改用其中之一。"
 
 
 class ArchiveExists(FeilunError):
@@ -38,7 +38,7 @@ class ArchiveExists(FeilunError):
 
     code, kind = "bundle.archive_exists", "conflict"
     en = "{file} exists already. Choose another name, or remove it first."
-    zh = "{file} 已存在。请换一个名字,或先将其删除。"
+    zh = "{file} 已存在。请换一个名字，或先将其删除。"
 
 
 class ArchiveRefused(FeilunError):
@@ -46,7 +46,7 @@ class ArchiveRefused(FeilunError):
 
     code, kind = "bundle.archive_refused", "invalid"
     en = "{file} was not unpacked: {what} ({member}). Make it again with: feilun model export"
-    zh = "{file} 未被解包:{what}({member})。请用 feilun model export 重新导出。"
+    zh = "{file} 未被解包：{what}（{member}）。请用 feilun model export 重新导出。"
 
     def message(self, lang: str | None = None) -> str:
         spoken = lang or language()

@@ -32,7 +32,7 @@ FAULTS = {
     "size": ("its size is not the one in the manifest", "大小与清单不符"),
     "missing": ("it is missing", "文件缺失"),
     "unlisted": ("the manifest does not list it", "不在清单之中"),
-    "not_a_file": ("it is a folder, a link or a device", "不是普通文件(而是文件夹、链接或设备)"),
+    "not_a_file": ("it is a folder, a link or a device", "不是普通文件（而是文件夹、链接或设备）"),
     "unsafe_name": ("its name is not safe", "文件名不安全"),
     "not_a_manifest": ("it is not a manifest", "不是有效的清单"),
     "another_model": ("it belongs to another model", "属于另一个模型"),
@@ -45,7 +45,7 @@ class BundleMissing(FeilunError):
 
     code, kind = "bundle.missing", "missing"
     en = "No model in {folder}: {file} is not there. See what there is with: feilun model list"
-    zh = "{folder} 中没有模型:缺少 {file}。请用 feilun model list 查看已有的模型。"
+    zh = "{folder} 中没有模型：缺少 {file}。请用 feilun model list 查看已有的模型。"
 
 
 class BundleDamaged(FeilunError):
@@ -53,7 +53,7 @@ class BundleDamaged(FeilunError):
 
     code, kind = "bundle.damaged", "conflict"
     en = "The model in {folder} is damaged: {file}: {what}. It is not loaded. Restore it from a copy, or turn again."
-    zh = "{folder} 中的模型已损坏:{file}:{what}。系统不会加载它。请从备份恢复,或重新运行 feilun turn。"
+    zh = "{folder} 中的模型已损坏：{file}：{what}。系统不会加载它。请从备份恢复，或重新运行 feilun turn。"
 
     def message(self, lang: str | None = None) -> str:
         spoken = lang or language()
@@ -66,7 +66,7 @@ class BundleTooNew(FeilunError):
 
     code, kind = "bundle.too_new", "conflict"
     en = "The model in {folder} has format {found}; this Feilun reads up to {known}. Run: pip install -U feilun"
-    zh = "{folder} 中的模型格式版本为 {found},本版 Feilun 最高支持 {known}。请升级:pip install -U feilun"
+    zh = "{folder} 中的模型格式版本为 {found}，本版 Feilun 最高支持 {known}。请升级：pip install -U feilun"
 
 
 def canonical_json(value: Any) -> bytes:

@@ -25,7 +25,7 @@ class NoChampion(FeilunError):
 
     code, kind = "engine.no_champion", "unavailable"
     en = "Project {project} has no live model yet. Make one with: feilun turn"
-    zh = "项目 {project} 还没有上线的模型。请先运行:feilun turn"
+    zh = "项目 {project} 还没有上线的模型。请先运行：feilun turn"
 
 
 class Served(NamedTuple):
