@@ -83,7 +83,9 @@ def test_a_message_gets_the_same_answer_alone_and_in_any_batch(tmp_path, tiny_ba
     alone = np.stack([encoder.run_one(text)[0] for text in TEXTS])
     np.testing.assert_allclose(together[:-1], alone, atol=1e-6)
     cosines = (alone * exact).sum(axis=1)
-    assert 0.998 < cosines.min() < 1 - 1e-7  # near the float graph, and really computed in eight bits
+    assert (
+        0.9998 < cosines.min() < 1 - 1e-7
+    )  # near the float graph (0.9997 without rounding), really computed in eight bits
 
 
 def test_the_same_network_gives_the_same_bytes(tmp_path, tiny_backbone):

@@ -11,6 +11,7 @@ import pytest
 from feilun.models.bundle import BundleDamaged, BundleMissing
 from feilun.records import Thresholds
 from feilun.serve.engine import Correction, NoChampion, Stage, load_bundle
+from feilun.serve.engine import stage as stage_module
 from tests.bundles import MESSAGES, make_bundle
 
 TEXTS = [text for texts in MESSAGES.values() for text in texts]
@@ -171,6 +172,43 @@ def test_corrections_given_while_a_swap_is_under_way_are_kept(bundles, stage):
     writer.join()
     reasons = [answer.reason for answer in ask(stage, *(f"late message {i}" for i in given)).answers]
     assert reasons[6:] == ["memory"] * (len(given) - 6)
+
+
+@pytest.fixture
+def while_embedding(monkeypatch):
+    """Does something once, in the middle of the next embedding of corrections: the moment that races are about."""
+    real, waiting = stage_module._embed, []
+
+    def embed(model, corrections):
+        embeddings = real(model, corrections)
+        if waiting:
+            waiting.pop()()
+        return embeddings
+
+    monkeypatch.setattr(stage_module, "_embed", embed)
+    return waiting.append
+
+
+def test_what_is_said_in_the_middle_of_a_swap_holds_after_it(bundles, stage, while_embedding):
+    stage.remember([Correction("f1", "thanks", ("praise",)), Correction("f2", "谢谢你", ("praise",))])
+
+    def meanwhile() -> None:
+        stage.remember([Correction("f3", "parcel not here", ("lost_parcel",))])
+        stage.forget(["f1"])
+
+    while_embedding(meanwhile)
+    stage.swap(list(bundles.values())[1])
+    reasons = [answer.reason == "memory" for answer in ask(stage, "thanks", "谢谢你", "parcel not here").answers]
+    assert reasons == [False, True, True] and stage.n_corrections == 2
+
+
+def test_a_correction_that_a_swap_overtakes_is_embedded_by_the_new_model(bundles, stage, while_embedding):
+    one, two = (load_bundle(folder).scores(["parcel not here"])[0][0] for folder in bundles.values())
+    assert one @ two < 0.9999
+    while_embedding(lambda: stage.swap(list(bundles.values())[1]))
+    stage.remember([Correction("f1", "parcel not here", ("lost_parcel",))])
+    recall = stage._live().memory.recall("another text", two, threshold=0.9)
+    assert recall is not None and recall.similarity > 0.99999
 
 
 def test_thresholds_come_with_the_bundle(tmp_path, tiny_backbone):
