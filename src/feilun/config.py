@@ -120,17 +120,19 @@ class TuneSettings(Settings):
     frozen_fraction: float = Field(
         0.5, ge=0, lt=1, description="Share of the layers, from below, kept frozen; their activations are cached."
     )
-    epochs: int = Field(3, ge=1, le=200, description="Most passes over the training examples.")
+    epochs: int = Field(
+        3, ge=1, le=200, description="Passes over the training examples, unless min_updates or patience."
+    )
+    min_updates: int = Field(
+        80, ge=0, description="With few examples, passes are added until there are so many updates (at most 10 passes)."
+    )
     learning_rate: float = Field(2e-4, gt=0, le=1e-1, description="Peak step size of AdamW, reached after warm-up.")
     layer_decay: float = Field(
-        0.8, gt=0, le=1, description="Each layer learns at this share of the rate of the one above it."
+        1.0, gt=0, le=1, description="Each layer learns at this share of the rate of the one above it."
     )
     weight_decay: float = Field(0.01, ge=0, le=1, description="Decoupled weight decay of the layers' matrices.")
     token_drop: float = Field(
         0.1, ge=0, lt=1, description="Share of the tokens left out at random, anew in each epoch."
-    )
-    blend: float = Field(
-        0.75, gt=0, le=1, description="Share of the tuned weights in the final ones; the rest stays as pretrained."
     )
     batch_size: int = Field(32, ge=1, description="Messages per update.")
     patience: int = Field(3, ge=1, description="Epochs without a better validation loss before stopping early.")

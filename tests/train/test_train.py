@@ -20,7 +20,7 @@ from feilun.tasks.classify import ClassifyTask
 from feilun.train import NoCandidate, NothingToLearn, ResultDamaged, load_result
 from tests.train.conftest import MANY, MESSAGES, dataset_of, examples_of
 
-FAST_TUNE = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3}
+FAST_TUNE = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "min_updates": 0}
 TUNE_ONLY = {"probe": {"enabled": False}, "tune": FAST_TUNE, "n_folds": 3}
 PROBE_ONLY = {"tune": {"enabled": False}, "probe": {"c": [10.0, 1.0]}, "n_folds": 3}
 

@@ -21,7 +21,7 @@ from feilun.train.rows import collect_rows
 from feilun.train.session import OnEvent, Session, open_session
 from feilun.version import __version__
 
-PROBE_SHARE = 0.7
+PROBE_SHARE = 0.85
 """Share of the budget after which no further value of c is tried."""
 
 

@@ -18,7 +18,7 @@ from feilun.train.cache import EmbeddingCache
 from feilun.train.folds import FoldPlan, plan_folds, stratified_order
 from feilun.train.rows import TrainingRows
 
-EMBEDDING_SHARE = 0.5
+EMBEDDING_SHARE = 0.75
 """Share of the budget after which no more rows are embedded; training then goes on with those there are."""
 LEAST_ROWS = 1000
 """So many rows are embedded however short the budget: less would not be worth a turn."""

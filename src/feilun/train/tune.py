@@ -29,8 +29,12 @@ HEAD_RATE = 10.0
 HEAD_SCALE = 5.0
 """How far the first logits of the right class stand out. A head that starts too sure of itself leaves no gradient to
 learn from."""
+HEAD_SHARE = 1 / 3
+"""Share of the head that was trained along in the final one; the rest is fitted afterwards, on the finished embeddings.
+Each errs in its own way; together they were as good as the better one, and better calibrated than either."""
 WARM_UP = 0.1
 TRIAL_UPDATES = 3
+MOST_EPOCHS_FOR_UPDATES = 10
 
 Emit = Callable[[str, dict[str, Any]], None]
 
@@ -46,8 +50,8 @@ class Network(nn.Module):
 class Tune:
     """Everything that the fits of one dataset share: tokens, cached activations, targets. See `Candidate`.
 
-    The head of a fit is the mean of two: the one trained along with the layers, and the convex `task.fit_head` on the
-    finished embeddings. Each errs in its own way; their mean was better than either on every draw that we tried.
+    The head of a fit is a mean of two: the one trained along with the layers, and the convex `task.fit_head` on the
+    finished embeddings.
     """
 
     method = "tune"
@@ -75,7 +79,7 @@ class Tune:
         self.head_c, self.seed, self.device, self.precision, self.emit = head_c, seed, device, precision, emit
         self.pooling = backbone.info.pooling
         self.n_frozen = n_frozen_layers(config, settings)
-        self.epochs = settings.epochs
+        self.epochs = planned_epochs(corpus, settings)
         self.targets = torch.from_numpy(rows.targets).to(device)
         self.weights = torch.from_numpy(rows.weights).to(device)
         self.activations = Activations(
@@ -243,20 +247,7 @@ class Tune:
         head = network.head
         return head.weight.detach().cpu().float().numpy().copy(), head.bias.detach().cpu().float().numpy().copy()
 
-    @torch.no_grad()
-    def _blend(self, network: Network) -> None:
-        """Draw the layers back towards the pretrained ones.
-
-        Source:
-            Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv 2109.01903.
-        """
-        if self.settings.blend < 1:
-            for name, value in network.layers.named_parameters():
-                before = torch.from_numpy(np.array(self.tensors[name], dtype=np.float32)).to(value.device)
-                value.lerp_(before, 1 - self.settings.blend)
-
     def _finish(self, network: Network, rows: np.ndarray, outcome: Outcome) -> Fitted:
-        self._blend(network)
         weight, bias = self._head(network)
         convex = self.task.fit_head(
             self._embed(network, rows),
@@ -266,8 +257,8 @@ class Tune:
             seed=self.seed,
         )
         return Fitted(
-            weight=(weight + convex[0]) / 2,
-            bias=(bias + convex[1]) / 2,
+            weight=HEAD_SHARE * weight + (1 - HEAD_SHARE) * convex[0],
+            bias=HEAD_SHARE * bias + (1 - HEAD_SHARE) * convex[1],
             embed=lambda some: self._embed(network, some),
             tensors=network.layers.tensors(),
             facts={
@@ -282,6 +273,12 @@ class Tune:
 def n_frozen_layers(config: EncoderConfig, settings: TuneSettings) -> int:
     """How many lower layers stay frozen: the share of the settings, at least one layer being left to learn."""
     return min(config.n_layers - 1, round(settings.frozen_fraction * config.n_layers))
+
+
+def planned_epochs(corpus: Corpus, settings: TuneSettings) -> int:
+    """`settings.epochs`, or as many more as `min_updates` asks for on few rows."""
+    per_epoch = corpus.n_batches(np.arange(len(corpus)), batch_size=settings.batch_size)
+    return max(settings.epochs, min(MOST_EPOCHS_FOR_UPDATES, -(-settings.min_updates // per_epoch)))
 
 
 def first_head(embeddings: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -72,11 +72,12 @@ def _run(session: Session, probe: Line | None, line: Line) -> None:
         )
         return
     candidate.prepare(check=_alarm(session))
+    planned = candidate.epochs
     plan, candidate.epochs = found
-    if candidate.epochs < session.settings.train.tune.epochs:
+    if candidate.epochs < planned:
         line.note(
-            f"{candidate.epochs} of {session.settings.train.tune.epochs} epochs: more did not fit into the budget.",
-            f"只训练 {candidate.epochs} 个轮次（设置为 {session.settings.train.tune.epochs}）：预算不足。",
+            f"{candidate.epochs} of {planned} epochs: more did not fit into the budget.",
+            f"只训练了 {candidate.epochs} 个轮次（计划 {planned} 个）：预算不足。",
         )
     _score(session, candidate, plan, line, reserve_s=per_token * candidate.epochs * float(tokens.sum()))
     line.params = candidate.params
@@ -149,7 +150,7 @@ def _score(session: Session, candidate: Tune, plan: FoldPlan, line: Line, *, res
 
     folds = iter(plan.folds)
     parts = []
-    if candidate.epochs > candidate.settings.patience:
+    if candidate.settings.epochs > candidate.settings.patience and candidate.epochs > candidate.settings.patience:
         train, held = next(folds)
         share = left_s() / len(plan.folds)
         parts.append(candidate.fit_watched(train, held, time_limit_s=share, loss=loss).logits(held))
