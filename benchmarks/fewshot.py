@@ -17,7 +17,7 @@ Methods, each in a process of its own:
 CPU seconds are those of the whole process and its children, from its start to the finished fit: imports, reading the
 backbone, embedding, cross-validation and the final fit. Peak memory is the process's.
 
-How the defaults were set, without ever looking at a test file: docs/notes/004-training-loop.md.
+How the defaults were set, without ever looking at a test file: docs/notes/005-training-loop.md.
 """
 
 from __future__ import annotations

@@ -152,6 +152,13 @@ def test_out_of_scope_rows_teach_no_class_but_get_answers_for_the_threshold(run_
     assert np.isfinite(validation["logits"]).all()
 
 
+def test_the_loss_leaves_out_of_scope_rows_undecided():
+    task = ClassifyTask(TaskSettings())
+    logits = torch.tensor([[2.0, -1.0, 0.5]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(task.loss(logits, torch.zeros(1, 3), torch.ones(1)), logits)
+    torch.testing.assert_close(gradient, torch.softmax(logits, -1) - 1 / 3)
+
+
 def test_a_budget_too_short_to_tune_says_so_in_both_languages_and_keeps_the_probe(run_train):
     result = run_train(train={"n_folds": 3, "tune": {"epochs": 1}}, budget_s=0.05)
     tuned = result.leaderboard[-1]

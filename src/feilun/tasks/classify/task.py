@@ -68,13 +68,16 @@ class ClassifyTask:
         )
 
     def loss(self, logits: Any, targets: Any, sample_weight: Any) -> Any:
+        import torch
         import torch.nn.functional as F
 
         if self.settings.multi_label:
             per_row = F.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(-1)
         else:
+            # A message that is out of scope should leave the network undecided between all classes.
+            inside = targets.sum(-1, keepdim=True) > 0
+            targets = torch.where(inside, targets, 1 / targets.shape[-1])
             per_row = -(F.log_softmax(logits.float(), dim=-1) * targets).sum(-1)
-            sample_weight = sample_weight * (targets.sum(-1) > 0)  # out of scope teaches no class
         return (per_row * sample_weight).sum() / sample_weight.sum().clamp_min(1e-6)
 
     # judge
