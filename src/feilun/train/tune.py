@@ -6,7 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,10 +33,18 @@ HEAD_SHARE = 1 / 3
 """Share of the head that was trained along in the final one; the rest is fitted afterwards, on the finished embeddings.
 Each errs in its own way; together they were as good as the better one, and better calibrated than either."""
 WARM_UP = 0.1
-TRIAL_UPDATES = 3
+TRIAL_BATCHES = 3
 MOST_EPOCHS_FOR_UPDATES = 10
 
 Emit = Callable[[str, dict[str, Any]], None]
+
+
+class Trial(NamedTuple):
+    """Seconds: a token in the frozen layers, once; a token in an epoch; all sizes of batches met for the first time."""
+
+    below_s: float
+    learning_s: float
+    sizes_s: float
 
 
 class Network(nn.Module):
@@ -138,27 +146,39 @@ class Tune:
             self.epochs = best[1]
         return self._finish(network, rows, outcome)
 
-    def seconds_per_token(self) -> tuple[float, float]:
-        """What one token costs: in the frozen layers, once, and in an epoch. From real updates on a throw-away copy."""
+    def trial(self) -> Trial:
+        """What one token costs, and what a new size of batch costs once. From real updates on a throw-away copy.
+
+        Every batch is tried twice: the matrix library writes itself programs the first time it meets a size, which
+        on few rows takes longer than the learning does.
+        """
         everything = np.arange(len(self.corpus))
         network = self._network(everything)
         optimiser = self._optimiser(network)
-        batches = list(
-            self.corpus.shuffled(everything, batch_size=self.settings.batch_size, rng=np.random.default_rng(0))
+        rng = np.random.default_rng(0)
+        batches = list(self.corpus.shuffled(everything, batch_size=self.settings.batch_size, rng=rng))
+        tried = sorted(batches, key=lambda batch: batch.n_padded)[:: max(1, len(batches) // TRIAL_BATCHES)]
+        below, learning, new_size = [], [], []
+        for batch in tried:
+            first = sum(self._timed_update(network, optimiser, batch))
+            took_below, took_learning = self._timed_update(network, optimiser, batch)
+            new_size.append(max(first - took_below - took_learning, 0.0))
+            below.append(took_below / len(batch.token_index))
+            learning.append(took_learning / len(batch.token_index))
+        return Trial(
+            below_s=float(np.median(below)),
+            learning_s=float(np.median(learning)),
+            sizes_s=float(np.median(new_size)) * len({batch.n_padded for batch in batches}),
         )
-        below, learning = [], []
-        for batch in (batches * 2)[: 1 + TRIAL_UPDATES]:
-            started = time.monotonic()
-            x = self.activations.take(batch)  # nothing is kept yet: this computes the frozen layers
-            halfway = time.monotonic()
-            self._loss(network, batch, x).backward()
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            n_tokens = len(batch.token_index)
-            below.append((halfway - started) / n_tokens)
-            learning.append((time.monotonic() - halfway) / n_tokens)
-        # The first update also warms up caches and kernels, unless there is no other.
-        return float(np.mean(below[1:] or below)), float(np.mean(learning[1:] or learning))
+
+    def _timed_update(self, network: Network, optimiser: torch.optim.Optimizer, batch: Packed) -> tuple[float, float]:
+        started = time.monotonic()
+        x = self.activations.take(batch)  # nothing is kept yet: this computes the frozen layers
+        halfway = time.monotonic()
+        self._loss(network, batch, x).backward()
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        return halfway - started, time.monotonic() - halfway
 
     def prepare(self, *, check: Callable[[], None]) -> None:
         """Compute the activations of the frozen layers; `check` raises when there is no more time for it."""

@@ -54,12 +54,13 @@ def tune_line(session: Session, probe: Line | None) -> Line:
 def _run(session: Session, probe: Line | None, line: Line) -> None:
     candidate = _candidate(session, probe)
     line.params = candidate.params
-    below, per_token = (CAUTION * seconds for seconds in candidate.seconds_per_token())
+    trial = candidate.trial()
+    per_token = CAUTION * trial.learning_s
     tokens = candidate.corpus.lengths
-    caching = below * float(tokens.sum())
+    once = CAUTION * (trial.below_s * float(tokens.sum()) + trial.sizes_s)
 
     def needed_s(plan: FoldPlan, epochs: int) -> float:
-        return caching + per_token * epochs * sum(float(tokens[rows].sum()) for rows in _passes(session, plan))
+        return once + per_token * epochs * sum(float(tokens[rows].sum()) for rows in _passes(session, plan))
 
     found = _plan(session, candidate.epochs, needed_s)
     if found is None:
