@@ -86,12 +86,15 @@ def test_out_of_fold_answers_are_not_answers_to_rows_it_has_seen(run_train):
     assert 0.25 < hits.mean() < 0.75
 
 
-def test_torch_is_left_as_it_was_found(run_train):
+def test_torch_is_left_as_it_was_found(run_train, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
     before = torch.get_num_threads()
     state = torch.random.get_rng_state()
     torch.set_num_threads(1)
     try:
-        run_train(train=TUNE_ONLY)
+        inside = []
+        run_train(train=TUNE_ONLY, on_event=lambda kind, data: inside.append((kind, torch.get_num_threads())))
+        assert {threads for kind, threads in inside if kind == "train.epoch"} == {2}
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import torch
+
+from feilun.train.budget import n_threads
+
+Args = ParamSpec("Args")
+Result = TypeVar("Result")
 
 NATIVE_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
 """CPU flags of x86 and Arm chips that multiply bfloat16 themselves; elsewhere it is emulated, slower than float32."""
@@ -35,12 +40,16 @@ def _cpu_flags() -> frozenset[str]:
     return frozenset(lines[0].partition(":")[2].split()) if lines else frozenset()
 
 
-@contextmanager
-def all_cores(n_threads: int) -> Iterator[None]:
-    """Let torch use `n_threads` inside, and as many as before afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def on_all_cores(work: Callable[Args, Result]) -> Callable[Args, Result]:
+    """Let torch use every core during `work`, and as many threads as before afterwards."""
+
+    @wraps(work)
+    def wrapped(*args: Args.args, **kwargs: Args.kwargs) -> Result:
+        before = torch.get_num_threads()
+        torch.set_num_threads(n_threads())
+        try:
+            return work(*args, **kwargs)
+        finally:
+            torch.set_num_threads(before)
+
+    return wrapped

@@ -38,7 +38,7 @@ class Line:
     def result(self) -> CandidateResult:
         """The line as a record."""
         validation = dict(self.score.metrics) if self.score else {}
-        if self.plan is not None:
+        if self.score is not None and self.plan is not None:
             validation["n_folds"] = float(self.plan.n_folds)
             validation["n_rows"] = float(len(self.plan.held_out))
         return CandidateResult(

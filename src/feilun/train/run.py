@@ -135,6 +135,10 @@ def _probe(session: Session) -> tuple[list[Line], Line]:
 
 def _tune(session: Session, probe: Line | None) -> Line:
     """The tuned line, whatever became of it."""
+    if session.budget.left_s <= 0:
+        line = Line("tune", status="skipped")
+        line.note("The budget is used up. Raise [train] budget_s.", "预算已用完。请提高 [train] budget_s。")
+        return line
     try:
         from feilun.train.tuning import tune_line
     except ModuleNotFoundError as error:

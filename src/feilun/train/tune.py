@@ -19,6 +19,7 @@ from feilun.tasks import Task
 from feilun.train.activations import Activations
 from feilun.train.batches import Corpus, Packed
 from feilun.train.candidate import Fitted
+from feilun.train.device import on_all_cores
 from feilun.train.encoder import LayerStack, pool
 from feilun.train.loop import LoopSettings, Outcome, Report, optimise
 from feilun.train.optimiser import make_optimiser
@@ -146,6 +147,7 @@ class Tune:
             self.epochs = best[1]
         return self._finish(network, rows, outcome)
 
+    @on_all_cores
     def trial(self) -> Trial:
         """What one token costs, and what a new size of batch costs once. From real updates on a throw-away copy.
 
@@ -180,6 +182,7 @@ class Tune:
         optimiser.zero_grad(set_to_none=True)
         return halfway - started, time.monotonic() - halfway
 
+    @on_all_cores
     def prepare(self, *, check: Callable[[], None]) -> None:
         """Compute the activations of the frozen layers; `check` raises when there is no more time for it."""
         self.activations.build(check=check)
@@ -207,6 +210,7 @@ class Tune:
             weight_decay=self.settings.weight_decay,
         )
 
+    @on_all_cores
     def _optimise(
         self,
         network: Network,
@@ -255,6 +259,7 @@ class Tune:
         """Pooled embeddings of the batch's rows, in packing order; x: what the frozen layers give for its tokens."""
         return pool(network.layers(x, batch.groups, precision=self.precision), batch.groups, pooling=self.pooling)
 
+    @on_all_cores
     @torch.no_grad()
     def _embed(self, network: Network, rows: np.ndarray) -> np.ndarray:
         """(n, n_hidden) float32 in the order of `rows`."""

@@ -9,9 +9,9 @@ import numpy as np
 from feilun.errors import FeilunError
 from feilun.models import read_config, read_tensors
 from feilun.train.batches import Corpus
-from feilun.train.budget import measured, n_threads
+from feilun.train.budget import measured
 from feilun.train.candidate import out_of_fold
-from feilun.train.device import all_cores, pick_device, pick_precision
+from feilun.train.device import pick_device, pick_precision
 from feilun.train.folds import FoldPlan, plan_folds
 from feilun.train.leaderboard import Line
 from feilun.train.probe import Probe, rescore
@@ -41,7 +41,7 @@ def tune_line(session: Session, probe: Line | None) -> Line:
     like is compared with like.
     """
     line = Line("tune")
-    with measured(line.cost), all_cores(n_threads()):
+    with measured(line.cost):
         try:
             _run(session, probe, line)
         except FeilunError as error:
