@@ -51,6 +51,12 @@ SETS = {
 METHODS = ("baseline", "probe", "tune", "chosen")
 
 
+def _public(command: list[str]) -> list[str]:
+    """The command as anyone would type it: where this machine keeps data and results says nothing to others."""
+    private = {"--data": "FOLDER", "--out": "FILE"}
+    return [private.get(before, word) for before, word in zip(["", *command], command, strict=False)]
+
+
 def main() -> int:
     """Run every combination, print the table, write the JSON."""
     parser = argparse.ArgumentParser(
@@ -78,7 +84,7 @@ def main() -> int:
     print(_as_text(table))
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        document = {"command": sys.argv, "summary": table, "runs": records}
+        document = {"command": _public(sys.argv), "summary": table, "runs": records}
         options.out.write_text(json.dumps(document, indent=1, ensure_ascii=False), "utf-8")
     return 0
 

@@ -41,6 +41,7 @@ MAX_CORRECTIONS = 400  # what two people label in an afternoon
 TRAIN_BUDGET_S = 40  # of a turn; four turns fit into five minutes with everything around them
 N_USERS = 4  # connections that send traffic at the same time
 QUEUE_PAGE = 100
+BULK = 100
 READY_WITHIN_S = 60
 IDLE_S = 10  # the server closes connections on which nothing was said for half a minute
 RELEASE_WITHIN_S = 600
@@ -106,7 +107,7 @@ def journey(address: str, name: str, first: dict[str, Any]) -> dict[str, Any]:
     send_traffic(api, traffic)
     n_corrections = correct(api, dict(traffic))
     say(f"{name}: corrections bite at once, the unseen messages with the same model")
-    memory = ask(api, unseen)
+    memory = ask_in_bulk(api, unseen)
     say(f"{name}: the second turn, asked for through the API")
     turn_s = second_turn(api, seen_events=first["seen_events"])
     say(f"{name}: the unseen messages, after")
@@ -116,7 +117,7 @@ def journey(address: str, name: str, first: dict[str, Any]) -> dict[str, Any]:
     return {
         "accuracy_before": before["accuracy"],
         "accuracy_after": after["accuracy"],
-        "memory_only_accuracy": memory["accuracy"],
+        "memory_only_accuracy": memory,
         "n_unseen": len(unseen),
         "labels_before": first["n_labels"],
         "labels_after": first["n_labels"] + n_corrections,
@@ -161,6 +162,16 @@ def ask(api: Api, messages: Sequence[Message]) -> dict[str, Any]:
         "p99_ms": round(latencies[int(len(latencies) * 0.99)], 2),
         "model_version": versions.pop(),
     }
+
+
+def ask_in_bulk(api: Api, messages: Sequence[Message]) -> float:
+    """Accuracy on messages sent a hundred at a time."""
+    right = 0
+    for start in range(0, len(messages), BULK):
+        part = messages[start : start + BULK]
+        reply = api.post("/predictions", {"inputs": [{"text": text} for text, _ in part]})
+        right += sum(said["label"] == gold for said, (_, gold) in zip(reply["predictions"], part, strict=True))
+    return round(right / len(messages), 4)
 
 
 def send_traffic(api: Api, messages: Sequence[Message]) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the pages that are made from the code: configuration.md and errors.md, in both languages.
+"""Write the pages that are made from the code (configuration.md, errors.md) and the figures in the READMEs.
 
 python docs/generate.py            write them
 python docs/generate.py --check    only say which are not current; exit 1 if any
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
+import json
 import pkgutil
 import sys
 import tomllib
@@ -56,8 +58,47 @@ WORDS = {
 }
 
 
+RESULTS = DOCS.parent / "benchmarks" / "results"
+FIGURES: dict[str, dict[str, Any]] = {
+    "en": {
+        "fewshot_head": [
+            "labels only, accuracy on the whole test file",
+            "frozen embeddings + logistic regression, as it comes",
+            "Feilun's first rung (no torch)",
+            "Feilun, what it chose",
+        ],
+        "task": "{set}, {shots} a class, {subset}, {n} seeds",
+        "banking77": "BANKING77 (en, all-MiniLM-L6-v2)",
+        "massive_zh_cn": "MASSIVE zh-CN (zh, multilingual-e5-small)",
+        "published": "published rows",
+        "drawn": "drawn rows",
+        "demo_head": [
+            "",
+            "labels",
+            "accuracy, first → second turn",
+            "answered without a person, and right of those",
+            "model",
+        ],
+    },
+    "zh": {
+        "fewshot_head": [
+            "只用标签，整个测试文件上的准确率",
+            "冻结向量 + 默认的逻辑回归",
+            "飞轮的第一级（不需要 torch）",
+            "飞轮最终选择的候选",
+        ],
+        "task": "{set}，每类 {shots} 条，{subset}，{n} 个种子",
+        "banking77": "BANKING77（英文，all-MiniLM-L6-v2）",
+        "massive_zh_cn": "MASSIVE zh-CN（中文，multilingual-e5-small）",
+        "published": "论文公布的样本",
+        "drawn": "抽取的样本",
+        "demo_head": ["", "标签数", "准确率，第一轮 → 第二轮", "无需人工回答的比例，及其中答对的比例", "模型"],
+    },
+}
+
+
 def main() -> int:
-    """Write or check the four pages."""
+    """Write or check the pages and the READMEs' figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     check = parser.parse_args().check
@@ -78,7 +119,66 @@ def pages() -> dict[Path, str]:
     for lang in ("en", "zh"):
         made[DOCS / lang / "configuration.md"] = configuration_page(lang)
         made[DOCS / lang / "errors.md"] = errors_page(lang)
+        readme = DOCS.parent / ("README.md" if lang == "en" else "README.zh.md")
+        made[readme] = with_figures(readme.read_text("utf-8"), lang)
     return made
+
+
+# figures in the READMEs, from benchmarks/results
+
+
+def with_figures(readme: str, lang: str) -> str:
+    """The README with the tables between its `figures` comments made anew from the measured results."""
+    for name, table in (("fewshot", fewshot_table(lang)), ("demo", demo_table(lang))):
+        start, end = f"<!-- figures:{name} -->", f"<!-- /figures:{name} -->"
+        before, rest = readme.split(start, 1)
+        after = rest.split(end, 1)[1]
+        readme = f"{before}{start}\n{table}{end}{after}"
+    return readme
+
+
+def fewshot_table(lang: str) -> str:
+    """Ours beside the baseline, each with its spread and its CPU seconds, as `benchmarks/fewshot.py` measured them."""
+    words = FIGURES[lang]
+    rows = [json.loads(path.read_text("utf-8"))["summary"] for path in sorted(RESULTS.glob("fewshot*.json"))]
+    by_task: dict[tuple[str, int, str], dict[str, Any]] = {}
+    for found in itertools.chain.from_iterable(rows):
+        by_task.setdefault((found["set"], found["shots"], found["subset"]), {})[found["method"]] = found
+    lines = [row(words["fewshot_head"]), row(["---"] * len(words["fewshot_head"]))]
+    for (name, shots, subset), methods in sorted(by_task.items(), key=lambda item: (item[0][0], item[0][1])):
+        task = words["task"].format(set=words[name], shots=shots, subset=words[subset], n=methods["chosen"]["n_runs"])
+        cells = [f"{percent(m['accuracy'])} ± {100 * m['accuracy_std']:.1f}, {m['cpu_s']:.0f} s" for m in pick(methods)]
+        lines.append(row([task, *cells]))
+    return "\n".join(lines) + "\n"
+
+
+def pick(methods: dict[str, Any]) -> list[dict[str, Any]]:
+    return [methods[name] for name in ("baseline", "probe", "chosen")]
+
+
+def demo_table(lang: str) -> str:
+    """What `make demo` wrote, as kept in benchmarks/results/demo.json."""
+    words = FIGURES[lang]
+    result = json.loads((RESULTS / "demo.json").read_text("utf-8"))
+    lines = [row(words["demo_head"]), row(["---"] * len(words["demo_head"]))]
+    for key, name in (("en", "BANKING77"), ("zh", "MASSIVE zh-CN")):
+        one = result[key]
+        lines.append(
+            row(
+                [
+                    name,
+                    f"{one['labels_before']} → {one['labels_after']}",
+                    f"{percent(one['accuracy_before'])} → {percent(one['accuracy_after'])}",
+                    f"{percent(one['answered_after'])}, {percent(one['accuracy_of_answered_after'])}",
+                    f"{one['size_mb']} MB",
+                ]
+            )
+        )
+    return "\n".join(lines) + "\n"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 # configuration
