@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -17,8 +18,14 @@ from tests.journeys.conftest import Server, read_sample, write_project, write_ro
 pytestmark = [pytest.mark.journey, pytest.mark.backbone]
 
 
+@pytest.fixture
+def bank(first_turn: Path, tmp_path: Path) -> Path:
+    """The project as its first turn left it, for one test alone."""
+    return Path(shutil.copytree(first_turn, tmp_path / "bank"))
+
+
 @pytest.fixture(scope="module")
-def bank(tmp_path_factory: pytest.TempPathFactory, english_backbone: object) -> Path:
+def first_turn(tmp_path_factory: pytest.TempPathFactory, english_backbone: object) -> Path:
     """A project on BANKING77 with two examples a class, and a first model that answers."""
     folder = tmp_path_factory.mktemp("bank")
     seen: dict[str, int] = {}

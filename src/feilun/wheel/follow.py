@@ -17,6 +17,7 @@ from feilun.wheel.errors import TurnCancelled, TurnCrashed, TurnFailed
 
 POLL_S = 0.1
 MAX_CRASHES = 2
+END_WITHIN_S = 5
 
 
 def follow_turn(
@@ -31,7 +32,7 @@ def follow_turn(
         TurnCrashed: the process died MAX_CRASHES times at the same step.
         TurnCancelled: somebody cancelled it meanwhile.
     """
-    seen, crashes, crashed_at = 0, 0, ""
+    seen, crashes, crashed_at, patience_s = 0, 0, "", 0.0
     child = _spawn(store, folder, turn_id)
     try:
         while True:
@@ -41,6 +42,7 @@ def follow_turn(
                     on_event(event)
             turn = store.get_turn(turn_id)
             if turn["status"] != "running":
+                patience_s = END_WITHIN_S if turn["status"] == "done" else 0.0
                 return _result(turn)
             status = child.poll()
             if status is not None and store.get_turn(turn_id)["status"] == "running":
@@ -59,7 +61,7 @@ def follow_turn(
                 child = _spawn(store, folder, turn_id)
             time.sleep(POLL_S)
     finally:
-        _end(child)
+        _end(child, within_s=patience_s)
 
 
 def _result(turn: dict[str, Any]) -> TurnResult:
@@ -89,11 +91,13 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path, "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """The steps are durable: killing is a clean way to stop, the next turn command goes on from there."""
-    if child.poll() is None:
-        child.send_signal(signal.SIGKILL)
-    child.wait()
+def _end(child: subprocess.Popen[bytes], *, within_s: float) -> None:
+    """Let the child finish by itself; else kill it: the steps are durable, the next turn goes on from there."""
+    try:
+        child.wait(within_s)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _last_step(store: Store, turn: dict[str, Any]) -> str:

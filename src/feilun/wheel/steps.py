@@ -236,8 +236,8 @@ def finish(context: TurnContext, results: Results, *, wall_s: float) -> None:
     )
     stored = result.model_dump(mode="json") | {"decision": decision.model_dump(mode="json")}
     context.event("turn.done", {"released": decision.released, "en": decision.en, "zh": decision.zh})
-    context.store.finish_turn(context.turn_id, status="done", result=stored)
     shutil.rmtree(context.workdir, ignore_errors=True)
+    context.store.finish_turn(context.turn_id, status="done", result=stored)
 
 
 def _backbone(context: TurnContext) -> Backbone:

@@ -64,6 +64,8 @@ def _fail(turn_id: str, step: str, error: dict[str, Any]) -> None:
 
 @DBOS.workflow(name="turn", max_recovery_attempts=MAX_RECOVERIES)
 def _turn(turn_id: str) -> None:
+    if turn_id not in _contexts:
+        return  # closed or cancelled before DBOS heard of it; it must not go on beside the turn that runs now
     results: Results = {}
     wall_s = 0.0
     for step in STEPS:
