@@ -22,7 +22,7 @@ from feilun.records import (
     ServedPrediction,
     TurnResult,
 )
-from feilun.store import NotFound, Store, find_workspace, new_id, utc_now
+from feilun.store import Store, find_workspace, new_id
 from feilun.tasks import Task, get_task
 from feilun.tasks.identity import example_id
 
@@ -546,11 +546,9 @@ def open_projects(folder: str | Path) -> dict[str, Project]:
 __all__ = [
     "GoalNotMet",
     "NoModel",
-    "NotFound",
     "NothingToRollBack",
     "Project",
     "ProjectExists",
     "open_projects",
     "propose_settings",
-    "utc_now",
 ]

@@ -57,3 +57,17 @@ class StepBroken(FeilunError):
         "Step '{step}' of turn {turn_id} stopped on an unexpected {error}. The traceback is in {log}; please report it."
     )
     zh = "第 {turn_id} 轮的步骤 '{step}' 遇到意外错误 {error}。详细信息见 {log}，欢迎反馈给我们。"
+
+
+def told(error: FeilunError) -> dict[str, Any]:
+    """A mistake as fields, in both languages, as `TurnFailed` takes it: it crosses to the process that asked."""
+    fields = {
+        key: value if isinstance(value, int | float | bool) else str(value) for key, value in error.fields.items()
+    }
+    return {
+        "code": error.code,
+        "kind": error.kind,
+        "en": error.message("en"),
+        "zh": error.message("zh"),
+        "fields": fields,
+    }

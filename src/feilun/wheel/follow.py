@@ -13,7 +13,7 @@ from typing import Any
 
 from feilun.records import Event, TurnResult
 from feilun.store import Store
-from feilun.wheel.errors import TurnCancelled, TurnCrashed, TurnFailed
+from feilun.wheel.errors import TurnCancelled, TurnCrashed, TurnFailed, told
 
 POLL_S = 0.1
 MAX_CRASHES = 2
@@ -33,10 +33,11 @@ def follow_turn(
         TurnCancelled: somebody cancelled it meanwhile.
     """
     seen, crashes, crashed_at, patience_s = 0, 0, "", 0.0
+    project = str(store.get_turn(turn_id)["project"])
     child = _spawn(store, folder, turn_id)
     try:
         while True:
-            for event in store.list_events(str(store.get_turn(turn_id)["project"]), after=seen, turn_id=turn_id):
+            for event in store.list_events(project, after=seen, turn_id=turn_id):
                 seen = event.event_id
                 if on_event is not None:
                     on_event(event)
@@ -51,12 +52,7 @@ def follow_turn(
                 crashed_at = step
                 if crashes >= MAX_CRASHES:
                     error = TurnCrashed(turn_id=turn_id, step=step, how=_how(status), log=str(_log(store, turn_id)))
-                    told = error.to_dict("en") | {
-                        "kind": error.kind,
-                        "en": error.message("en"),
-                        "zh": error.message("zh"),
-                    }
-                    store.finish_turn(turn_id, status="failed", error=told | {"step": step})
+                    store.finish_turn(turn_id, status="failed", error={"step": step} | told(error))
                     raise error
                 child = _spawn(store, folder, turn_id)
             time.sleep(POLL_S)

@@ -19,7 +19,7 @@ from filelock import FileLock
 from feilun.errors import FeilunError
 from feilun.store import Store
 from feilun.wheel.context import TurnContext
-from feilun.wheel.errors import StepBroken
+from feilun.wheel.errors import StepBroken, told
 from feilun.wheel.steps import STEPS, Results, finish
 
 log = logging.getLogger(__name__)
@@ -40,11 +40,11 @@ def _run_step(turn_id: str, step: str, results: Results) -> dict[str, Any]:
     try:
         outcome = STEPS[step](context, results)
     except FeilunError as error:
-        return {"error": _told(error)}
+        return {"error": told(error)}
     except Exception as error:
         log.error("step %s of %s\n%s", step, turn_id, traceback.format_exc())
         where = str(context.store.workspace / "logs" / f"{turn_id}.log")
-        return {"error": _told(StepBroken(step=step, turn_id=turn_id, error=type(error).__name__, log=where))}
+        return {"error": told(StepBroken(step=step, turn_id=turn_id, error=type(error).__name__, log=where))}
     wall_s = round(time.perf_counter() - started, 3)
     context.event("step.done", {"step": step, "wall_s": wall_s} | outcome)
     return {"outcome": outcome, "wall_s": wall_s}
@@ -108,17 +108,3 @@ def _config(store: Store, project: str) -> DBOSConfig:
         log_level="ERROR",
         db_engine_kwargs={"module": pysqlite3} if sqlite else {},  # the mended SQLite, as in feilun.store.database
     )
-
-
-def _told(error: FeilunError) -> dict[str, Any]:
-    """A mistake as fields, in both languages, so that it can cross to the process that asked."""
-    fields = {
-        key: value if isinstance(value, int | float | bool) else str(value) for key, value in error.fields.items()
-    }
-    return {
-        "code": error.code,
-        "kind": error.kind,
-        "en": error.message("en"),
-        "zh": error.message("zh"),
-        "fields": fields,
-    }
