@@ -173,8 +173,8 @@ def test_a_budget_too_short_to_tune_says_so_in_both_languages_and_keeps_the_prob
 
 
 def test_a_fit_that_is_short_of_time_ends_on_a_finished_schedule():
-    from feilun.train.batches import Corpus
-    from feilun.train.loop import LoopSettings, optimise
+    from feilun.network.batches import Corpus
+    from feilun.network.loop import LoopSettings, optimise
 
     weight = torch.nn.Parameter(torch.ones(1))
     optimiser = torch.optim.SGD([{"params": [weight], "lr": 0.1, "peak": 0.1}])

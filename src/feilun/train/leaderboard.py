@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from feilun.network.budget import Cost
 from feilun.records import CandidateResult
-from feilun.train.budget import Cost
 from feilun.train.candidate import Candidate
 from feilun.train.folds import FoldPlan
 from feilun.train.scoring import Score, is_better

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from feilun.config import ProbeSettings
+from feilun.network.budget import measured
 from feilun.tasks import Task
-from feilun.train.budget import measured
 from feilun.train.candidate import Fitted, out_of_fold
 from feilun.train.folds import FoldPlan, plan_folds, stratified_order
 from feilun.train.leaderboard import Line

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from feilun.config import FeilunSettings
+from feilun.network.budget import Budget, Cost, measured
 from feilun.records import Backbone, Dataset, TrainResult
 from feilun.tasks import Task
-from feilun.train.budget import Budget, Cost, measured
 from feilun.train.candidate import Fitted
 from feilun.train.errors import NoCandidate
 from feilun.train.leaderboard import Line, choose

@@ -11,9 +11,9 @@ import numpy as np
 
 from feilun.config import FeilunSettings
 from feilun.models import embedder
+from feilun.network.budget import Budget, n_threads
 from feilun.records import Backbone
 from feilun.tasks import Task
-from feilun.train.budget import Budget, n_threads
 from feilun.train.cache import EmbeddingCache
 from feilun.train.folds import FoldPlan, plan_folds, stratified_order
 from feilun.train.rows import TrainingRows

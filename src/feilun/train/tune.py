@@ -14,15 +14,15 @@ from torch import Tensor, nn
 
 from feilun.config import TuneSettings
 from feilun.models import EncoderConfig
+from feilun.network.activations import Activations
+from feilun.network.batches import Corpus, Packed
+from feilun.network.device import on_all_cores
+from feilun.network.encoder import LayerStack, pool
+from feilun.network.loop import LoopSettings, Outcome, Report, optimise
+from feilun.network.optimiser import make_optimiser
 from feilun.records import Backbone
 from feilun.tasks import Task
-from feilun.train.activations import Activations
-from feilun.train.batches import Corpus, Packed
 from feilun.train.candidate import Fitted
-from feilun.train.device import on_all_cores
-from feilun.train.encoder import LayerStack, pool
-from feilun.train.loop import LoopSettings, Outcome, Report, optimise
-from feilun.train.optimiser import make_optimiser
 from feilun.train.rows import TrainingRows
 
 HEAD_RATE = 10.0

@@ -8,10 +8,10 @@ import numpy as np
 
 from feilun.errors import FeilunError
 from feilun.models import read_config, read_tensors
-from feilun.train.batches import Corpus
-from feilun.train.budget import measured
+from feilun.network.batches import Corpus
+from feilun.network.budget import measured
+from feilun.network.device import pick_device, pick_precision
 from feilun.train.candidate import out_of_fold
-from feilun.train.device import pick_device, pick_precision
 from feilun.train.folds import FoldPlan, plan_folds
 from feilun.train.leaderboard import Line
 from feilun.train.probe import Probe, rescore

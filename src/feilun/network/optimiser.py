@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from feilun.train.encoder import LayerStack
+from feilun.network.encoder import LayerStack
 
 BETAS = (0.9, 0.999)
 

@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 import torch
 
-from feilun.train.budget import n_threads
+from feilun.network.budget import n_threads
 
 Args = ParamSpec("Args")
 Result = TypeVar("Result")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feilun.train.attention import Group
+from feilun.network.attention import Group
 
 POOL_BATCHES = 8
 """Rows are sorted by length inside random pools of so many batches: nearly equal lengths, still random company."""

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from feilun.models import read_config, read_tensors
+from feilun.network.activations import Activations
+from feilun.network.attention import Group, packed_attention
+from feilun.network.batches import Corpus
+from feilun.network.encoder import LayerStack, embed_tokens, pool
 from feilun.records import Backbone
-from feilun.train.activations import Activations
-from feilun.train.attention import Group, packed_attention
-from feilun.train.batches import Corpus
-from feilun.train.encoder import LayerStack, embed_tokens, pool
 from tests.conftest import write_tiny_bert
 
 ROWS = [[2, 30, 31, 3], [2, 40, 3], [2, 30, 31, 3], [2, 50, 51, 52, 53, 54, 3], [2, 3]]
@@ -78,9 +78,9 @@ def test_activations_are_the_same_wherever_they_are_kept(tmp_path, tiny_backbone
     config, tensors = read_config(tiny_backbone.folder), read_tensors(tiny_backbone.folder)
     corpus = Corpus(ROWS)
     if where != "memory":
-        monkeypatch.setattr("feilun.train.activations.IN_MEMORY_BYTES", 0)
+        monkeypatch.setattr("feilun.network.activations.IN_MEMORY_BYTES", 0)
     if where == "nowhere":
-        monkeypatch.setattr("feilun.train.activations.ON_DISK_BYTES", 0)
+        monkeypatch.setattr("feilun.network.activations.ON_DISK_BYTES", 0)
     kept = Activations(
         corpus, tensors, config, n_frozen=1, precision=torch.float32, device=torch.device("cpu"), scratch=tmp_path
     ).build()

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from feilun.models import EncoderConfig
-from feilun.train.attention import Group, packed_attention
+from feilun.network.attention import Group, packed_attention
 
 ACTIVATIONS = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from feilun.models import EncoderConfig
-from feilun.train.batches import Corpus, Packed
-from feilun.train.encoder import LayerStack, embed_tokens
+from feilun.network.batches import Corpus, Packed
+from feilun.network.encoder import LayerStack, embed_tokens
 
 IN_MEMORY_BYTES = 512 * 2**20
 ON_DISK_BYTES = 16 * 2**30

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from feilun.errors import FeilunError
-from feilun.train.batches import Packed
-from feilun.train.optimiser import set_rates, trained
+from feilun.network.batches import Packed
+from feilun.network.optimiser import set_rates, trained
 
 REPORT_EVERY = 10
 
