@@ -26,8 +26,9 @@ def write_result(
     meta: dict[str, Any],
     network: dict[str, np.ndarray],
     validation: dict[str, np.ndarray],
+    files: dict[str, bytes],
 ) -> TrainResult:
-    """Write the three files of a result into `folder`, train.json last.
+    """Write the three files of a result (and the adapter's `files`) into `folder`, train.json last.
 
     train.json is the mark of a whole result and names the hashes of the others: a process killed at any moment leaves
     either the old result, or the new one, or none, never a mixture that loads.
@@ -35,7 +36,7 @@ def write_result(
     from safetensors.numpy import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    contents = {NETWORK: save(_contiguous(network)), VALIDATION: save(_contiguous(validation))}
+    contents = {NETWORK: save(_contiguous(network)), VALIDATION: save(_contiguous(validation)), **files}
     document = {
         "format_version": FORMAT_VERSION,
         "labels": list(labels),
