@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from feilun.models.serving import ADAPTER_NAMES
 from feilun.network.encoder import LayerStack
 
-ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 NAME = "default"
 """What peft calls the only adapter of a network; files leave it out."""
 
@@ -66,7 +66,7 @@ def adapter_files(layers: LayerStack, config: Any) -> dict[str, bytes]:
     document = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
     document["inference_mode"] = True
     text = json.dumps(document, indent=1, sort_keys=True, default=str)
-    return {ADAPTER_CONFIG: text.encode(), ADAPTER_WEIGHTS: save(tensors)}
+    return dict(zip(ADAPTER_NAMES, (text.encode(), save(tensors)), strict=True))
 
 
 def merge_lora(layers: LayerStack) -> None:

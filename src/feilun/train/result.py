@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from feilun.models.serving import ADAPTER_NAMES
 from feilun.records import CandidateResult, TrainResult
 from feilun.train.errors import ResultDamaged
 
@@ -51,7 +52,8 @@ def write_result(
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-    (folder / MARK).unlink(missing_ok=True)
+    for name in (MARK, *ADAPTER_NAMES):  # an older result's adapter is not this one's
+        (folder / name).unlink(missing_ok=True)
     for name in contents:
         (folder / f"{name}.partial").replace(folder / name)
     return load_result(folder)

@@ -12,13 +12,14 @@ import numpy as np
 from feilun.config import FeilunSettings
 from feilun.network.budget import Budget, Cost, measured
 from feilun.network.checkpoint import Checkpoints
-from feilun.records import Backbone, Dataset, TrainResult
+from feilun.records import Backbone, Dataset, Need, TrainResult
 from feilun.tasks import Task
 from feilun.train.candidate import Fitted
 from feilun.train.errors import NoCandidate
 from feilun.train.leaderboard import Line, choose
 from feilun.train.probe import Probe, probe_lines, rescore
 from feilun.train.result import write_result
+from feilun.train.room import check_room
 from feilun.train.rows import TrainingRows, collect_rows
 from feilun.train.scoring import is_better
 from feilun.train.session import OnEvent, Session, learning_rungs, open_session
@@ -46,18 +47,21 @@ def train(
     Args:
         workdir: where the result is left, see `records.TrainResult`; an older result there is replaced at the end.
             What a killed run of the same work left there is taken up, and ends with the same bytes.
-        on_event: called with (kind, data) as training goes on: train.start, train.embed, train.update, train.epoch,
-            train.validation, train.candidate, train.chosen.
+        on_event: called with (kind, data) as training goes on: train.start, train.room, train.embed,
+            train.update, train.epoch, train.validation, train.candidate, train.chosen.
         cache_dir: where embeddings of frozen backbones are kept between turns; None means inside workdir.
     Returns:
         The result, as `load_result` reads it from workdir.
     Raises:
         NothingToLearn: fewer than two classes have a row.
         NoCandidate: every rung is switched off, or none could run.
+        NotEnoughRoom: memory or disk would run out on the way.
     """
     emit = on_event or (lambda kind, data: None)
     rows = collect_rows(dataset, settings.train, task=task)
     emit("train.start", {"n_rows": rows.n_examples, "n_classes": len(rows.labels), "budget_s": budget_s, "seed": seed})
+    room = check_room(rows, backbone, settings, task=task, folder=workdir)
+    emit("train.room", {method: [need.model_dump() for need in needs] for method, needs in room.items()})
     checkpoints = Checkpoints(workdir / "checkpoints", key=_key(rows, backbone, settings, seed=seed))
     budget = Budget(budget_s, spent_s=_spent_s(checkpoints))
     scratch = workdir / "scratch"
@@ -78,7 +82,7 @@ def train(
                 checkpoints=checkpoints,
                 emit=emit,
             )
-            lines, best = _climb(session)
+            lines, best = _climb(session, room)
             emit("train.chosen", {"method": best.method, "params": best.params})
             fitted = _final_fit(session, best)
             held_out = best.plan.held_out if best.plan else np.empty(0, dtype=np.int64)
@@ -105,7 +109,7 @@ def _spent_s(checkpoints: Checkpoints) -> float:
     return max(found, default=0.0)
 
 
-def _climb(session: Session) -> tuple[list[Line], Line]:
+def _climb(session: Session, room: dict[str, list[Need]]) -> tuple[list[Line], Line]:
     """Every rung, cheapest first; all lines, and the chosen one."""
     lines: list[Line] = []
     probe: Line | None = None
@@ -113,7 +117,8 @@ def _climb(session: Session) -> tuple[list[Line], Line]:
         lines, probe = _probe(session)
     best = probe
     for method in learning_rungs(session.settings.train):
-        line = _skipped(session, method, best=best) or _learn(session, method, probe=probe, best=best)
+        line = _skipped(session, method, best=best, room=room[method])
+        line = line or _learn(session, method, probe=probe, best=best)
         lines.append(line)
         best = choose(best, line, session.rows, task=session.task)
         session.tell(line)
@@ -186,10 +191,16 @@ def _weigh(session: Session, lines: list[Line], plain: Line) -> Line:
     return line if wins else plain
 
 
-def _skipped(session: Session, method: str, *, best: Line | None) -> Line | None:
+def _skipped(session: Session, method: str, *, best: Line | None, room: list[Need]) -> Line | None:
     """A skipped line when the rung is not worth its time; None when it is."""
     line = Line(method, status="skipped")
-    if session.budget.left_s <= 0:
+    lacking = next((need for need in room if need.verdict == "OVER"), None)
+    if lacking is not None:
+        line.note(
+            f"Not tried: it needs about {lacking.needs:.0f} MB of memory; {lacking.has:.0f} MB are left.",
+            f"未尝试：大约需要 {lacking.needs:.0f} MB 内存，目前只剩 {lacking.has:.0f} MB。",
+        )
+    elif session.budget.left_s <= 0:
         line.note("The budget is used up. Raise [train] budget_s.", "预算已用完。请提高 [train] budget_s。")
     elif not len(session.plan.held_out):
         line.note(

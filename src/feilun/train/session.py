@@ -88,15 +88,12 @@ def open_session(
     cache = EmbeddingCache(cache_dir, backbone, max_tokens=settings.backbone.max_tokens)
     embeddings, done = cache.embed(rows.texts, run=run, order=order, go_on=go_on)
     some = rows.keep(done)
-    plan = plan_folds(some, n_folds=settings.train.n_folds, seed=seed)
-    if some.n_examples / settings.train.n_folds >= max(ENOUGH_HELD_OUT, 10 * len(rows.labels)):
-        plan = plan.first(2)
     return Session(
         rows=some,
         embeddings=embeddings[done],
         token_ids=[encoder.tokenise(text) for text in some.texts] if learning_rungs(settings.train) else [],
         n_offered=rows.n_examples,
-        plan=plan,
+        plan=session_plan(some, settings.train, seed=seed),
         backbone=backbone,
         settings=settings,
         task=task,
@@ -107,6 +104,13 @@ def open_session(
         checkpoints=checkpoints,
         emit=emit,
     )
+
+
+def session_plan(rows: TrainingRows, settings: TrainSettings, *, seed: int) -> FoldPlan:
+    """The folds that candidates are judged on: all of them, or two when those hold rows enough."""
+    plan = plan_folds(rows, n_folds=settings.n_folds, seed=seed)
+    many = rows.n_examples / settings.n_folds >= max(ENOUGH_HELD_OUT, 10 * len(rows.labels))
+    return plan.first(2) if many else plan
 
 
 def learning_rungs(settings: TrainSettings) -> list[str]:

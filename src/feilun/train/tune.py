@@ -349,7 +349,11 @@ def n_frozen_layers(config: EncoderConfig, frozen_fraction: float) -> int:
 
 def planned_epochs(corpus: Corpus, settings: LearningSettings) -> int:
     """`settings.epochs`, or as many more as `min_updates` asks for on few rows."""
-    per_epoch = corpus.n_batches(np.arange(len(corpus)), batch_size=settings.batch_size)
+    return epochs_for(corpus.n_batches(np.arange(len(corpus)), batch_size=settings.batch_size), settings)
+
+
+def epochs_for(per_epoch: int, settings: LearningSettings) -> int:
+    """The same, from the number of batches in an epoch."""
     return max(settings.epochs, min(MOST_EPOCHS_FOR_UPDATES, -(-settings.min_updates // per_epoch)))
 
 
