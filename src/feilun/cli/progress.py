@@ -100,6 +100,10 @@ def detail_of(kind: str, data: dict[str, Any]) -> str:
     if kind in ("train.epoch", "train.update"):
         place = {name: data.get(name) for name in ("candidate", "fold", "epoch", "epochs", "loss")}
         return words("progress.epoch" if place["fold"] else "progress.epoch_of_all", **place)
+    if kind == "train.room":
+        place = {name: data[name] for name in ("candidate", "needs", "has")}
+        named = {name: words(f"preflight.{data[name]}") for name in ("what", "verdict")}
+        return words("progress.room", **place, **named)
     if kind == "train.chosen":
         return words("progress.chosen", candidate=candidate_name(data))
     if kind == "train.start":

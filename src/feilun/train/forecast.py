@@ -17,7 +17,7 @@ from feilun.network.budget import Budget, n_threads
 from feilun.network.checkpoint import Checkpoints
 from feilun.records import Backbone, Dataset, Forecast, Need, Preflight
 from feilun.tasks import Task
-from feilun.train.folds import stratified_order
+from feilun.train.folds import FoldPlan, stratified_order
 from feilun.train.room import FULL_FROM, check_room, verdict
 from feilun.train.rows import TrainingRows, collect_rows
 from feilun.train.session import BATCH_TOKENS, Session, learning_rungs, session_plan
@@ -129,9 +129,13 @@ def _forecast(
     price = price_of(session, candidate)
     scale = len(rows.texts) / len(session.rows.texts)
     epochs = _epochs(candidate, rows)
-    plan, price_scale = session.plan, scale
-    most = price_scale * price.needed_s(plan, epochs)
-    least_s = price_scale * price.needed_s(plans_of(plan)[-1], 1)
+    plan = session.plan
+
+    def scaled_s(some: FoldPlan, n_epochs: int) -> float:
+        """Only what comes with each token grows with the rows."""
+        return price.sizes_s + scale * (price.needed_s(some, n_epochs) - price.sizes_s)
+
+    most, least_s = scaled_s(plan, epochs), scaled_s(plans_of(plan)[-1], 1)
     return Forecast(method=method, needs=(_time(most, spent_s + most, budget_s, least_s + spent_s), *room))
 
 
@@ -148,4 +152,4 @@ def _time(needs_s: float, until_s: float, budget_s: float, least_until_s: float 
     if least_until_s is not None:
         found = "AMPLE" if until_s <= FULL_FROM * budget_s else "TIGHT" if least_until_s <= budget_s else "OVER"
     has = max(budget_s - (until_s - needs_s), 0.0)
-    return Need(what="time", needs=round(needs_s, 1), has=round(has, 1), unit="s", verdict=found)
+    return Need(what="time", needs=round(needs_s, 3), has=round(has, 3), unit="s", verdict=found)

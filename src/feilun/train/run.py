@@ -61,7 +61,10 @@ def train(
     rows = collect_rows(dataset, settings.train, task=task)
     emit("train.start", {"n_rows": rows.n_examples, "n_classes": len(rows.labels), "budget_s": budget_s, "seed": seed})
     room = check_room(rows, backbone, settings, task=task, folder=workdir)
-    emit("train.room", {method: [need.model_dump() for need in needs] for method, needs in room.items()})
+    for method, needs in room.items():
+        for need in needs:
+            if need.verdict != "AMPLE":
+                emit("train.room", {"candidate": method, **need.model_dump()})
     checkpoints = Checkpoints(workdir / "checkpoints", key=_key(rows, backbone, settings, seed=seed))
     budget = Budget(budget_s, spent_s=_spent_s(checkpoints))
     scratch = workdir / "scratch"

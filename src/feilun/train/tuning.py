@@ -44,10 +44,11 @@ class OutOfTime(FeilunError):
 
 @dataclass(frozen=True)
 class Price:
-    """What fits of one candidate take: seconds once, and seconds a token in an epoch; `refits` when fits of folds
-    cannot be averaged into the network that ships."""
+    """What fits of one candidate take: seconds once (and of these, for sizes of batches met for the first time), and
+    seconds a token in an epoch; `refits` when fits of folds cannot be averaged into the network that ships."""
 
     once_s: float
+    sizes_s: float
     token_s: float
     lengths: np.ndarray
     everything: np.ndarray
@@ -153,6 +154,7 @@ def price_of(session: Session, candidate: Tune) -> Price:
     tokens = candidate.corpus.lengths
     return Price(
         once_s=CAUTION * (trial.below_s * float(tokens.sum()) + trial.sizes_s),
+        sizes_s=CAUTION * trial.sizes_s,
         token_s=CAUTION * trial.learning_s,
         lengths=tokens,
         everything=session.everything,

@@ -63,7 +63,7 @@ async def get_turn(visit: Reading, turn_id: str) -> Response:
 async def preflight(
     visit: Annotated[ProjectVisit, Depends(InProject("admin"))],
     budget_s: Annotated[
-        float | None, Query(gt=0, description="Seconds for training; [train] budget_s if absent.")
+        float | None, Query(gt=0, description="Seconds for training; absent: [train] budget_s.")
     ] = None,
 ) -> Response:
     """Time, memory and disk of each rung, AMPLE, TIGHT or OVER; a trial of some seconds in a process of its own."""
