@@ -113,13 +113,10 @@ class ProbeSettings(Settings):
     label_names: bool = Field(True, description="Let the class names themselves be training texts.")
 
 
-class TuneSettings(Settings):
-    """[train.tune] Update the upper layers of the backbone and the head (needs feilun[train])."""
+class LearningSettings(Settings):
+    """What every rung that trains layers can be told."""
 
     enabled: bool = Field(True, description="Try this rung of the ladder, when torch is installed.")
-    frozen_fraction: float = Field(
-        0.5, ge=0, lt=1, description="Share of the layers, from below, kept frozen; their activations are cached."
-    )
     epochs: int = Field(
         3, ge=1, le=200, description="Passes over the training examples, unless min_updates or patience."
     )
@@ -138,15 +135,56 @@ class TuneSettings(Settings):
     patience: int = Field(3, ge=1, description="Epochs without a better validation loss before stopping early.")
 
 
+class TuneSettings(LearningSettings):
+    """[train.tune] Update the upper layers of the backbone and the head (needs feilun[train])."""
+
+    frozen_fraction: float = Field(
+        0.5, ge=0, lt=1, description="Share of the layers, from below, kept frozen; their activations are cached."
+    )
+
+
+class AdaptSettings(LearningSettings):
+    """[train.adapt] Train low-rank adapters (LoRA) instead of the layers themselves (needs feilun[train,adapt])."""
+
+    enabled: bool = Field(
+        False, description="Try this rung of the ladder; off, for it costs as much as tune and is rarely better."
+    )
+    learning_rate: float = Field(1e-3, gt=0, le=1e-1, description="Peak step size of AdamW, reached after warm-up.")
+    frozen_fraction: float = Field(
+        0.5, ge=0, lt=1, description="Share of the layers, from below, without adapters; their activations are cached."
+    )
+    rank: int = Field(8, ge=1, le=256, description="Rank of the adapters: how many directions each matrix can learn.")
+    alpha: float = Field(16, gt=0, description="Adapters are scaled by alpha / rank.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the input of the adapters.")
+    targets: tuple[Literal["query", "key", "value", "dense"], ...] = Field(
+        ("query", "key", "value", "dense"),
+        min_length=1,
+        description="Matrices that get an adapter; dense are the projections behind attention and the feed-forward.",
+    )
+
+
+class FullSettings(LearningSettings):
+    """[train.full] Update every layer of the backbone and the head (needs feilun[train])."""
+
+    learning_rate: float = Field(1e-4, gt=0, le=1e-1, description="Peak step size of AdamW, reached after warm-up.")
+    min_rows: int = Field(
+        2000, ge=0, description="With fewer training examples than this, tuning the upper layers is as good."
+    )
+
+
 class TrainSettings(Settings):
     """[train] How much to spend on finding a model."""
 
     budget_s: float = Field(120, gt=0, description="Wall-clock limit in seconds for all candidates of a turn.")
     seed: int = Field(0, ge=0, description="Seed of everything random in a turn.")
-    class_weight: Literal["balanced", "none"] = Field("balanced", description="Weigh rare classes up, or not.")
+    class_weight: Literal["auto", "balanced", "none"] = Field(
+        "auto", description="Weigh rare classes up, or not; auto tries both when classes are of unequal size."
+    )
     n_folds: int = Field(4, ge=2, le=20, description="Folds of the cross-validated choice.")
     probe: ProbeSettings = ProbeSettings()
     tune: TuneSettings = TuneSettings()
+    adapt: AdaptSettings = AdaptSettings()
+    full: FullSettings = FullSettings()
 
 
 class EvaluateSettings(Settings):

@@ -18,6 +18,7 @@ from feilun.records import (
     Event,
     FilePrediction,
     Manifest,
+    Preflight,
     Report,
     ServedPrediction,
     TurnResult,
@@ -182,6 +183,18 @@ class Project:
             requested_by=requested_by,
         )
         return follow_turn(self.store, folder=self.folder, turn_id=turn["turn_id"], on_event=on_event)
+
+    def preflight(self, *, budget_s: float | None = None) -> Preflight:
+        """What a turn would take, rung by rung: time, memory and disk. Nothing is trained, nothing is written.
+
+        Args:
+            budget_s: wall-clock seconds for training; None takes [train] budget_s.
+        Raises:
+            TurnFailed: a mistake that would stop the turn too, with its code and words.
+        """
+        from feilun.wheel.preflight import look_ahead
+
+        return look_ahead(self.folder, budget_s=self.settings.train.budget_s if budget_s is None else budget_s)
 
     def request_turn(self, *, trigger: str = "hand", note: str = "") -> bool:
         """Ask the server's worker for a turn; False when one is asked for already."""

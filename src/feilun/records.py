@@ -110,6 +110,34 @@ class CandidateResult(Record):
     chosen: bool = False
 
 
+class Need(Record):
+    """What a rung of training needs of one thing, what there is of it, and whether that will do."""
+
+    what: Literal["time", "memory", "disk"]
+    needs: float
+    has: float
+    unit: Literal["s", "MB"]
+    verdict: Literal["AMPLE", "TIGHT", "OVER"]
+
+
+class Forecast(Record):
+    """The needs of one rung; none, with a note, when it would not be tried."""
+
+    method: str
+    needs: tuple[Need, ...] = ()
+    note_en: str = ""
+    note_zh: str = ""
+
+
+class Preflight(Record):
+    """What a turn would take, before it is begun."""
+
+    n_rows: int
+    n_classes: int
+    budget_s: float
+    rungs: tuple[Forecast, ...]
+
+
 class BackboneInfo(Record):
     """Which pretrained network, where it came from, and the fingerprint that says it is the same bytes."""
 

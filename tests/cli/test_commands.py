@@ -77,3 +77,27 @@ def test_rolling_back_to_nothing_is_refused_and_not_logged(folder: Path, run: Ru
     said = run("release", "rollback", folder, "--yes", "--json")
     assert (said.exit_code, said.json["error"]["code"]) == (2, "release.nothing_to_roll_back")
     assert run("release", "list", folder, "--json").json == []
+
+
+def test_a_dry_run_that_cannot_work_says_what_a_turn_would_say_and_starts_none(folder: Path, run: Run):
+    said = run("turn", folder, "--dry-run")
+    assert said.exit_code == 2
+    assert "feilun model pull" in said.err
+    with Project(folder) as project:
+        assert project.list_turns() == []
+
+
+def test_what_a_turn_would_take_reads_well_in_both_languages(capsys, monkeypatch):
+    from feilun.cli.turn import show_preflight
+    from feilun.records import Forecast, Need, Preflight
+
+    need = Need(what="memory", needs=900.0, has=1000.0, unit="MB", verdict="TIGHT")
+    skipped = Forecast(method="full", note_en="Would not be tried.", note_zh="不会尝试。")
+    ahead = Preflight(n_rows=20, n_classes=2, budget_s=60, rungs=(Forecast(method="tune", needs=(need,)), skipped))
+    for lang, verdict, note in (("en", "TIGHT", "full: Would not be tried."), ("zh", "紧张", "full：不会尝试。")):
+        monkeypatch.setenv("FEILUN_LANG", lang)
+        show_preflight(ahead)
+        shown = capsys.readouterr().out
+        assert verdict in shown
+        assert note in shown
+        assert "900.0" in shown

@@ -32,7 +32,7 @@ def _arrays(result):
 def test_a_result_holds_what_the_record_promises(run_train):
     result = run_train(train={"tune": FAST_TUNE, "n_folds": 3})
     assert result.labels == ("card", "delivery", "refund")
-    assert [line.method for line in result.leaderboard] == ["probe"] * 4 + ["tune"]
+    assert [line.method for line in result.leaderboard] == ["probe"] * 4 + ["tune", "full"]
     assert sum(line.chosen for line in result.leaderboard) == 1
     network, validation = _arrays(result)
     assert network["head.weight"].shape == (3, 32)
@@ -164,7 +164,7 @@ def test_the_loss_leaves_out_of_scope_rows_undecided():
 
 def test_a_budget_too_short_to_tune_says_so_in_both_languages_and_keeps_the_probe(run_train):
     result = run_train(train={"n_folds": 3, "tune": {"epochs": 1}}, budget_s=0.05)
-    tuned = result.leaderboard[-1]
+    tuned = result.leaderboard[-2]
     assert (tuned.method, tuned.status in ("skipped", "stopped")) == ("tune", True)
     assert "budget" in tuned.note_en
     assert "预算" in tuned.note_zh
@@ -198,7 +198,7 @@ def test_a_diverging_fit_is_a_failed_line_and_the_probe_stands(run_train):
             return super().loss(logits, targets, sample_weight) * float("inf")
 
     result = run_train(train={"n_folds": 3, "tune": FAST_TUNE}, task_object=Explosive(TaskSettings()))
-    tuned = result.leaderboard[-1]
+    tuned = result.leaderboard[-2]
     assert (tuned.method, tuned.status, tuned.validation) == ("tune", "failed", {})
     assert "learning_rate" in tuned.note_en
     assert next(line.method for line in result.leaderboard if line.chosen) == "probe"
@@ -213,7 +213,7 @@ def test_progress_is_told_as_it_goes(run_train):
     kinds = [kind for kind, _ in events]
     assert kinds[0] == "train.start"
     assert "train.chosen" in kinds
-    assert kinds.count("train.candidate") == 5
+    assert kinds.count("train.candidate") == 6
     epochs = [data for kind, data in events if kind == "train.epoch"]
     assert all(np.isfinite(data["loss"]) for data in epochs)
     assert {data["fold"] for data in epochs} >= {1, 2, 3}
@@ -312,9 +312,9 @@ def test_without_torch_the_probe_alone_makes_a_model(tiny_backbone, tmp_path):
         check=True,
     )
     lines = done.stdout.splitlines()
-    assert lines[-1].startswith("tune skipped False")
-    assert "pip install 'feilun[train]'" in lines[-1]
-    assert sum(" True" in line for line in lines[-5:-1]) == 1
+    assert lines[-2].startswith("tune skipped False")
+    assert "pip install 'feilun[train]'" in lines[-2]
+    assert sum(" True" in line for line in lines[-6:-2]) == 1
 
 
 def test_a_killed_run_leaves_no_half_result_and_the_next_one_is_whole(tiny_backbone, tmp_path, run_train):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -92,22 +93,40 @@ def outcome_of(step: str, data: dict[str, Any]) -> str:
 
 def detail_of(kind: str, data: dict[str, Any]) -> str:
     """What a running step says about itself: candidate, epoch, loss; for kinds without words, its plain values."""
-    if kind == "train.candidate":
-        note = str(data.get(f"note_{language()}", ""))
-        score = data.get("validation", {}).get("accuracy")
-        told = [candidate_name(data), "" if score is None else words("progress.score", score=score), note]
-        return " · ".join(part for part in told if part)
-    if kind in ("train.epoch", "train.update"):
-        place = {name: data.get(name) for name in ("candidate", "fold", "epoch", "epochs", "loss")}
-        return words("progress.epoch" if place["fold"] else "progress.epoch_of_all", **place)
-    if kind == "train.chosen":
-        return words("progress.chosen", candidate=candidate_name(data))
-    if kind == "train.start":
-        return words("progress.start", **{name: data[name] for name in ("n_rows", "n_classes", "budget_s", "seed")})
-    if kind == "train.embed":
-        return words("progress.embed", done=data["done"], total=data["total"])
+    if kind in TELLERS:
+        return TELLERS[kind](data)
     left_out = {"step", "en", "zh", "params", "turn_id"}
     return _pairs(data, [key for key in data if key not in left_out])
+
+
+def _tell_candidate(data: dict[str, Any]) -> str:
+    note = str(data.get(f"note_{language()}", ""))
+    score = data.get("validation", {}).get("accuracy")
+    told = [candidate_name(data), "" if score is None else words("progress.score", score=score), note]
+    return " · ".join(part for part in told if part)
+
+
+def _tell_epoch(data: dict[str, Any]) -> str:
+    place = {name: data.get(name) for name in ("candidate", "fold", "epoch", "epochs", "loss")}
+    return words("progress.epoch" if place["fold"] else "progress.epoch_of_all", **place)
+
+
+def _tell_room(data: dict[str, Any]) -> str:
+    named = {name: words(f"preflight.{data[name]}") for name in ("what", "verdict")}
+    return words("progress.room", candidate=data["candidate"], needs=data["needs"], has=data["has"], **named)
+
+
+TELLERS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "train.candidate": _tell_candidate,
+    "train.epoch": _tell_epoch,
+    "train.update": _tell_epoch,
+    "train.room": _tell_room,
+    "train.chosen": lambda data: words("progress.chosen", candidate=candidate_name(data)),
+    "train.start": lambda data: words(
+        "progress.start", **{name: data[name] for name in ("n_rows", "n_classes", "budget_s", "seed")}
+    ),
+    "train.embed": lambda data: words("progress.embed", done=data["done"], total=data["total"]),
+}
 
 
 def candidate_name(data: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from feilun.cli.shared import EXIT_INTERRUPTED, HERE, AsJson, Folder, open_project, result, say, table, words
-from feilun.errors import EXIT_NOT_REACHED
+from feilun.errors import EXIT_NOT_REACHED, language
 
 MISSED = ("goal_missed", "size", "latency")  # reason codes of the gate when the goal was not reached
 
@@ -19,6 +19,9 @@ def turn(
         float | None, typer.Option(min=1, help="Wall-clock limit for training, in seconds (default: [train] budget_s).")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random (default: [train] seed).")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what the turn would take: time, memory, disk.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Turn the wheel once: data, train, compress, evaluate, seal, release.
@@ -32,11 +35,15 @@ def turn(
     Examples:
       feilun turn
       feilun turn support --budget 60 --seed 1
+      feilun turn support --dry-run
       feilun turn support --json > turn.json
     """
     from feilun.cli.progress import Progress
 
     with open_project(folder) as project:
+        if dry_run:
+            result(project.preflight(budget_s=budget), as_json=as_json, human=show_preflight)
+            return
         try:
             with Progress() as progress:
                 done = project.turn(budget_s=budget, seed=seed, requested_by="cli", on_event=progress)
@@ -65,6 +72,29 @@ def show_turn(done: Any) -> None:
     typer.echo()
     key = "turn.released" if done.released else "turn.not_released"
     typer.echo(words(key, model_id=done.model_id, reason=done.reason))
+
+
+def show_preflight(ahead: Any) -> None:
+    """What each rung would take, beside what there is."""
+    typer.echo(words("preflight.head", n_rows=ahead.n_rows, n_classes=ahead.n_classes, budget_s=ahead.budget_s))
+    typer.echo()
+    rows = [
+        (
+            rung.method,
+            words(f"preflight.{need.what}"),
+            need.needs,
+            need.has,
+            need.unit,
+            words(f"preflight.{need.verdict}"),
+        )
+        for rung in ahead.rungs
+        for need in rung.needs
+    ]
+    table(rows, columns=("method", "resource", "needs", "has", "unit", "verdict"))
+    for rung in ahead.rungs:
+        note = rung.note_zh if language() == "zh" else rung.note_en
+        if note:
+            typer.echo(words("preflight.note", method=rung.method, note=note))
 
 
 def parameters(params: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from feilun.compress.export import export_float, write_graph
 from feilun.compress.parity import Bench, Parity, parity_rows
 from feilun.compress.quantise import METHODS, Method, quantise
 from feilun.config import FeilunSettings
-from feilun.models.serving import GRAPH_NAME, LABELS_NAME, TOKENIZER_NAME
+from feilun.models.serving import ADAPTER_NAMES, GRAPH_NAME, LABELS_NAME, TOKENIZER_NAME
 from feilun.records import Backbone, Dataset, ParityReport, TrainResult
 from feilun.tasks import Task
 
@@ -92,8 +92,11 @@ def compress(
 def _set_up(
     result: TrainResult, backbone: Backbone, dataset: Dataset, settings: FeilunSettings, *, task: Task, folder: Path
 ) -> Bench:
-    """Write the files beside the graph, and gather what graphs are compared on."""
+    """Write the files beside the graph (an adapter too, where there is one), and gather what graphs are compared on."""
     shutil.copyfile(backbone.folder / TOKENIZER_NAME, folder / TOKENIZER_NAME)
+    for name in ADAPTER_NAMES:
+        if (result.folder / name).is_file():
+            shutil.copyfile(result.folder / name, folder / name)
     (folder / LABELS_NAME).write_text(json.dumps(list(result.labels), ensure_ascii=False), "utf-8")
     return Bench(
         rows=parity_rows(dataset, outside=settings.task.out_of_scope_label),

@@ -17,6 +17,8 @@ SETTINGS_NAME = "settings.json"
 REPORT_NAME = "report.json"
 CARD_NAME = "README.md"
 NOTICE_NAME = "NOTICE"
+ADAPTER_NAMES = ("adapter_config.json", "adapter_model.safetensors")
+"""What peft reads; beside the graph of a model whose layers were adapted."""
 
 
 class ModelSpec(Record):

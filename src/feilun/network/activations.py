@@ -17,11 +17,14 @@ from torch import Tensor
 from feilun.models import EncoderConfig
 from feilun.network.batches import Corpus, Packed
 from feilun.network.encoder import LayerStack, embed_tokens
+from feilun.network.shards import Shards, key_of
 
 IN_MEMORY_BYTES = 512 * 2**20
 ON_DISK_BYTES = 16 * 2**30
 DISK_SHARE = 0.25
 """A scratch file may take this share of the free disk at most."""
+KEPT_BYTES = 256 * 2**20
+"""Activations of so many bytes at most are kept for later turns: beyond, learning takes far longer than they do."""
 BATCH_ROWS = 64
 
 
@@ -42,11 +45,12 @@ class Activations:
         precision: torch.dtype,
         device: torch.device,
         scratch: Path,
+        cache: Shards | None = None,
     ) -> None:
         self.corpus, self.tensors, self.config = corpus, tensors, config
         self.precision, self.device = precision, device
         self.frozen = LayerStack(config, first=0, last=n_frozen).load(tensors).to(device).requires_grad_(False)
-        self.scratch, self.n_frozen = scratch, n_frozen
+        self.scratch, self.n_frozen, self.cache = scratch, n_frozen, cache
         self.store: np.ndarray | None = None
         self.path: Path | None = None
 
@@ -64,10 +68,31 @@ class Activations:
             self.path = self.scratch / "activations.f16"
             self.store = np.memmap(self.path, dtype=np.float16, mode="w+", shape=shape)
         if self.store is not None:
-            for batch in self.corpus.in_order(np.arange(len(self.corpus)), batch_size=BATCH_ROWS):
+            keys = self._keys() if self.cache is not None and n_bytes <= KEPT_BYTES else []
+            known = self._recall(keys)
+            missing = np.flatnonzero([key not in known for key in keys]) if keys else np.arange(len(self.corpus))
+            for batch in self.corpus.in_order(missing, batch_size=BATCH_ROWS):
                 check()
                 self.store[batch.token_index] = self._compute(batch)[: len(batch.token_index)].cpu().numpy()
+            if keys and self.cache is not None:
+                fresh = {keys[row]: row for row in missing}
+                starts = self.corpus.starts
+                self.cache.save(list(fresh), [self.store[starts[r] : starts[r + 1]] for r in fresh.values()])
         return self
+
+    def _keys(self) -> list[bytes]:
+        starts, ids = self.corpus.starts, self.corpus.ids
+        return [key_of(ids[starts[row] : starts[row + 1]].tobytes()) for row in range(len(self.corpus))]
+
+    def _recall(self, keys: list[bytes]) -> set[bytes]:
+        """Take what earlier turns kept; the keys of those rows."""
+        if not keys or self.cache is None or self.store is None:
+            return set()
+        found = self.cache.load(set(keys))
+        for row, key in enumerate(keys):
+            if key in found:
+                self.store[self.corpus.starts[row] : self.corpus.starts[row + 1]] = found[key]
+        return set(found)
 
     def take(self, batch: Packed) -> Tensor:
         """(batch.n_padded, n_hidden): the activations of the batch's tokens, in packing order, then padding."""

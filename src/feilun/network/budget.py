@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 
 class Budget:
-    """Wall-clock seconds that run from the moment this is made."""
+    """Wall-clock seconds that run from the moment this is made; `spent_s` were spent by a process that was killed."""
 
-    def __init__(self, budget_s: float) -> None:
+    def __init__(self, budget_s: float, *, spent_s: float = 0.0) -> None:
         self.budget_s = budget_s
-        self._start = time.monotonic()
+        self._start = time.monotonic() - spent_s
 
     @property
     def spent_s(self) -> float:

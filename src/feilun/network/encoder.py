@@ -38,6 +38,8 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, groups: Sequence[Group]) -> Tensor:
         parts = (self.query, self.key, self.value)
+        if any(type(part) is not Linear for part in parts):  # an adapter sits on one of them
+            return packed_attention(torch.cat([part(x) for part in parts], dim=-1), groups, n_heads=self.n_heads)
         weight = torch.cat([part.weight for part in parts]).to(x.dtype)
         bias = torch.cat([part.bias for part in parts]).to(x.dtype)
         return packed_attention(F.linear(x, weight, bias), groups, n_heads=self.n_heads)

@@ -33,10 +33,13 @@ def make_optimiser(
     groups: list[dict[str, Any]] = [{"params": list(head.parameters()), "lr": head_learning_rate, "weight_decay": 0.0}]
     for depth, layer in enumerate(reversed(layers.layers())):
         rate = learning_rate * layer_decay**depth
-        matrices = [p for p in layer.parameters() if p.ndim > 1]
-        vectors = [p for p in layer.parameters() if p.ndim <= 1]
-        groups.append({"params": matrices, "lr": rate, "weight_decay": weight_decay})
-        groups.append({"params": vectors, "lr": rate, "weight_decay": 0.0})
+        learning = [p for p in layer.parameters() if p.requires_grad]
+        for parameters, decay in (
+            ([p for p in learning if p.ndim > 1], weight_decay),
+            ([p for p in learning if p.ndim <= 1], 0.0),
+        ):
+            if parameters:
+                groups.append({"params": parameters, "lr": rate, "weight_decay": decay})
     for group in groups:
         group["peak"] = group["lr"]
     return torch.optim.AdamW(groups, betas=BETAS, fused=True)

@@ -1,4 +1,4 @@
-"""Candidates on one leaderboard, under one time budget: the probe, then tuning, the better one kept."""
+"""Candidates on one leaderboard, under one time budget: probe, tune, adapt, full, the best one kept."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from feilun.train.errors import NoCandidate, NothingToLearn, ResultDamaged
+    from feilun.train.forecast import preflight
     from feilun.train.result import load_result
+    from feilun.train.room import NotEnoughRoom
     from feilun.train.run import train
 
-__all__ = ["NoCandidate", "NothingToLearn", "ResultDamaged", "load_result", "train"]
+__all__ = ["NoCandidate", "NotEnoughRoom", "NothingToLearn", "ResultDamaged", "load_result", "preflight", "train"]
 
 _ROOMS = {
     "NoCandidate": "errors",
+    "NotEnoughRoom": "room",
     "NothingToLearn": "errors",
     "ResultDamaged": "errors",
     "load_result": "result",
+    "preflight": "forecast",
     "train": "run",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,7 +16,8 @@ class Fitted:
     """A finished network: logits = weight · e + bias, with e the embedding of unit length.
 
     weight: (n_classes, n_hidden); bias: (n_classes,); tensors: what changed in the backbone, by Hugging Face name;
-    embed: row numbers -> (n, n_hidden) float32, by this network.
+    embed: row numbers -> (n, n_hidden) float32, by this network; head: weight and bias as they were trained along with
+    the layers, before they were averaged with the convex ones; files: what else belongs to the result, by name.
     """
 
     weight: np.ndarray
@@ -24,6 +25,8 @@ class Fitted:
     embed: Callable[[np.ndarray], np.ndarray]
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    head: tuple[np.ndarray, np.ndarray] | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
 
     def logits(self, rows: np.ndarray) -> np.ndarray:
         """(n, n_classes) float32."""
@@ -45,6 +48,9 @@ class Candidate(Protocol):
         Args:
             fold: which fold this fit is for, for progress events; None is the final fit.
         """
+
+    def finish(self, rows: np.ndarray, fits: Sequence[Fitted], *, time_limit_s: float) -> Fitted:
+        """The network that ships, for all `rows`: made from the `fits` of folds where that is as good, else fitted."""
 
 
 def out_of_fold(candidate: Candidate, plan: FoldPlan, *, left_s: Callable[[], float], first: int = 0) -> np.ndarray:

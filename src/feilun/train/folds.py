@@ -24,9 +24,9 @@ class FoldPlan:
         """Every held-out row, fold after fold: the order of all out-of-fold logits."""
         return np.concatenate([held for _, held in self.folds]) if self.folds else np.empty(0, dtype=np.int64)
 
-    def first_only(self) -> FoldPlan:
-        """The same cut, but only its first fold is judged: for data so large that one fold says enough."""
-        return FoldPlan(folds=self.folds[:1], n_folds=self.n_folds)
+    def first(self, n: int) -> FoldPlan:
+        """The same cut, but only its first `n` folds are judged: for data so large that they say enough."""
+        return FoldPlan(folds=self.folds[:n], n_folds=self.n_folds)
 
 
 def plan_folds(rows: TrainingRows, *, n_folds: int, seed: int, among: np.ndarray | None = None) -> FoldPlan:

@@ -9,14 +9,19 @@ import numpy as np
 
 from feilun.network.budget import Cost
 from feilun.records import CandidateResult
-from feilun.train.candidate import Candidate
+from feilun.tasks import Task
+from feilun.train.candidate import Candidate, Fitted
 from feilun.train.folds import FoldPlan
-from feilun.train.scoring import Score, is_better
+from feilun.train.rows import TrainingRows
+from feilun.train.scoring import Score, is_better, score
 
 
 @dataclass
 class Line:
-    """One candidate: its score out of fold, and what it cost. `candidate` is None when it was never made."""
+    """One candidate: its score out of fold, and what it cost. `candidate` is None when it was never made.
+
+    fits: those of the folds, when the network that ships can be made from them.
+    """
 
     method: str
     params: dict[str, Any] = field(default_factory=dict)
@@ -29,6 +34,15 @@ class Line:
     note_en: str = ""
     note_zh: str = ""
     chosen: bool = False
+    fits: list[Fitted] = field(default_factory=list)
+
+    def cut(self, n_rows: int, rows: TrainingRows, *, task: Task) -> Score:
+        """The score on the first `n_rows` held-out rows: for a comparison with a candidate that was judged on those."""
+        assert self.score is not None and self.logits is not None and self.plan is not None
+        held_out = self.plan.held_out[:n_rows]
+        if len(held_out) == len(self.plan.held_out):
+            return self.score
+        return score(self.logits[:n_rows], rows.targets[held_out], task=task)
 
     def note(self, en: str, zh: str) -> None:
         """Add a sentence for people."""
@@ -54,11 +68,15 @@ class Line:
         )
 
 
-def choose(cheap: Line | None, dear: Line) -> Line | None:
-    """The dearer candidate if it is better on the same folds, else the cheaper one."""
-    if dear.score is None or dear.status != "done":
+def choose(cheap: Line | None, dear: Line, rows: TrainingRows, *, task: Task) -> Line | None:
+    """The dearer candidate if it is better on the same rows, else the cheaper one."""
+    if dear.score is None or dear.plan is None or dear.status != "done":
         return cheap
-    if cheap is None or cheap.score is None or is_better(dear.score, cheap.score):
+    if cheap is None or cheap.score is None:
+        return dear
+    on_the_same = cheap.cut(len(dear.plan.held_out), rows, task=task)
+    if is_better(dear.score, on_the_same):
+        cheap.score, cheap.plan = on_the_same, dear.plan  # like beside like on the leaderboard
         return dear
     dear.note(
         "Not chosen: it is no better than a cheaper candidate.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,10 @@ class Probe:
         )
         return Fitted(weight=weight, bias=bias, embed=lambda some: self.embeddings[some])
 
+    def finish(self, rows: np.ndarray, fits: Sequence[Fitted], *, time_limit_s: float) -> Fitted:
+        """A fit on all rows."""
+        return self.fit(rows, fold=None, time_limit_s=time_limit_s)
+
 
 def probe_lines(
     embeddings: np.ndarray,
@@ -53,11 +57,15 @@ def probe_lines(
     n_folds: int,
     seed: int,
     left_s: Callable[[], float],
+    on_line: Callable[[Line], None] = lambda line: None,
 ) -> tuple[list[Line], Line]:
     """One line for each value of c, and the best of them.
 
     The first value is always tried, the others as long as one more fits into `left_s`. On few rows the losses of
     several random cuts into folds are averaged; on many, a stratified sample decides.
+
+    Args:
+        on_line: told of each line when it is finished: the first answer of a turn comes long before the last.
     """
     sample = np.sort(stratified_order(rows.targets[: rows.n_examples], seed=seed)[:CHOICE_ROWS])
     n_repeats = N_REPEATS if len(sample) < FEW_ROWS else 1
@@ -71,11 +79,13 @@ def probe_lines(
         if len(lines) > 1 and longest > left_s():
             line.status = "skipped"
             line.note("There was no time left for it.", "没有剩余时间。")
+            on_line(line)
             continue
         if len(plans[0].held_out):
             with measured(line.cost):
                 losses[-1] = _judge(line, plans, rows, task=task)
             longest = max(longest, line.cost.wall_s)
+        on_line(line)
     best = lines[int(np.argmin(losses))]
     if not len(plans[0].held_out):
         best.note(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from feilun.models.serving import ADAPTER_NAMES
 from feilun.records import CandidateResult, TrainResult
 from feilun.train.errors import ResultDamaged
 
@@ -26,8 +27,9 @@ def write_result(
     meta: dict[str, Any],
     network: dict[str, np.ndarray],
     validation: dict[str, np.ndarray],
+    files: dict[str, bytes],
 ) -> TrainResult:
-    """Write the three files of a result into `folder`, train.json last.
+    """Write the three files of a result (and the adapter's `files`) into `folder`, train.json last.
 
     train.json is the mark of a whole result and names the hashes of the others: a process killed at any moment leaves
     either the old result, or the new one, or none, never a mixture that loads.
@@ -35,7 +37,7 @@ def write_result(
     from safetensors.numpy import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    contents = {NETWORK: save(_contiguous(network)), VALIDATION: save(_contiguous(validation))}
+    contents = {NETWORK: save(_contiguous(network)), VALIDATION: save(_contiguous(validation)), **files}
     document = {
         "format_version": FORMAT_VERSION,
         "labels": list(labels),
@@ -50,7 +52,8 @@ def write_result(
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-    (folder / MARK).unlink(missing_ok=True)
+    for name in (MARK, *ADAPTER_NAMES):  # an older result's adapter is not this one's
+        (folder / name).unlink(missing_ok=True)
     for name in contents:
         (folder / f"{name}.partial").replace(folder / name)
     return load_result(folder)

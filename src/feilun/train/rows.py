@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from feilun.records import Dataset
 from feilun.tasks import Task
 from feilun.train.errors import NothingToLearn
 
+IMBALANCED = 3.0
+"""From this ratio of the largest class to the smallest on, it may matter how classes are weighed."""
 MAX_CLASS_WEIGHT = 10.0
 """The rarest class counts at most so many times the average one; beyond that a handful of rows would rule the fit."""
 
@@ -39,6 +41,18 @@ class TrainingRows:
         """The row numbers of the class names: knowledge, not data, so they are on the training side of every fold."""
         return np.arange(self.n_examples, len(self.texts))
 
+    @property
+    def is_imbalanced(self) -> bool:
+        """Whether the largest class has `IMBALANCED` times the examples of the smallest."""
+        counts = self.targets[: self.n_examples].sum(axis=0)
+        return bool(counts.max(initial=0) >= IMBALANCED * counts[counts > 0].min(initial=np.inf))
+
+    def balanced(self) -> TrainingRows:
+        """The same rows, rare classes weighed up."""
+        weights = self.weights.copy()
+        weights[: self.n_examples] *= _class_weights(self.targets[: self.n_examples])
+        return replace(self, weights=weights / weights.mean())
+
     def keep(self, wanted: np.ndarray) -> TrainingRows:
         """Only the rows for which `wanted` (n,) is true."""
         kept = np.flatnonzero(wanted)
@@ -65,17 +79,16 @@ def collect_rows(dataset: Dataset, settings: TrainSettings, *, task: Task) -> Tr
         raise NothingToLearn(n_examples=len(examples), n_classes=n_seen)
     texts = [task.text_of(example.inputs) for example in examples]
     weights = np.array([example.weight for example in examples], dtype=np.float32)
-    if settings.class_weight == "balanced":
-        weights *= _class_weights(targets)
     names = _teaching_names(task.label_texts(labels)) if settings.probe.label_names else []
     texts += [name for _, name in names]
     columns = [column for column, _ in names]
     targets = np.concatenate([targets, np.eye(len(labels), dtype=np.float32)[columns]])
     weights = np.concatenate([weights, np.ones(len(columns), dtype=np.float32)])
     weights /= weights.mean()
-    return TrainingRows(
+    rows = TrainingRows(
         texts=texts, targets=targets, weights=weights, labels=tuple(labels), places=np.arange(len(examples))
     )
+    return rows.balanced() if settings.class_weight == "balanced" else rows
 
 
 def _class_weights(targets: np.ndarray) -> np.ndarray:

@@ -75,9 +75,14 @@ def is_better(challenger: Score, incumbent: Score) -> bool:
     and is what thresholds stand on, and in right answers, which is what people see. The bar is low on purpose: all
     candidates are equally large and fast when they serve, so nothing but the time of a fit speaks for the cheaper one.
     """
+    return lead(challenger, incumbent) > TIE
+
+
+def lead(challenger: Score, incumbent: Score) -> float:
+    """How far the challenger is ahead on the same rows, in standard errors; negative when it is behind."""
     in_loss = _lead(incumbent.block_losses - challenger.block_losses)
     in_hits = _lead(challenger.hits.astype(float) - incumbent.hits)
-    return (in_loss + in_hits) / 2 > TIE
+    return (in_loss + in_hits) / 2
 
 
 def _lead(differences: np.ndarray) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,14 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from feilun.config import TuneSettings
+from feilun.config import LearningSettings
 from feilun.models import EncoderConfig
 from feilun.network.activations import Activations
 from feilun.network.batches import Corpus, Packed
+from feilun.network.checkpoint import Checkpoints
 from feilun.network.device import on_all_cores
 from feilun.network.encoder import LayerStack, pool
-from feilun.network.loop import LoopSettings, Outcome, Report, optimise
+from feilun.network.loop import Bookmark, LoopSettings, Outcome, Report, optimise
 from feilun.network.optimiser import make_optimiser
+from feilun.network.shards import Shards
 from feilun.records import Backbone
 from feilun.tasks import Task
 from feilun.train.candidate import Fitted
@@ -64,14 +66,18 @@ class Tune:
     """
 
     method = "tune"
+    head_rate = HEAD_RATE
+    averages = True
+    """Whether the network that ships can be the mean of the fits of folds."""
 
     def __init__(
         self,
         corpus: Corpus,
         rows: TrainingRows,
         backbone: Backbone,
-        settings: TuneSettings,
+        settings: LearningSettings,
         *,
+        n_frozen: int,
         config: EncoderConfig,
         tensors: Mapping[str, np.ndarray],
         embeddings: np.ndarray,
@@ -81,13 +87,15 @@ class Tune:
         device: torch.device,
         precision: torch.dtype,
         scratch: Path,
+        cache: Shards | None,
+        checkpoints: Checkpoints,
         emit: Emit,
     ) -> None:
         self.corpus, self.rows, self.settings, self.task = corpus, rows, settings, task
         self.config, self.tensors, self.embeddings = config, tensors, embeddings
         self.head_c, self.seed, self.device, self.precision, self.emit = head_c, seed, device, precision, emit
-        self.pooling = backbone.info.pooling
-        self.n_frozen = n_frozen_layers(config, settings)
+        self.pooling, self.backbone_name = backbone.info.pooling, backbone.info.source
+        self.n_frozen, self.checkpoints = n_frozen, checkpoints
         self.epochs = planned_epochs(corpus, settings)
         self.targets = torch.from_numpy(rows.targets).to(device)
         self.weights = torch.from_numpy(rows.weights).to(device)
@@ -99,6 +107,7 @@ class Tune:
             precision=precision,
             device=device,
             scratch=scratch,
+            cache=cache,
         )
 
     @property
@@ -114,9 +123,9 @@ class Tune:
         }
 
     def fit(self, rows: np.ndarray, *, fold: int | None, time_limit_s: float) -> Fitted:
-        """One network for these rows."""
+        """One network for these rows. A fit that was killed goes on where it was."""
         network = self._network(rows)
-        outcome = self._optimise(network, rows, fold=fold, time_limit_s=time_limit_s, epochs=self.epochs)
+        outcome = self._optimise(network, rows, fold=fold, time_limit_s=time_limit_s, bookmark=True)
         return self._finish(network, rows, outcome)
 
     def fit_watched(
@@ -141,11 +150,42 @@ class Tune:
                 best = (now, epoch, copy.deepcopy(network.state_dict()))
             return epoch - best[1] < self.settings.patience
 
-        outcome = self._optimise(network, rows, fold=0, time_limit_s=time_limit_s, epochs=self.epochs, watch=watch)
+        outcome = self._optimise(network, rows, fold=0, time_limit_s=time_limit_s, watch=watch)
         if best[1]:
             network.load_state_dict(best[2])
             self.epochs = best[1]
         return self._finish(network, rows, outcome)
+
+    def finish(self, rows: np.ndarray, fits: Sequence[Fitted], *, time_limit_s: float) -> Fitted:
+        """The mean of the fits when there are two or more, which together saw every row; else a fit on all rows."""
+        if self.averages and len(fits) > 1:
+            return self.average(fits, rows)
+        return self.fit(rows, fold=None, time_limit_s=time_limit_s)
+
+    def average(self, fits: Sequence[Fitted], rows: np.ndarray) -> Fitted:
+        """One network from the fits of several folds, which together saw all `rows`: the mean of their weights.
+
+        All fits start from the same network and stay in one valley, where the mean is as good as a further fit on all
+        rows. The convex head is fitted anew on the embeddings of the mean network.
+
+        Source:
+            Wortsman et al. 2022, "Model soups", arXiv 2203.05482.
+        """
+        network = self._network(rows)
+        tensors = {name: np.mean([fit.tensors[name] for fit in fits], axis=0) for name in fits[0].tensors}
+        network.layers.load(tensors)
+        with torch.no_grad():
+            for own, parts in zip(
+                (network.head.weight, network.head.bias), zip(*(fit.head for fit in fits), strict=True), strict=True
+            ):
+                own.copy_(torch.from_numpy(np.asarray(sum(parts) / len(parts), dtype=np.float32)))
+        outcome = Outcome(
+            n_epochs=min(fit.facts["n_epochs"] for fit in fits),
+            n_updates=sum(fit.facts["n_updates"] for fit in fits),
+            loss=float(np.mean([fit.facts["last_loss"] for fit in fits])),
+            in_a_hurry=any(fit.facts["in_a_hurry"] for fit in fits),
+        )
+        return self._finish(network, rows, outcome, n_averaged=len(fits))
 
     @on_all_cores
     def trial(self) -> Trial:
@@ -205,7 +245,7 @@ class Tune:
             network.layers,
             network.head,
             learning_rate=self.settings.learning_rate,
-            head_learning_rate=self.settings.learning_rate * HEAD_RATE,
+            head_learning_rate=self.settings.learning_rate * self.head_rate,
             layer_decay=self.settings.layer_decay,
             weight_decay=self.settings.weight_decay,
         )
@@ -218,11 +258,13 @@ class Tune:
         *,
         fold: int | None,
         time_limit_s: float,
-        epochs: int,
         watch: Callable[[int], bool] = lambda epoch: True,
+        bookmark: bool = False,
     ) -> Outcome:
-        rng = np.random.default_rng([self.seed, 0 if fold is None else fold + 1])
+        number = 0 if fold is None else fold + 1
+        rng = np.random.default_rng([self.seed, number])
         size = self.settings.batch_size
+        kept = Bookmark(self.checkpoints, f"{self.method}-running", network=network, rng=rng) if bookmark else None
 
         def on_report(report: Report) -> bool:
             self.emit(
@@ -239,15 +281,18 @@ class Tune:
             )
             return watch(report.epoch) if report.epoch_done else True
 
-        return optimise(
-            lambda batch: self._loss(network, batch, self.activations.take(batch)),
-            lambda: self.corpus.thinned(self.settings.token_drop, rng=rng).shuffled(rows, batch_size=size, rng=rng),
-            self._optimiser(network),
-            LoopSettings(epochs=epochs, warm_up=WARM_UP),
-            n_batches=self.corpus.n_batches(rows, batch_size=size),
-            time_limit_s=time_limit_s,
-            on_report=on_report,
-        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed * 1009 + number)  # dropout, where there is any
+            return optimise(
+                lambda batch: self._loss(network, batch, self.activations.take(batch)),
+                lambda: self.corpus.thinned(self.settings.token_drop, rng=rng).shuffled(rows, batch_size=size, rng=rng),
+                self._optimiser(network),
+                LoopSettings(epochs=self.epochs, warm_up=WARM_UP),
+                n_batches=self.corpus.n_batches(rows, batch_size=size),
+                time_limit_s=time_limit_s,
+                on_report=on_report,
+                bookmark=kept,
+            )
 
     def _loss(self, network: Network, batch: Packed, x: Tensor) -> Tensor:
         logits = network.head(self._forward(network, batch, x))
@@ -272,8 +317,8 @@ class Tune:
         head = network.head
         return head.weight.detach().cpu().float().numpy().copy(), head.bias.detach().cpu().float().numpy().copy()
 
-    def _finish(self, network: Network, rows: np.ndarray, outcome: Outcome) -> Fitted:
-        weight, bias = self._head(network)
+    def _finish(self, network: Network, rows: np.ndarray, outcome: Outcome, **facts: Any) -> Fitted:
+        trained = self._head(network)
         convex = self.task.fit_head(
             self._embed(network, rows),
             self.rows.targets[rows],
@@ -282,27 +327,33 @@ class Tune:
             seed=self.seed,
         )
         return Fitted(
-            weight=HEAD_SHARE * weight + (1 - HEAD_SHARE) * convex[0],
-            bias=HEAD_SHARE * bias + (1 - HEAD_SHARE) * convex[1],
+            weight=HEAD_SHARE * trained[0] + (1 - HEAD_SHARE) * convex[0],
+            bias=HEAD_SHARE * trained[1] + (1 - HEAD_SHARE) * convex[1],
             embed=lambda some: self._embed(network, some),
             tensors=network.layers.tensors(),
+            head=trained,
             facts={
                 "n_epochs": outcome.n_epochs,
                 "n_updates": outcome.n_updates,
                 "last_loss": outcome.loss,
                 "in_a_hurry": outcome.in_a_hurry,
+                **facts,
             },
         )
 
 
-def n_frozen_layers(config: EncoderConfig, settings: TuneSettings) -> int:
+def n_frozen_layers(config: EncoderConfig, frozen_fraction: float) -> int:
     """How many lower layers stay frozen: the share of the settings, at least one layer being left to learn."""
-    return min(config.n_layers - 1, round(settings.frozen_fraction * config.n_layers))
+    return min(config.n_layers - 1, round(frozen_fraction * config.n_layers))
 
 
-def planned_epochs(corpus: Corpus, settings: TuneSettings) -> int:
+def planned_epochs(corpus: Corpus, settings: LearningSettings) -> int:
     """`settings.epochs`, or as many more as `min_updates` asks for on few rows."""
-    per_epoch = corpus.n_batches(np.arange(len(corpus)), batch_size=settings.batch_size)
+    return epochs_for(corpus.n_batches(np.arange(len(corpus)), batch_size=settings.batch_size), settings)
+
+
+def epochs_for(per_epoch: int, settings: LearningSettings) -> int:
+    """The same, from the number of batches in an epoch."""
     return max(settings.epochs, min(MOST_EPOCHS_FOR_UPDATES, -(-settings.min_updates // per_epoch)))
 
 

@@ -41,6 +41,14 @@ class TurnCrashed(FeilunError):
     )
 
 
+class PreflightBroken(FeilunError):
+    """The process that looked ahead died."""
+
+    code, kind = "wheel.preflight_broken", "unavailable"
+    en = "Looking ahead stopped (exit {status}). Is there enough memory? Its last words: {what}"
+    zh = "预检中断（退出码 {status}）。内存是否足够？最后的输出：{what}"
+
+
 class TurnCancelled(FeilunError):
     """Somebody cancelled the turn while it ran."""
 

@@ -75,11 +75,11 @@ def _spawn(store: Store, folder: Path, turn_id: str) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=_environment(),
+            env=child_environment(),
         )
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """The child's environment: our own package first, and nothing that dials out."""
     source = str(Path(__file__).resolve().parents[2])
     inherited = os.environ.get("PYTHONPATH")

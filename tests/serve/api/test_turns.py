@@ -93,3 +93,22 @@ def test_only_so_many_may_follow_at_once(client, project, monkeypatch):
                 break
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_what_a_turn_would_take_is_seen_without_turning(client, project):
+    turns = client.get(f"{AT}/turns").json()
+    missing = client.get(f"{AT}/preflight")  # the copied project has left its data behind
+    assert (missing.status_code, missing.json()["code"]) == (404, "data.file_missing")
+    rows = [f"{text} {n},{label}" for n in range(9) for text, label in (("my card", "card"), ("refund", "money"))]
+    (project.folder.parent / "messages.csv").write_text("\n".join(["text,label", *rows]), "utf-8")
+    answer = client.get(f"{AT}/preflight", params={"budget_s": 1e6})
+    assert answer.status_code == 200, answer.text
+    ahead = answer.json()
+    assert ahead["budget_s"] == 1e6
+    rungs = {rung["method"]: rung for rung in ahead["rungs"]}
+    assert list(rungs) == ["probe", "full"]
+    assert {need["what"]: need["verdict"] for need in rungs["probe"]["needs"]}["time"] == "AMPLE"
+    assert "2000" in rungs["full"]["note_en"]
+    refused = client.get(f"{AT}/preflight", params={"budget_s": 0})
+    assert (refused.status_code, refused.json()["code"]) == (422, "request.invalid")
+    assert client.get(f"{AT}/turns").json() == turns

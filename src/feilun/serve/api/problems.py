@@ -37,7 +37,9 @@ def problem(error: FeilunError, *, lang: str, headers: Mapping[str, str] | None 
     """The reply that `error` becomes. Paths of this machine are cut down to their last part."""
     status = status_of(error)
     fields = {key: _public(value) for key, value in error.fields.items()}
-    body = {"code": error.code, "message": type(error)(**fields).message(lang), "fields": fields}
+    shown = type(error).__new__(type(error))  # not made anew: a mistake of another process takes no fields
+    shown.__dict__.update(error.__dict__ | {"fields": fields})
+    body = {"code": error.code, "message": shown.message(lang), "fields": fields}
     extra = dict(headers or {})
     if status == 401:
         extra["WWW-Authenticate"] = "Bearer"

@@ -10,7 +10,7 @@ import anyio
 from fastapi import Depends, Header, Query
 from starlette.responses import Response, StreamingResponse
 
-from feilun.records import Event
+from feilun.records import Event, Preflight
 from feilun.serve.api.errors import ServerBusy
 from feilun.serve.api.house import MAX_STREAMS
 from feilun.serve.api.routes.feedback import MAX_SEQ
@@ -57,6 +57,18 @@ async def get_turn(visit: Reading, turn_id: str) -> Response:
     if row["project"] != visit.project.name:
         raise NotFound(what="turn", ref=turn_id)
     return send(_turn(row))
+
+
+@routes("GET", "/v1/projects/{name}/preflight", summary="See what a turn would take.", reply=Preflight, problems=(422,))
+async def preflight(
+    visit: Annotated[ProjectVisit, Depends(InProject("admin"))],
+    budget_s: Annotated[
+        float | None, Query(gt=0, description="Seconds for training; absent: [train] budget_s.")
+    ] = None,
+) -> Response:
+    """Time, memory and disk of each rung, AMPLE, TIGHT or OVER; a trial of some seconds in a process of its own."""
+    ahead = await visit.house.read(visit.project.preflight, budget_s=budget_s)
+    return send(ahead.model_dump(mode="json"))
 
 
 @routes(
