@@ -110,6 +110,40 @@ class CandidateResult(Record):
     chosen: bool = False
 
 
+class SearchTrial(Record):
+    """One trial of a search. Its log-loss is over the folds it got to; `number` 0 is [train.tune] as it stands."""
+
+    number: int
+    params: dict[str, Any]
+    status: Literal["done", "pruned", "failed"]
+    log_loss: float | None = None
+    accuracy: float | None = None
+    n_folds: int = 0
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    reason: str = ""
+
+
+class SearchReport(Record):
+    """What a search tried, in order, and what it found out. Scores are out of fold, calibrated, on the same folds.
+
+    best: number of the trial with the lowest log-loss, None when none was finished; n_earlier: trials that an earlier
+    turn on the same rows had made; importances: share of each setting in how much the trials differ (fANOVA), sum 1,
+    empty when too few were finished.
+    """
+
+    study: str
+    method: Literal["tpe", "random", "grid"]
+    n_asked: int
+    n_done: int
+    n_pruned: int
+    n_failed: int
+    n_earlier: int = 0
+    best: int | None = None
+    trials: tuple[SearchTrial, ...] = ()
+    importances: dict[str, float] = {}
+
+
 class BackboneInfo(Record):
     """Which pretrained network, where it came from, and the fingerprint that says it is the same bytes."""
 
@@ -271,6 +305,7 @@ class Report(Record):
     comparison: Comparison | None = None
     parity: ParityReport
     leaderboard: tuple[CandidateResult, ...] = ()
+    search: SearchReport | None = None
     backbone: BackboneInfo
     warnings_en: tuple[str, ...] = ()
     warnings_zh: tuple[str, ...] = ()
