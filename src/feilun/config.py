@@ -178,7 +178,7 @@ class SearchSpaceSettings(Settings):
         (), description="Values of [train.tune] frozen_fraction; lower ones take more time."
     )
     head_c: Range | tuple[float, ...] = Field(
-        Range(low=3, high=100, log=True), description="Inverse regularisation strength of the head on the finished layers."
+        Range(low=3, high=100, log=True), description="Inverse regularisation strength of the final head."
     )
 
     @field_validator("*", mode="before")

@@ -111,9 +111,10 @@ class CandidateResult(Record):
 
 
 class SearchTrial(Record):
-    """One trial of a search. Its log-loss is over the folds it got to; `number` 0 is [train.tune] as it stands."""
+    """One trial of a search; its scores are over the folds it got to. is_given: it is [train.tune] as it stands."""
 
     number: int
+    is_given: bool = False
     params: dict[str, Any]
     status: Literal["done", "pruned", "failed"]
     log_loss: float | None = None

@@ -9,13 +9,15 @@ if TYPE_CHECKING:
     from feilun.train.errors import NoCandidate, NothingToLearn, ResultDamaged
     from feilun.train.result import load_result
     from feilun.train.run import train
+    from feilun.train.search import StudyPlace
 
-__all__ = ["NoCandidate", "NothingToLearn", "ResultDamaged", "load_result", "train"]
+__all__ = ["NoCandidate", "NothingToLearn", "ResultDamaged", "StudyPlace", "load_result", "train"]
 
 _ROOMS = {
     "NoCandidate": "errors",
     "NothingToLearn": "errors",
     "ResultDamaged": "errors",
+    "StudyPlace": "search",
     "load_result": "result",
     "train": "run",
 }

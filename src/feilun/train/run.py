@@ -18,6 +18,7 @@ from feilun.train.leaderboard import Line, choose
 from feilun.train.probe import probe_lines, rescore
 from feilun.train.result import write_result
 from feilun.train.rows import collect_rows
+from feilun.train.search import StudyPlace, search_line
 from feilun.train.session import OnEvent, Session, open_session
 from feilun.version import __version__
 
@@ -36,14 +37,16 @@ def train(
     seed: int,
     on_event: OnEvent | None = None,
     cache_dir: Path | None = None,
+    study_place: StudyPlace | None = None,
 ) -> TrainResult:
     """Find the best network for the dataset within `budget_s` seconds of wall-clock time.
 
     Args:
         workdir: where the result is left, see `records.TrainResult`; an older result there is replaced at the end.
         on_event: called with (kind, data) as training goes on: train.start, train.embed, train.update, train.epoch,
-            train.validation, train.candidate, train.chosen.
+            train.validation, train.trial, train.candidate, train.chosen.
         cache_dir: where embeddings of frozen backbones are kept between turns; None means inside workdir.
+        study_place: where searches are kept, so that a later turn on the same rows goes on; None means inside workdir.
     Returns:
         The result, as `load_result` reads it from workdir.
     Raises:
@@ -71,11 +74,12 @@ def train(
                 cache_dir=cache_dir or workdir / "cache",
                 emit=emit,
             )
-            lines, best = _climb(session)
+            lines, best = _climb(session, study_place or StudyPlace(workdir / "search"))
             emit("train.chosen", {"method": best.method, "params": best.params})
             fitted = _final_fit(session, best)
             held_out = best.plan.held_out if best.plan else np.empty(0, dtype=np.int64)
             validation = _validation(session, best, fitted, held_out)
+        total.cpu_s += session.elsewhere.cpu_s
         return write_result(
             workdir,
             labels=rows.labels,
@@ -89,7 +93,7 @@ def train(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _climb(session: Session) -> tuple[list[Line], Line]:
+def _climb(session: Session, place: StudyPlace) -> tuple[list[Line], Line]:
     """Every rung, cheapest first; all lines, and the chosen one."""
     lines: list[Line] = []
     best: Line | None = None
@@ -97,11 +101,17 @@ def _climb(session: Session) -> tuple[list[Line], Line]:
         lines, best = _probe(session)
         for line in lines:
             session.emit("train.candidate", line.result().model_dump(mode="json"))
+    tuned = None
     if session.settings.train.tune.enabled:
         tuned = _tune(session, best)
         lines.append(tuned)
         best = choose(best, tuned)
         session.emit("train.candidate", tuned.result().model_dump(mode="json"))
+    if session.settings.train.search.enabled:
+        found, session.search = search_line(session, tuned, place)
+        lines.append(found)
+        best = choose(best, found)
+        session.emit("train.candidate", found.result().model_dump(mode="json"))
     if best is None:
         raise NoCandidate(
             reasons_en=" ".join(line.note_en for line in lines), reasons_zh="".join(line.note_zh for line in lines)
@@ -187,6 +197,7 @@ def _meta(session: Session, best: Line, fitted: Fitted, dataset: Dataset, total:
         "n_names": len(session.rows.name_rows),
         "temperature": best.score.temperature if best.score else 1.0,
         "fit": fitted.facts,
+        "search": session.search.model_dump(mode="json") if session.search else None,
         "cpu_s": round(total.cpu_s, 3),
         "wall_s": round(total.wall_s, 3),
         "budget_s": session.budget.budget_s,

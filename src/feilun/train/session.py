@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from feilun.config import FeilunSettings
 from feilun.models import embedder
-from feilun.network.budget import Budget, n_threads
-from feilun.records import Backbone
+from feilun.network.budget import Budget, Cost, n_threads
+from feilun.records import Backbone, SearchReport
 from feilun.tasks import Task
 from feilun.train.cache import EmbeddingCache
 from feilun.train.folds import FoldPlan, plan_folds, stratified_order
@@ -30,7 +30,10 @@ OnEvent = Callable[[str, dict[str, Any]], None]
 
 @dataclass
 class Session:
-    """What the rungs of one ladder share. `n_offered`: the examples there were, of which `rows` may be a part."""
+    """What the rungs of one ladder share. `n_offered`: the examples there were, of which `rows` may be a part.
+
+    elsewhere: what other processes took; search: what the search tried.
+    """
 
     rows: TrainingRows
     embeddings: np.ndarray
@@ -44,6 +47,8 @@ class Session:
     seed: int
     scratch: Path
     emit: OnEvent
+    elsewhere: Cost = field(default_factory=Cost)
+    search: SearchReport | None = None
 
     @property
     def everything(self) -> np.ndarray:

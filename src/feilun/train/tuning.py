@@ -52,7 +52,8 @@ def tune_line(session: Session, probe: Line | None) -> Line:
 
 
 def _run(session: Session, probe: Line | None, line: Line) -> None:
-    candidate = _candidate(session, probe)
+    head_c = probe.candidate.c if probe is not None and isinstance(probe.candidate, Probe) else DEFAULT_HEAD_C
+    candidate = make_tune(session, head_c=head_c)
     line.params = candidate.params
     trial = candidate.trial()
     per_token = CAUTION * trial.learning_s
@@ -86,9 +87,9 @@ def _run(session: Session, probe: Line | None, line: Line) -> None:
         rescore(probe, plan, session.rows, task=session.task)
 
 
-def _candidate(session: Session, probe: Line | None) -> Tune:
+def make_tune(session: Session, *, head_c: float) -> Tune:
+    """The candidate that the session's settings describe."""
     device = pick_device()
-    head_c = probe.candidate.c if probe is not None and isinstance(probe.candidate, Probe) else DEFAULT_HEAD_C
     return Tune(
         Corpus(session.token_ids),
         session.rows,
