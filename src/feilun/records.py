@@ -111,12 +111,15 @@ class CandidateResult(Record):
 
 
 class SearchTrial(Record):
-    """One trial of a search; its scores are over the folds it got to. is_given: it is [train.tune] as it stands."""
+    """One trial of a search; its scores are over the folds it got to. is_given: it is [train.tune] as it stands.
+
+    reason: of a stopped or failed one: out_of_time, killed (its process died) or failed (its settings do not work).
+    """
 
     number: int
     is_given: bool = False
     params: dict[str, Any]
-    status: Literal["done", "pruned", "failed"]
+    status: Literal["done", "pruned", "stopped", "failed"]
     log_loss: float | None = None
     accuracy: float | None = None
     n_folds: int = 0

@@ -68,7 +68,7 @@ class Desk:
             self._study.fail(number, heard.reason or "failed", told=heard.told, **_cost(heard))
             if heard.reason == "out_of_time":
                 self.stopped = "out_of_time"
-            return self._over(number, "failed", heard)
+            return self._over(number, "stopped" if heard.reason == "out_of_time" else "failed", heard)
         log_loss = judged.metrics["log_loss"]
         goes_on = self._study.go_on(number, n_folds=judged.n_folds, log_loss=log_loss)
         if judged.n_folds == self._n_folds:
@@ -81,7 +81,9 @@ class Desk:
         return True
 
     def lost(self, number: int) -> None:
-        """The process that ran the trial is gone."""
+        """The process that ran the trial is gone; nothing happens when the trial was over by then."""
+        if number not in self._params:
+            return
         last = self._heard.get(number) or Heard(None, 0.0, 0.0)
         self.hear(number, Heard(None, last.cpu_s, last.wall_s, "killed"))
 
@@ -91,6 +93,7 @@ class Desk:
 
     def _over(self, number: int, status: str, heard: Heard) -> bool:
         self.cpu_s += heard.cpu_s
+        params, _ = self._params.pop(number), self._heard.pop(number)
         metrics = heard.judged.metrics if heard.judged else {}
         best = self._study.best()
         self._session.emit(
@@ -99,7 +102,7 @@ class Desk:
                 "number": number,
                 "n_asked": self._session.settings.train.search.n_trials,
                 "status": status,
-                "params": self._params[number],
+                "params": params,
                 "validation": metrics,
                 "best_log_loss": best.value if best else None,
                 "reason": heard.reason or "",

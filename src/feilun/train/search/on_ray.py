@@ -36,6 +36,7 @@ QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "60",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # the old output is silent when asked to be
 }
 
 
@@ -53,8 +54,14 @@ def on_ray(job: Path, *, n_workers: int) -> Executor:
                     num_samples=-1,
                     max_concurrent_trials=n_workers,
                     reuse_actors=True,  # a process reads torch and the job once, not once a trial
+                    trial_dirname_creator=lambda trial: str(trial.trial_id),
                 ),
-                run_config=tune.RunConfig(name="search", storage_path=str(folder / "tune"), verbose=0),
+                run_config=tune.RunConfig(
+                    name="search",
+                    storage_path=str(folder / "tune"),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # the study is the state
+                    verbose=0,
+                ),
             )
             tuner.fit()
 

@@ -123,7 +123,7 @@ def _executor(session: Session, fixed: Fixed) -> Executor:
 
 def _say(line: Line, report: SearchReport, *, stopped: str) -> None:
     """What came of it, in a sentence or two."""
-    n_tried = sum(trial.status != "failed" and not trial.is_given for trial in report.trials)
+    n_tried = sum(trial.status in ("done", "pruned") and not trial.is_given for trial in report.trials)
     line.note(
         f"Best of {n_tried} trials ({report.method}); {report.n_pruned} given up early, {report.n_failed} failed.",
         f"{n_tried} 次试验中最好的一次（{report.method}）；提前放弃 {report.n_pruned} 次，失败 {report.n_failed} 次。",

@@ -301,7 +301,8 @@ def _may_retry(trial: FrozenTrial) -> bool:
 def _line(trial: FrozenTrial) -> SearchTrial:
     about = trial.user_attrs
     metrics = about.get("metrics", {})
-    status = {"COMPLETE": "done", "PRUNED": "pruned"}.get(trial.state.name, "failed")
+    failed = "stopped" if _reason(trial) == "out_of_time" else "failed"
+    status = {"COMPLETE": "done", "PRUNED": "pruned"}.get(trial.state.name, failed)
     return SearchTrial.model_validate(
         {
             "number": trial.number,
@@ -313,6 +314,6 @@ def _line(trial: FrozenTrial) -> SearchTrial:
             "n_folds": about.get("n_folds", 0),
             "cpu_s": round(about.get("cpu_s", 0.0), 3),
             "wall_s": round(about.get("wall_s", 0.0), 3),
-            "reason": _reason(trial) if status == "failed" else "",
+            "reason": _reason(trial) if trial.state.name == "FAIL" else "",
         }
     )
