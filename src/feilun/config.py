@@ -364,6 +364,13 @@ def load_settings(folder: Path) -> FeilunSettings:
         raise ConfigInvalid(path=str(path), n_mistakes=len(mistakes), mistakes="\n".join(mistakes)) from error
 
 
+def with_search(settings: FeilunSettings, *, n_trials: int) -> FeilunSettings:
+    """The same settings with a search of so many trials; with none when it is 0."""
+    raw = settings.model_dump(mode="json")
+    raw["train"]["search"] |= {"enabled": True, "n_trials": n_trials} if n_trials else {"enabled": False}
+    return FeilunSettings.model_validate(raw)
+
+
 def _describe(mistake: ErrorDetails, text: str) -> str:
     keys = [part for part in mistake["loc"] if isinstance(part, str)]
     line = _line_of(list(mistake["loc"]), text)

@@ -100,6 +100,8 @@ def detail_of(kind: str, data: dict[str, Any]) -> str:
     if kind in ("train.epoch", "train.update"):
         place = {name: data.get(name) for name in ("candidate", "fold", "epoch", "epochs", "loss")}
         return words("progress.epoch" if place["fold"] else "progress.epoch_of_all", **place)
+    if kind == "train.trial":
+        return trial_line(data)
     if kind == "train.chosen":
         return words("progress.chosen", candidate=candidate_name(data))
     if kind == "train.start":
@@ -108,6 +110,21 @@ def detail_of(kind: str, data: dict[str, Any]) -> str:
         return words("progress.embed", done=data["done"], total=data["total"])
     left_out = {"step", "en", "zh", "params", "turn_id"}
     return _pairs(data, [key for key in data if key not in left_out])
+
+
+def trial_line(data: dict[str, Any]) -> str:
+    """A trial of a search that is over: how it ended, and the best so far."""
+    told = {name: data[name] for name in ("number", "n_asked")}
+    params = " ".join(f"{name}={_shown(value)}" for name, value in data["params"].items())
+    best = "" if data["best_log_loss"] is None else words("progress.best", log_loss=data["best_log_loss"])
+    score = data["validation"].get("log_loss")
+    loss = "" if score is None else words("progress.log_loss", log_loss=score)
+    state = words(f"progress.trial_{data['status']}")
+    return " · ".join(part for part in (words("progress.trial", **told, state=state), loss, best, params) if part)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def candidate_name(data: dict[str, Any]) -> str:

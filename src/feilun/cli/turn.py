@@ -19,6 +19,15 @@ def turn(
         float | None, typer.Option(min=1, help="Wall-clock limit for training, in seconds (default: [train] budget_s).")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random (default: [train] seed).")] = None,
+    search: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=10_000,
+            metavar="N",
+            help="Search for better settings with N trials, 0 for none (default: [train.search]).",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Turn the wheel once: data, train, compress, evaluate, seal, release.
@@ -32,6 +41,7 @@ def turn(
     Examples:
       feilun turn
       feilun turn support --budget 60 --seed 1
+      feilun turn support --budget 1800 --search 30
       feilun turn support --json > turn.json
     """
     from feilun.cli.progress import Progress
@@ -39,7 +49,7 @@ def turn(
     with open_project(folder) as project:
         try:
             with Progress() as progress:
-                done = project.turn(budget_s=budget, seed=seed, requested_by="cli", on_event=progress)
+                done = project.turn(budget_s=budget, seed=seed, n_trials=search, requested_by="cli", on_event=progress)
         except KeyboardInterrupt:
             say("turn.interrupted", folder=folder_hint(folder))
             raise typer.Exit(EXIT_INTERRUPTED) from None

@@ -1,7 +1,7 @@
 """Trials on Ray Tune: Ray starts, watches and ends the processes; which trial comes and goes on, our study says.
 
-A Ray of our own is started for the search and shut down after it: on loopback, without a dashboard, and with Ray's
-usage reports off. Ray trials map one to one to trials of the study, a step of one being a fold.
+A Ray of our own is started for the search and shut down after it: it listens on loopback alone, asks for a token made
+for the day, has no dashboard and reports to nobody. Ray's trials are those of the study; a step of one is a fold.
 """
 
 from __future__ import annotations
@@ -9,35 +9,40 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-
-import ray
-from ray import tune
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
-from ray.tune.search import Searcher
 
 from feilun.network.budget import n_threads
 from feilun.process import child_environment
 from feilun.train.search.desk import Desk, Executor
+from feilun.train.search.errors import RayIsOpen
 from feilun.train.search.processes import heard_from, message_of
 from feilun.train.search.trial import Work, listen
 
-OBJECTS_BYTES = 100 * 2**20
-"""Ray's shared memory; our trials read files, so the least that Ray takes is enough."""
-QUIET = {
+PRIVATE = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DISABLE_IMPORT_WARNING": "1",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "60",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # whatever the system: without a cluster Ray listens on loopback
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # the old output is silent when asked to be
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
 }
+os.environ.update(PRIVATE)  # before the import: that is when Ray reads them
+
+import ray  # noqa: E402
+from ray import tune  # noqa: E402
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
+from ray.tune.search import Searcher  # noqa: E402
+
+OBJECTS_BYTES = 100 * 2**20
+"""Ray's shared memory; our trials read files, so the least that Ray takes is enough."""
 
 
 def on_ray(job: Path, *, n_workers: int) -> Executor:
@@ -72,8 +77,6 @@ def on_ray(job: Path, *, n_workers: int) -> Executor:
 def _own_ray(n_workers: int, *, threads: int) -> Iterator[Path]:
     """A Ray for this search alone; its folder is short-named, for it holds sockets, and removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="feilun-ray-"))
-    before = {name: os.environ.get(name) for name in QUIET}
-    os.environ.update(QUIET)
     try:
         ray.init(
             address="local",
@@ -83,15 +86,15 @@ def _own_ray(n_workers: int, *, threads: int) -> Iterator[Path]:
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            _node_ip_address="127.0.0.1",
             _temp_dir=str(folder),
             runtime_env={"env_vars": _worker_environment(threads)},
         )
+        found = ray.util.get_node_ip_address()
+        if not ip_address(found).is_loopback:
+            raise RayIsOpen(address=found)
         yield folder
     finally:
         ray.shutdown()
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
         shutil.rmtree(folder, ignore_errors=True)
 
 
