@@ -68,7 +68,7 @@ def test_a_candidate_is_one_line_with_its_score_and_the_note_of_the_language(eve
         "note_zh": "x",
     }
     event = events[3].model_copy(update={"kind": "train.candidate", "data": data})
-    assert line_of(event) == "  probe c=30.0 · validation accuracy 81.2% · Chosen."
+    assert line_of(event) == "  probe c=30 · validation accuracy 81.2% · Chosen."
 
 
 def test_what_is_no_number_or_short_word_never_shows_up(events: list[Event]):

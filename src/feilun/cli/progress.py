@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -92,24 +93,25 @@ def outcome_of(step: str, data: dict[str, Any]) -> str:
 
 def detail_of(kind: str, data: dict[str, Any]) -> str:
     """What a running step says about itself: candidate, epoch, loss; for kinds without words, its plain values."""
-    if kind == "train.candidate":
-        note = str(data.get(f"note_{language()}", ""))
-        score = data.get("validation", {}).get("accuracy")
-        told = [candidate_name(data), "" if score is None else words("progress.score", score=score), note]
-        return " · ".join(part for part in told if part)
     if kind in ("train.epoch", "train.update"):
         place = {name: data.get(name) for name in ("candidate", "fold", "epoch", "epochs", "loss")}
         return words("progress.epoch" if place["fold"] else "progress.epoch_of_all", **place)
-    if kind == "train.trial":
-        return trial_line(data)
-    if kind == "train.chosen":
-        return words("progress.chosen", candidate=candidate_name(data))
     if kind == "train.start":
         return words("progress.start", **{name: data[name] for name in ("n_rows", "n_classes", "budget_s", "seed")})
     if kind == "train.embed":
         return words("progress.embed", done=data["done"], total=data["total"])
+    if kind in DETAILS:
+        return DETAILS[kind](data)
     left_out = {"step", "en", "zh", "params", "turn_id"}
     return _pairs(data, [key for key in data if key not in left_out])
+
+
+def candidate_line(data: dict[str, Any]) -> str:
+    """A line of the leaderboard: what it is, its score, what there is to say about it."""
+    note = str(data.get(f"note_{language()}", ""))
+    score = data.get("validation", {}).get("accuracy")
+    told = [candidate_name(data), "" if score is None else words("progress.score", score=score), note]
+    return " · ".join(part for part in told if part)
 
 
 def trial_line(data: dict[str, Any]) -> str:
@@ -129,8 +131,15 @@ def _shown(value: Any) -> str:
 
 def candidate_name(data: dict[str, Any]) -> str:
     """A candidate with its hyper-parameters."""
-    params = " ".join(f"{name}={value}" for name, value in data.get("params", {}).items())
+    params = " ".join(f"{name}={_shown(value)}" for name, value in data.get("params", {}).items())
     return f"{data['method']} {params}".strip()
+
+
+DETAILS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "train.candidate": candidate_line,
+    "train.trial": trial_line,
+    "train.chosen": lambda data: words("progress.chosen", candidate=candidate_name(data)),
+}
 
 
 def _pairs(data: dict[str, Any], keys: Any) -> str:
