@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import threading
@@ -18,6 +20,7 @@ import pytest
 
 from feilun.config import SearchSpaceSettings
 from feilun.network.budget import Budget
+from feilun.process import child_environment
 from feilun.records import Backbone
 from feilun.tasks import get_task
 from feilun.tasks.classify import ClassifyTask
@@ -37,13 +40,13 @@ NOTHING = {name: [] for name in SearchSpaceSettings.model_fields}
 RATES = NOTHING | {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "epochs": [1, 2]}
 
 
-def _train(**search: Any) -> dict[str, Any]:
+def _train(*, n_folds: int = 2, **search: Any) -> dict[str, Any]:
     about = {"enabled": True, "method": "random", "n_trials": 3, "space": RATES}
-    return {"n_folds": 3, "probe": {"c": [10.0]}, "tune": TUNE, "search": about | search}
+    return {"n_folds": n_folds, "probe": {"c": [10.0]}, "tune": TUNE, "search": about | search}
 
 
 def _session(backbone: Backbone, folder: Path, **search: Any) -> tuple[Session, Fixed]:
-    settings = settings_of(train=_train(**search))
+    settings = settings_of(train=_train(n_folds=3, **search))
     task = get_task(settings.task)
     folder.mkdir(exist_ok=True)
     session = open_session(
@@ -131,7 +134,7 @@ def test_a_worse_winner_does_not_replace_what_is_there(run_train: Train):
 
 
 def test_the_chosen_winner_is_fitted_on_all_rows_with_its_own_settings(run_train: Train):
-    lame = {"n_folds": 3, "probe": {"enabled": False}, "tune": {**TUNE, "learning_rate": 1e-6, "epochs": 1}}
+    lame = {"n_folds": 2, "probe": {"enabled": False}, "tune": {**TUNE, "learning_rate": 1e-6, "epochs": 1}}
     better = NOTHING | {"learning_rate": [5e-3], "epochs": [6], "head_c": [100.0]}
     search = {"enabled": True, "n_trials": 1, "method": "grid", "space": better}
     result = run_train(dataset_of(examples_of(MANY)), train=lame | {"search": search})
@@ -345,14 +348,45 @@ def test_a_worker_killed_with_9_loses_one_try_and_the_search_ends_whole(run_trai
     assert result.leaderboard[-1].cpu_s > sum(t["cpu_s"] for t in search["trials"])  # theirs and ours
 
 
+RAY = """
+import json, sys
+from pathlib import Path
+from feilun.records import Backbone, BackboneInfo
+from feilun.tasks import get_task
+from feilun.train import train
+from tests.train.conftest import MESSAGES, dataset_of, examples_of, settings_of
+
+folder, workdir, sections, info = sys.argv[1:]
+settings = settings_of(train=json.loads(sections))
+backbone = Backbone(Path(folder), BackboneInfo.model_validate_json(info))
+rows = dataset_of(examples_of(MESSAGES))
+result = train(rows, backbone, settings, task=get_task(settings.task), workdir=Path(workdir), budget_s=600, seed=0)
+import ray
+print(json.dumps({"search": result.meta["search"], "is_up": ray.is_initialized()}))
+"""
+
+
 @pytest.mark.journey
-def test_ray_tune_runs_the_same_trials_and_leaves_nothing_behind(run_train: Train):
-    ray = pytest.importorskip("ray")
-    result = run_train(train=_train(executor="ray", n_trials=2), budget_s=600)
-    alone = run_train(train=_train(n_trials=2), folder="alone")
-    assert [t["status"] for t in result.meta["search"]["trials"]] == ["done"] * 3
-    for ours, theirs in zip(_tried(result), _tried(alone), strict=True):
-        assert ours[0] == theirs[0]
-        assert ours[1] == pytest.approx(theirs[1], abs=1e-6)
-    assert not ray.is_initialized()
-    assert not list(Path(tempfile.gettempdir()).glob("feilun-ray-*"))
+def test_ray_tune_runs_the_same_trials_and_leaves_nothing_behind(
+    run_train: Train, tiny_backbone: Backbone, tmp_path: Path
+):
+    pytest.importorskip("ray")
+    folder, sections = tiny_backbone.folder, json.dumps(_train(executor="ray", n_trials=2))
+    arguments = [str(folder), str(tmp_path / "ray"), sections, tiny_backbone.info.model_dump_json()]
+    with tempfile.TemporaryDirectory(prefix="fl-", dir="/tmp") as short:  # sockets will be in it
+        done = subprocess.run(
+            [sys.executable, "-c", RAY, *arguments],
+            env=child_environment(TMPDIR=short),
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        assert not list(Path(short).iterdir())
+    found = json.loads(done.stdout)  # and nothing but our line on stdout
+    assert not found["is_up"]
+    alone = run_train(train=_train(n_trials=2)).meta["search"]["trials"]
+    assert [t["status"] for t in found["search"]["trials"]] == ["done"] * 3
+    assert [t["params"] for t in found["search"]["trials"]] == [t["params"] for t in alone]
+    losses = [[t["log_loss"] for t in trials] for trials in (found["search"]["trials"], alone)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
