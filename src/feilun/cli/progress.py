@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from feilun.cli.shared import words
+from feilun.cli.shared import setting, words
 from feilun.errors import language
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ def candidate_line(data: dict[str, Any]) -> str:
 
 def trial_line(data: dict[str, Any]) -> str:
     """A trial of a search that is over: how it ended, and the best so far."""
-    told = {name: data[name] for name in ("number", "n_asked")}
-    params = " ".join(f"{name}={_shown(value)}" for name, value in data["params"].items())
+    told = {name: data[name] for name in ("n_tried", "n_asked")}
+    params = " ".join(f"{name}={setting(value)}" for name, value in data["params"].items())
     best = "" if data["best_log_loss"] is None else words("progress.best", log_loss=data["best_log_loss"])
     score = data["validation"].get("log_loss")
     loss = "" if score is None else words("progress.log_loss", log_loss=score)
@@ -125,13 +125,9 @@ def trial_line(data: dict[str, Any]) -> str:
     return " · ".join(part for part in (words("progress.trial", **told, state=state), loss, best, params) if part)
 
 
-def _shown(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
 def candidate_name(data: dict[str, Any]) -> str:
     """A candidate with its hyper-parameters."""
-    params = " ".join(f"{name}={_shown(value)}" for name, value in data.get("params", {}).items())
+    params = " ".join(f"{name}={setting(value)}" for name, value in data.get("params", {}).items())
     return f"{data['method']} {params}".strip()
 
 

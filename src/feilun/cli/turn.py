@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from feilun.cli.shared import EXIT_INTERRUPTED, HERE, AsJson, Folder, open_project, result, say, table, words
+from feilun.cli.shared import EXIT_INTERRUPTED, HERE, AsJson, Folder, open_project, result, say, setting, table, words
 from feilun.errors import EXIT_NOT_REACHED
 
 MISSED = ("goal_missed", "size", "latency")  # reason codes of the gate when the goal was not reached
@@ -78,7 +78,7 @@ def show_turn(done: Any) -> None:
 
 
 def parameters(params: dict[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in params.items())
+    return " ".join(f"{name}={setting(value)}" for name, value in params.items())
 
 
 def folder_hint(folder: Path) -> str:

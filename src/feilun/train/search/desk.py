@@ -100,6 +100,7 @@ class Desk:
             "train.trial",
             {
                 "number": number,
+                "n_tried": self._study.n_tried,
                 "n_asked": self._session.settings.train.search.n_trials,
                 "status": status,
                 "params": params,

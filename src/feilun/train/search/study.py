@@ -54,7 +54,7 @@ class Study:
         self._open: dict[int, Trial] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._take_up()
-        self.n_earlier = self._n_tried()
+        self.n_earlier = self.n_tried
 
     # what comes next
 
@@ -71,7 +71,7 @@ class Study:
 
     def ask(self) -> tuple[int, Params] | None:
         """The next trial's number and settings; None when there were enough, or the grid has no more points."""
-        if self._n_tried() + len(self._open) >= self._settings.n_trials:
+        if self.n_tried + len(self._open) >= self._settings.n_trials:
             return None
         n_drawn = sum("given" not in t.user_attrs and "retry_of" not in t.user_attrs for t in self._trials())
         if self._settings.method == "grid" and not any(t.state.name == "WAITING" for t in self._trials()):
@@ -170,7 +170,8 @@ class Study:
     def _trials(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
 
-    def _n_tried(self) -> int:
+    @property
+    def n_tried(self) -> int:
         """Trials that will not be run again: done, pruned, or failed by themselves."""
         over = [t for t in self._trials() if t.state.is_finished() and "given" not in t.user_attrs]
         return sum(t.state.name != "FAIL" or not _may_retry(t) for t in over)
