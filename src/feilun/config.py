@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomlkit
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
 from feilun.errors import FeilunError
@@ -172,6 +172,119 @@ class FullSettings(LearningSettings):
     )
 
 
+class Range(BaseModel):
+    """The values from `low` to `high`, both included: evenly, or by their logarithm; `step` apart if that is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = Field(None, gt=0)
+
+    def __str__(self) -> str:
+        shown = self.model_dump(exclude_defaults=True)
+        return "{" + ", ".join(f"{key} = {_toml_word(value)}" for key, value in shown.items()) + "}"
+
+
+def _toml_word(value: bool | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
+
+
+class SearchSpaceSettings(Settings):
+    """[train.search.space] What is tried: a list of values, or a range. An empty list leaves a setting as it is."""
+
+    learning_rate: Range | tuple[float, ...] = Field(
+        Range(low=5e-5, high=1e-3, log=True), description="Values of [train.tune] learning_rate."
+    )
+    epochs: Range | tuple[int, ...] = Field(
+        Range(low=2, high=12), description="Passes over the training examples; min_updates and patience do not apply."
+    )
+    token_drop: Range | tuple[float, ...] = Field(
+        Range(low=0, high=0.3), description="Values of [train.tune] token_drop."
+    )
+    layer_decay: Range | tuple[float, ...] = Field(
+        Range(low=0.7, high=1), description="Values of [train.tune] layer_decay."
+    )
+    batch_size: Range | tuple[int, ...] = Field((16, 32, 64), description="Values of [train.tune] batch_size.")
+    weight_decay: Range | tuple[float, ...] = Field((), description="Values of [train.tune] weight_decay.")
+    frozen_fraction: Range | tuple[float, ...] = Field(
+        (), description="Values of [train.tune] frozen_fraction; lower ones take more time."
+    )
+    head_c: Range | tuple[float, ...] = Field(
+        Range(low=3, high=100, log=True), description="Inverse regularisation strength of the final head."
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _possible(cls, given: Any, info: ValidationInfo) -> Any:
+        """A range or a list whose every value the setting itself would take."""
+        name = str(info.field_name)
+        if isinstance(given, dict):
+            try:
+                given = Range.model_validate(given)
+            except ValidationError as error:
+                told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+                raise ValueError(f"a range is {{low = …, high = …, log = true or false, step = …}}. {told}") from error
+        if isinstance(given, Range):
+            if given.low >= given.high:
+                raise ValueError(f"low = {given.low:g} must be below high = {given.high:g}")
+            if given.log and (given.low <= 0 or given.step is not None):
+                raise ValueError("log = true needs low > 0 and no step")
+            values = (given.low, given.high, *(() if given.step is None else (given.low + given.step,)))
+        elif isinstance(given, list | tuple):
+            values = tuple(given)
+        else:
+            raise ValueError(f"must be a list of values or a range {{low = …, high = …}}, not {given!r}")
+        for value in values:
+            _check_value(name, value)
+        return given
+
+
+def _check_value(name: str, value: Any) -> None:
+    """Raise a ValueError when [train.tune] (or the head) could not take this value."""
+    if name == "head_c":
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            raise ValueError(f"head_c = {value!r} must be a number above 0")
+        return
+    try:
+        TuneSettings.model_validate({name: value})
+    except ValidationError as error:
+        raise ValueError(f"{name} = {value!r}: {error.errors()[0]['msg']}") from error
+
+
+class SearchSettings(Settings):
+    """[train.search] Look for better settings of the tune rung (needs feilun[search])."""
+
+    enabled: bool = Field(False, description="Search after the tune rung, in the time that is left of the budget.")
+    method: Literal["tpe", "random", "grid"] = Field(
+        "tpe", description="How the next trial is picked: from the trials so far (tpe), at random, or from a grid."
+    )
+    n_trials: int = Field(20, ge=1, le=10_000, description="Trials beside the settings of [train.tune] themselves.")
+    pruner: Literal["median", "halving", "none"] = Field(
+        "median", description="After each fold, give up trials worse than the median, or than the better half."
+    )
+    n_workers: int = Field(
+        1, ge=1, le=256, description="Trials at the same time, each in a process of its own; cores are shared out."
+    )
+    executor: Literal["processes", "ray"] = Field(
+        "processes", description="What runs the trials: our own processes, or Ray Tune (needs feilun[scale])."
+    )
+    space: SearchSpaceSettings = SearchSpaceSettings()
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _offered(cls, given: Any) -> Any:
+        refused = {
+            "gp": "'gp' needs torch for every suggestion and is made for fewer, costlier trials",
+            "cmaes": "'cmaes' needs the package cmaes and keeps its state as a pickle, which Feilun never reads",
+        }
+        told = refused.get(str(given).lower().replace("-", ""))
+        if told:
+            raise ValueError(f"{told}. Use 'tpe'; 'random' and 'grid' are there too")
+        return given
+
+
 class TrainSettings(Settings):
     """[train] How much to spend on finding a model."""
 
@@ -185,6 +298,7 @@ class TrainSettings(Settings):
     tune: TuneSettings = TuneSettings()
     adapt: AdaptSettings = AdaptSettings()
     full: FullSettings = FullSettings()
+    search: SearchSettings = SearchSettings()
 
 
 class EvaluateSettings(Settings):
@@ -288,10 +402,17 @@ def load_settings(folder: Path) -> FeilunSettings:
         raise ConfigInvalid(path=str(path), n_mistakes=len(mistakes), mistakes="\n".join(mistakes)) from error
 
 
+def with_search(settings: FeilunSettings, *, n_trials: int) -> FeilunSettings:
+    """The same settings with a search of so many trials; with none when it is 0."""
+    raw = settings.model_dump(mode="json")
+    raw["train"]["search"] |= {"enabled": True, "n_trials": n_trials} if n_trials else {"enabled": False}
+    return FeilunSettings.model_validate(raw)
+
+
 def _describe(mistake: ErrorDetails, text: str) -> str:
     keys = [part for part in mistake["loc"] if isinstance(part, str)]
     line = _line_of(list(mistake["loc"]), text)
-    message = mistake["msg"]
+    message = mistake["msg"].removeprefix("Value error, ")
     if mistake["type"] == "extra_forbidden":
         near = get_close_matches(keys[-1], _siblings(keys), n=1)
         message = "unknown key" + (f"; did you mean '{near[0]}'?" if near else "")
@@ -369,6 +490,10 @@ def _table(section: Settings) -> Any:
             table.add(tomlkit.comment(field.description or ""))
             if value is None or value == ():
                 table.add(tomlkit.comment(f"{key} ="))
+            elif isinstance(value, Range):
+                inline = tomlkit.inline_table()
+                inline.update(value.model_dump(exclude_defaults=True))
+                table.add(key, inline)
             else:
                 table.add(key, list(value) if isinstance(value, tuple) else value)
     for key, meaning, value in nested:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feilun.config import CONFIG_NAME, ConfigMissing, FeilunSettings, dump_settings, load_settings
+from feilun.config import CONFIG_NAME, ConfigMissing, FeilunSettings, dump_settings, load_settings, with_search
 from feilun.errors import FeilunError
 from feilun.records import (
     Answer,
@@ -160,6 +160,7 @@ class Project:
         *,
         budget_s: float | None = None,
         seed: int | None = None,
+        n_trials: int | None = None,
         requested_by: str = "python",
         on_event: Callable[[Event], None] | None = None,
     ) -> TurnResult:
@@ -168,16 +169,18 @@ class Project:
         Args:
             budget_s: wall-clock seconds for training; None takes [train] budget_s.
             seed: None takes [train] seed.
+            n_trials: search for better settings with so many trials, 0 for no search; None does as [train.search] says.
             on_event: called with every event of the turn, in order, from this thread.
         Raises:
             TurnFailed: a step met a mistake, with that mistake's code and words.
         """
         from feilun.wheel import follow_turn
 
-        train = self.settings.train
+        settings = self.settings if n_trials is None else with_search(self.settings, n_trials=n_trials)
+        train = settings.train
         turn = self.store.add_turn(
             self.name,
-            settings=self.settings.model_dump(mode="json"),
+            settings=settings.model_dump(mode="json"),
             seed=train.seed if seed is None else seed,
             budget_s=train.budget_s if budget_s is None else budget_s,
             requested_by=requested_by,

@@ -138,6 +138,44 @@ class Preflight(Record):
     rungs: tuple[Forecast, ...]
 
 
+class SearchTrial(Record):
+    """One trial of a search; its scores are over the folds it got to. is_given: it is [train.tune] as it stands.
+
+    reason: of a stopped or failed one: out_of_time, killed (its process died) or failed (its settings do not work).
+    """
+
+    number: int
+    is_given: bool = False
+    params: dict[str, Any]
+    status: Literal["done", "pruned", "stopped", "failed"]
+    log_loss: float | None = None
+    accuracy: float | None = None
+    n_folds: int = 0
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    reason: str = ""
+
+
+class SearchReport(Record):
+    """What a search tried, in order, and what it found out. Scores are out of fold, calibrated, on the same folds.
+
+    best: number of the trial with the lowest log-loss, None when none was finished; n_earlier: trials that an earlier
+    turn on the same rows had made; importances: share of each setting in how much the trials differ (fANOVA), sum 1,
+    empty when too few were finished.
+    """
+
+    study: str
+    method: Literal["tpe", "random", "grid"]
+    n_asked: int
+    n_done: int
+    n_pruned: int
+    n_failed: int
+    n_earlier: int = 0
+    best: int | None = None
+    trials: tuple[SearchTrial, ...] = ()
+    importances: dict[str, float] = {}
+
+
 class BackboneInfo(Record):
     """Which pretrained network, where it came from, and the fingerprint that says it is the same bytes."""
 
@@ -299,6 +337,7 @@ class Report(Record):
     comparison: Comparison | None = None
     parity: ParityReport
     leaderboard: tuple[CandidateResult, ...] = ()
+    search: SearchReport | None = None
     backbone: BackboneInfo
     warnings_en: tuple[str, ...] = ()
     warnings_zh: tuple[str, ...] = ()

@@ -68,7 +68,7 @@ def test_a_candidate_is_one_line_with_its_score_and_the_note_of_the_language(eve
         "note_zh": "x",
     }
     event = events[3].model_copy(update={"kind": "train.candidate", "data": data})
-    assert line_of(event) == "  probe c=30.0 · validation accuracy 81.2% · Chosen."
+    assert line_of(event) == "  probe c=30 · validation accuracy 81.2% · Chosen."
 
 
 def test_what_is_no_number_or_short_word_never_shows_up(events: list[Event]):
@@ -78,3 +78,25 @@ def test_what_is_no_number_or_short_word_never_shows_up(events: list[Event]):
 
 def test_each_update_is_for_the_live_panel_only(events: list[Event]):
     assert line_of(events[3].model_copy(update={"kind": "train.update"})) == ""
+
+
+@pytest.mark.parametrize(
+    ("lang", "line"),
+    [
+        ("en", "  trial 3 of 20 given up early · log-loss 0.6123 · best 0.5000 · learning_rate=0.000123 epochs=4"),
+        ("zh", "  第 3/20 次试验提前放弃 · 对数损失 0.6123 · 目前最好 0.5000 · learning_rate=0.000123 epochs=4"),
+    ],
+)
+def test_a_trial_is_one_line_with_its_end_and_the_best_so_far(monkeypatch, events, lang, line):
+    monkeypatch.setenv("FEILUN_LANG", lang)
+    data = {
+        "number": 5,
+        "n_tried": 3,
+        "n_asked": 20,
+        "status": "pruned",
+        "params": {"learning_rate": 0.000123456, "epochs": 4},
+        "validation": {"log_loss": 0.61234},
+        "best_log_loss": 0.5,
+        "reason": "",
+    }
+    assert line_of(events[0].model_copy(update={"kind": "train.trial", "data": data})) == line

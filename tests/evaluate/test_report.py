@@ -6,7 +6,7 @@ import pytest
 from feilun.evaluate import ChampionView, describe
 from feilun.evaluate.advice import TEXTS, Warnings
 from feilun.evaluate.words import EN, ZH
-from feilun.records import ClassMetrics, ConfusedPair, OutOfScope
+from feilun.records import ClassMetrics, ConfusedPair, OutOfScope, SearchReport, SearchTrial
 from tests.evaluate.made import judged, report_of
 
 
@@ -44,7 +44,7 @@ def test_a_person_finds_every_figure_of_the_report(report, lang):
         report.parity.agreement,
     ):
         assert f"{100 * fraction:.1f}{space}%" in text
-    for word in ("23.4", "9.8", "probe", "c=10.0", "d2", "c2", "0.1.0", "tiny", "Apache-2.0", "m2", "0.370", "int8"):
+    for word in ("23.4", "9.8", "probe", "c=10", "d2", "c2", "0.1.0", "tiny", "Apache-2.0", "m2", "0.370", "int8"):
         assert word in text
     assert ("Mind." if lang == "en" else "注意。") in text
     assert ("torch is missing" if lang == "en" else "缺少 torch") in text
@@ -103,3 +103,41 @@ def test_warnings_write_numbers_the_way_people_do():
     assert "a、b、c、d、e 等，另有 2 个" in warnings.zh[0]
     assert "12.5 %" in warnings.en[1]
     assert "12.5%" in warnings.zh[1]
+
+
+@pytest.mark.parametrize(
+    ("lang", "rows", "share"),
+    [
+        ("en", ["0 (as set)", "done", "given up", "stopped", "failed"], "epochs 75 %, learning_rate 25 %"),
+        ("zh", ["0 （现有设置）", "完成", "放弃", "提前停止", "失败"], "epochs 75%, learning_rate 25%"),
+    ],
+)
+def test_a_search_is_told_trial_by_trial_with_the_best_so_far(lang, rows, share):
+    states = (("done", 0.5), ("pruned", 0.3), ("done", 0.4), ("stopped", None), ("failed", None))
+    trials = tuple(
+        SearchTrial(number=n, is_given=n == 0, params={"learning_rate": 1e-4}, status=status, log_loss=loss)
+        for n, (status, loss) in enumerate(states)
+    )
+    found = SearchReport(
+        study="0123",
+        method="tpe",
+        n_asked=9,
+        n_done=2,
+        n_pruned=1,
+        n_failed=1,
+        best=2,
+        trials=trials,
+        importances={"learning_rate": 0.25, "epochs": 0.75},
+    )
+    text = describe(report_of(judged(), search=found), lang)
+    assert all(word in text for word in rows)
+    assert share in text
+    history = [line.split(" | ") for line in text.splitlines() if "learning_rate=0.0001" in line]
+    assert [(cells[2], cells[3]) for cells in history] == [
+        ("0.5000", "0.5000"),
+        ("0.3000", "0.5000"),  # judged on fewer folds: no best
+        ("0.4000", "0.4000"),
+        ("–", "0.4000"),
+        ("–", "0.4000"),
+    ]
+    assert describe(report_of(judged()), lang).count("fANOVA") == 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from feilun.cli.shared import words
+from feilun.cli.shared import setting, words
 from feilun.errors import language
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def detail_of(kind: str, data: dict[str, Any]) -> str:
     return _pairs(data, [key for key in data if key not in left_out])
 
 
-def _tell_candidate(data: dict[str, Any]) -> str:
+def candidate_line(data: dict[str, Any]) -> str:
+    """A line of the leaderboard: what it is, its score, what there is to say about it."""
     note = str(data.get(f"note_{language()}", ""))
     score = data.get("validation", {}).get("accuracy")
     told = [candidate_name(data), "" if score is None else words("progress.score", score=score), note]
@@ -116,11 +117,23 @@ def _tell_room(data: dict[str, Any]) -> str:
     return words("progress.room", candidate=data["candidate"], needs=data["needs"], has=data["has"], **named)
 
 
+def trial_line(data: dict[str, Any]) -> str:
+    """A trial of a search that is over: how it ended, and the best so far."""
+    told = {name: data[name] for name in ("n_tried", "n_asked")}
+    params = " ".join(f"{name}={setting(value)}" for name, value in data["params"].items())
+    best = "" if data["best_log_loss"] is None else words("progress.best", log_loss=data["best_log_loss"])
+    score = data["validation"].get("log_loss")
+    loss = "" if score is None else words("progress.log_loss", log_loss=score)
+    state = words(f"progress.trial_{data['status']}")
+    return " · ".join(part for part in (words("progress.trial", **told, state=state), loss, best, params) if part)
+
+
 TELLERS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "train.candidate": _tell_candidate,
+    "train.candidate": candidate_line,
     "train.epoch": _tell_epoch,
     "train.update": _tell_epoch,
     "train.room": _tell_room,
+    "train.trial": trial_line,
     "train.chosen": lambda data: words("progress.chosen", candidate=candidate_name(data)),
     "train.start": lambda data: words(
         "progress.start", **{name: data[name] for name in ("n_rows", "n_classes", "budget_s", "seed")}
@@ -131,8 +144,15 @@ TELLERS: dict[str, Callable[[dict[str, Any]], str]] = {
 
 def candidate_name(data: dict[str, Any]) -> str:
     """A candidate with its hyper-parameters."""
-    params = " ".join(f"{name}={value}" for name, value in data.get("params", {}).items())
+    params = " ".join(f"{name}={setting(value)}" for name, value in data.get("params", {}).items())
     return f"{data['method']} {params}".strip()
+
+
+DETAILS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "train.candidate": candidate_line,
+    "train.trial": trial_line,
+    "train.chosen": lambda data: words("progress.chosen", candidate=candidate_name(data)),
+}
 
 
 def _pairs(data: dict[str, Any], keys: Any) -> str:

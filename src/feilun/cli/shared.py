@@ -59,6 +59,11 @@ def open_project(folder: Path) -> Project:
 # words
 
 
+def setting(value: Any) -> str:
+    """A hyper-parameter as people read it: a search draws numbers with sixteen digits."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 @cache
 def _table() -> dict[str, Any]:
     import tomllib

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from feilun.cli.shared import EXIT_INTERRUPTED, HERE, AsJson, Folder, open_project, result, say, table, words
+from feilun.cli.shared import EXIT_INTERRUPTED, HERE, AsJson, Folder, open_project, result, say, setting, table, words
 from feilun.errors import EXIT_NOT_REACHED, language
 
 MISSED = ("goal_missed", "size", "latency")  # reason codes of the gate when the goal was not reached
@@ -19,6 +19,15 @@ def turn(
         float | None, typer.Option(min=1, help="Wall-clock limit for training, in seconds (default: [train] budget_s).")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random (default: [train] seed).")] = None,
+    search: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=10_000,
+            metavar="N",
+            help="Search for better settings with N trials, 0 for none (default: [train.search]).",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what the turn would take: time, memory, disk.")
     ] = False,
@@ -36,6 +45,7 @@ def turn(
       feilun turn
       feilun turn support --budget 60 --seed 1
       feilun turn support --dry-run
+      feilun turn support --budget 1800 --search 30
       feilun turn support --json > turn.json
     """
     from feilun.cli.progress import Progress
@@ -46,7 +56,7 @@ def turn(
             return
         try:
             with Progress() as progress:
-                done = project.turn(budget_s=budget, seed=seed, requested_by="cli", on_event=progress)
+                done = project.turn(budget_s=budget, seed=seed, n_trials=search, requested_by="cli", on_event=progress)
         except KeyboardInterrupt:
             say("turn.interrupted", folder=folder_hint(folder))
             raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -98,7 +108,7 @@ def show_preflight(ahead: Any) -> None:
 
 
 def parameters(params: dict[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in params.items())
+    return " ".join(f"{name}={setting(value)}" for name, value in params.items())
 
 
 def folder_hint(folder: Path) -> str:

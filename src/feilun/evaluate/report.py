@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from feilun.evaluate.words import WORDS
-from feilun.records import CandidateResult, Interval, Report
+from feilun.records import CandidateResult, Interval, Report, SearchTrial
 
 N_CLASSES, N_PAIRS = 10, 10
 
@@ -33,6 +33,7 @@ def describe(report: Report, lang: str) -> str:
     _calibration(page, report)
     _shipped(page, report)
     _leaderboard(page, report)
+    _search(page, report)
     _provenance(page, report)
     return page.text()
 
@@ -265,6 +266,45 @@ def _leaderboard(page: _Page, report: Report) -> None:
         page.table("leaderboard_head", lines)
 
 
+def _search(page: _Page, report: Report) -> None:
+    search = report.search
+    if search is None:
+        return
+    page.heading("search")
+    counts = {f"n_{name}": f"{getattr(search, f'n_{name}'):,}" for name in ("done", "pruned", "failed", "asked")}
+    page.say("search_text", method=search.method, **counts)
+    best = next((trial for trial in search.trials if trial.number == search.best), None)
+    if best is not None and best.is_given:
+        page.say("search_none_better")
+    if search.importances:
+        ranked = sorted(search.importances.items(), key=lambda item: -item[1])
+        shares = ", ".join(f"{name} {page.percent(share, digits=0)}" for name, share in ranked)
+        page.say("search_importances", shares=shares)
+    else:
+        page.say("search_no_importances")
+    page.table("search_head", _history(page, search.trials))
+
+
+def _history(page: _Page, trials: Iterable[SearchTrial]) -> Iterator[tuple[str, ...]]:
+    """Each trial in order, with the lowest log-loss so far."""
+    lowest = float("inf")
+    for trial in trials:
+        if trial.status == "done" and trial.log_loss is not None:
+            lowest = min(lowest, trial.log_loss)
+        yield (
+            f"{trial.number} {page.words['as_set']}" if trial.is_given else str(trial.number),
+            ", ".join(f"{name}={_figure(value)}" for name, value in trial.params.items()),
+            "–" if trial.log_loss is None else f"{trial.log_loss:.4f}",
+            "–" if lowest == float("inf") else f"{lowest:.4f}",
+            f"{trial.cpu_s:.1f}",
+            page.words[f"state_{trial.status}"],
+        )
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 def _candidate(page: _Page, candidate: CandidateResult, metrics: Mapping[str, object]) -> tuple[str, ...]:
     # Validation also counts folds and rows: only what the report has as a metric is a score, its first one before all.
     score = next(((name, candidate.validation[name]) for name in metrics if name in candidate.validation), None)
@@ -272,7 +312,7 @@ def _candidate(page: _Page, candidate: CandidateResult, metrics: Mapping[str, ob
     note = candidate.note_zh if page.lang == "zh" else candidate.note_en
     return (
         candidate.method,
-        ", ".join(f"{name}={value}" for name, value in candidate.params.items()),
+        ", ".join(f"{name}={_figure(value)}" for name, value in candidate.params.items()),
         f"{page.metric(score[0])} {page.percent(score[1])}" if score else "–",
         f"{candidate.cpu_s:.1f}",
         f"{state}: {note}" if note else state,

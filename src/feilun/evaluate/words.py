@@ -52,9 +52,21 @@ EN = {
     ),
     "leaderboard": "What training tried",
     "leaderboard_head": "| method | settings | validation | CPU s | state |",
+    "search": "What the search tried",
+    "search_text": (
+        "{n_asked} trials were asked for ({method}); {n_done} results, {n_pruned} given up early, {n_failed} failed. "
+        "Scores are out of fold on the training messages. The best of many is flattered by luck; the figures at the "
+        "top of this page are not, for they are on held-out messages."
+    ),
+    "search_none_better": "No trial was better than the settings as they stand.",
+    "search_importances": "How much each setting matters, as a share of the differences (fANOVA): {shares}.",
+    "search_no_importances": "Too few trials were finished to say which setting matters.",
+    "search_head": "| trial | settings | log-loss | best so far | CPU s | state |",
+    "as_set": "(as set)",
     "chosen": "chosen",
     "state_done": "done",
     "state_skipped": "skipped",
+    "state_pruned": "given up",
     "state_stopped": "stopped",
     "state_failed": "failed",
     "provenance": "Where it comes from",
@@ -122,9 +134,20 @@ ZH = {
     ),
     "leaderboard": "训练尝试过的候选",
     "leaderboard_head": "| 方法 | 设置 | 验证得分 | CPU 秒 | 状态 |",
+    "search": "搜索尝试过的设置",
+    "search_text": (
+        "计划 {n_asked} 次试验（{method}）；得到 {n_done} 个结果，提前放弃 {n_pruned} 次，失败 {n_failed} 次。"
+        "得分是训练消息上的折外得分。多次试验中最好的一次难免含有运气成分；本页开头的指标来自留出消息，不受此影响。"
+    ),
+    "search_none_better": "没有一次试验优于现有设置。",
+    "search_importances": "各项设置的影响，以占差异的比例表示（fANOVA）：{shares}。",
+    "search_no_importances": "完成的试验太少，还无法判断哪项设置更重要。",
+    "search_head": "| 试验 | 设置 | 对数损失 | 目前最好 | CPU 秒 | 状态 |",
+    "as_set": "（现有设置）",
     "chosen": "入选",
     "state_done": "完成",
     "state_skipped": "跳过",
+    "state_pruned": "放弃",
     "state_stopped": "提前停止",
     "state_failed": "失败",
     "provenance": "来源",

@@ -11,14 +11,25 @@ if TYPE_CHECKING:
     from feilun.train.result import load_result
     from feilun.train.room import NotEnoughRoom
     from feilun.train.run import train
+    from feilun.train.search import StudyPlace
 
-__all__ = ["NoCandidate", "NotEnoughRoom", "NothingToLearn", "ResultDamaged", "load_result", "preflight", "train"]
+__all__ = [
+    "NoCandidate",
+    "NotEnoughRoom",
+    "NothingToLearn",
+    "ResultDamaged",
+    "StudyPlace",
+    "load_result",
+    "preflight",
+    "train",
+]
 
 _ROOMS = {
     "NoCandidate": "errors",
     "NotEnoughRoom": "room",
     "NothingToLearn": "errors",
     "ResultDamaged": "errors",
+    "StudyPlace": "search",
     "load_result": "result",
     "preflight": "forecast",
     "train": "run",

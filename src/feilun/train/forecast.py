@@ -116,7 +116,7 @@ def _forecast(
             note_zh=f"不会尝试：样本不足 {least} 条。",
         )
     try:
-        from feilun.train.tuning import make_candidate, plans_of, price_of
+        from feilun.train.tuning import DEFAULT_HEAD_C, make_candidate, plans_of, price_of
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
@@ -125,7 +125,7 @@ def _forecast(
             note_en="Needs torch: pip install 'feilun[train]'",
             note_zh="需要 torch：pip install 'feilun[train]'",
         )
-    candidate = make_candidate(session, method, probe=None)
+    candidate = make_candidate(session, method, head_c=DEFAULT_HEAD_C)
     price = price_of(session, candidate)
     scale = len(rows.texts) / len(session.rows.texts)
     epochs = _epochs(candidate, rows)

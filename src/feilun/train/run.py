@@ -22,6 +22,7 @@ from feilun.train.result import write_result
 from feilun.train.room import check_room
 from feilun.train.rows import TrainingRows, collect_rows
 from feilun.train.scoring import is_better
+from feilun.train.search import StudyPlace, search_line
 from feilun.train.session import OnEvent, Session, learning_rungs, open_session
 from feilun.version import __version__
 
@@ -41,6 +42,7 @@ def train(
     seed: int,
     on_event: OnEvent | None = None,
     cache_dir: Path | None = None,
+    study_place: StudyPlace | None = None,
 ) -> TrainResult:
     """Find the best network for the dataset within `budget_s` seconds of wall-clock time.
 
@@ -48,8 +50,9 @@ def train(
         workdir: where the result is left, see `records.TrainResult`; an older result there is replaced at the end.
             What a killed run of the same work left there is taken up, and ends with the same bytes.
         on_event: called with (kind, data) as training goes on: train.start, train.room, train.embed,
-            train.update, train.epoch, train.validation, train.candidate, train.chosen.
+            train.update, train.epoch, train.validation, train.trial, train.candidate, train.chosen.
         cache_dir: where embeddings of frozen backbones are kept between turns; None means inside workdir.
+        study_place: where searches are kept, so that a later turn on the same rows goes on; None means inside workdir.
     Returns:
         The result, as `load_result` reads it from workdir.
     Raises:
@@ -85,11 +88,12 @@ def train(
                 checkpoints=checkpoints,
                 emit=emit,
             )
-            lines, best = _climb(session, room)
+            lines, best = _climb(session, room, study_place or StudyPlace(workdir / "search"))
             emit("train.chosen", {"method": best.method, "params": best.params})
             fitted = _final_fit(session, best)
             held_out = best.plan.held_out if best.plan else np.empty(0, dtype=np.int64)
             validation = _validation(session, best, fitted, held_out)
+        total.cpu_s += session.elsewhere.cpu_s
         result = write_result(
             workdir,
             labels=rows.labels,
@@ -112,7 +116,7 @@ def _spent_s(checkpoints: Checkpoints) -> float:
     return max(found, default=0.0)
 
 
-def _climb(session: Session, room: dict[str, list[Need]]) -> tuple[list[Line], Line]:
+def _climb(session: Session, room: dict[str, list[Need]], place: StudyPlace) -> tuple[list[Line], Line]:
     """Every rung, cheapest first; all lines, and the chosen one."""
     lines: list[Line] = []
     probe: Line | None = None
@@ -128,6 +132,12 @@ def _climb(session: Session, room: dict[str, list[Need]]) -> tuple[list[Line], L
         for other in lines:
             if other is not best:
                 other.fits = []  # memory
+    if session.settings.train.search.enabled:
+        tuned = next((line for line in lines if line.method == "tune"), None)
+        found, session.search = search_line(session, tuned, place)
+        lines.append(found)
+        best = choose(best, found, session.rows, task=session.task)
+        session.tell(found)
     if best is None:
         raise NoCandidate(
             reasons_en=" ".join(line.note_en for line in lines), reasons_zh="".join(line.note_zh for line in lines)
@@ -291,6 +301,7 @@ def _meta(session: Session, best: Line, fitted: Fitted, dataset: Dataset, total:
         "n_names": len(session.rows.name_rows),
         "temperature": best.score.temperature if best.score else 1.0,
         "fit": fitted.facts,
+        "search": session.search.model_dump(mode="json") if session.search else None,
         "cpu_s": round(total.cpu_s, 3),
         "wall_s": round(total.wall_s, 3),
         "budget_s": session.budget.budget_s,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ import numpy as np
 
 from feilun.config import FeilunSettings, TrainSettings
 from feilun.models import embedder
-from feilun.network.budget import Budget, n_threads
+from feilun.network.budget import Budget, Cost, n_threads
 from feilun.network.checkpoint import Checkpoints
-from feilun.records import Backbone
+from feilun.records import Backbone, SearchReport
 from feilun.tasks import Task
 from feilun.train.cache import EmbeddingCache
 from feilun.train.folds import FoldPlan, plan_folds, stratified_order
@@ -34,7 +34,10 @@ OnEvent = Callable[[str, dict[str, Any]], None]
 
 @dataclass
 class Session:
-    """What the rungs of one ladder share. `n_offered`: the examples there were, of which `rows` may be a part."""
+    """What the rungs of one ladder share. `n_offered`: the examples there were, of which `rows` may be a part.
+
+    elsewhere: what other processes took; search: what the search tried.
+    """
 
     rows: TrainingRows
     embeddings: np.ndarray
@@ -50,6 +53,8 @@ class Session:
     cache_dir: Path
     checkpoints: Checkpoints
     emit: OnEvent
+    elsewhere: Cost = field(default_factory=Cost)
+    search: SearchReport | None = None
 
     def tell(self, line: Line) -> None:
         """Say that a line of the leaderboard is finished."""

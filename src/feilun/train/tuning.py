@@ -90,7 +90,7 @@ def learn_line(session: Session, method: str, *, probe: Line | None, best: Line 
 
 
 def _run(session: Session, line: Line, *, probe: Line | None, best: Line | None) -> None:
-    candidate = make_candidate(session, line.method, probe=probe)
+    candidate = make_candidate(session, line.method, head_c=head_c_of(probe))
     line.params = candidate.params
     wanted = best.plan if best is not None and best.plan is not None else session.plan
     planned = candidate.epochs
@@ -115,7 +115,12 @@ def _run(session: Session, line: Line, *, probe: Line | None, best: Line | None)
     line.params = candidate.params
 
 
-def make_candidate(session: Session, method: str, *, probe: Line | None) -> Tune:
+def head_c_of(probe: Line | None) -> float:
+    """The regularisation that the probe's line came to, which the head of a network takes over."""
+    return probe.candidate.c if probe is not None and isinstance(probe.candidate, Probe) else DEFAULT_HEAD_C
+
+
+def make_candidate(session: Session, method: str, *, head_c: float) -> Tune:
     """The candidate of a rung, with its settings."""
     from feilun.train.adapt import Adapt
     from feilun.train.full import Full
@@ -126,7 +131,6 @@ def make_candidate(session: Session, method: str, *, probe: Line | None) -> Tune
     config = read_config(session.backbone.folder)
     n_frozen = 0 if method == "full" else n_frozen_layers(config, settings.frozen_fraction)
     space = ("activations", session.backbone.info.fingerprint, str(n_frozen), str(precision))
-    head_c = probe.candidate.c if probe is not None and isinstance(probe.candidate, Probe) else DEFAULT_HEAD_C
     return {"tune": Tune, "adapt": Adapt, "full": Full}[method](
         Corpus(session.token_ids),
         session.rows,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from feilun.process import child_environment
 from feilun.records import Event, TurnResult
 from feilun.store import Store
 from feilun.wheel.errors import TurnCancelled, TurnCrashed, TurnFailed, told
@@ -77,14 +78,6 @@ def _spawn(store: Store, folder: Path, turn_id: str) -> subprocess.Popen[bytes]:
             stderr=output,
             env=child_environment(),
         )
-
-
-def child_environment() -> dict[str, str]:
-    """The child's environment: our own package first, and nothing that dials out."""
-    source = str(Path(__file__).resolve().parents[2])
-    inherited = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([source, inherited]) if inherited else source
-    return os.environ | {"PYTHONPATH": path, "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
 
 
 def _end(child: subprocess.Popen[bytes], *, within_s: float) -> None:

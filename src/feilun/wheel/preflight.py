@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 
 from feilun.errors import FeilunError
+from feilun.process import child_environment
 from feilun.records import Preflight
 from feilun.store import Store
 from feilun.wheel.errors import PreflightBroken, TurnFailed, told
-from feilun.wheel.follow import child_environment
 
 
 def look_ahead(folder: Path, *, budget_s: float) -> Preflight:

@@ -6,22 +6,11 @@ customers. The child dies with its parent, so a killed command leaves nothing ru
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import os
-import signal
 import sys
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent(parent: int) -> None:
-    """Ask Linux to kill this process when its parent dies; elsewhere a killed parent leaves the turn running."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before we could ask
-            os.kill(os.getpid(), signal.SIGKILL)
+from feilun.process import die_with_parent
 
 
 def main(folder: str, turn_id: str, parent: str) -> None:

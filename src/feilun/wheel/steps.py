@@ -54,8 +54,9 @@ def step_data(context: TurnContext, results: Results) -> dict[str, Any]:
 
 def step_train(context: TurnContext, results: Results) -> dict[str, Any]:
     """Try the candidates; the best one's weights are left in the turn's folder."""
-    from feilun.train import train
+    from feilun.train import StudyPlace, train
 
+    store = context.store
     result = train(
         _dataset(context, results),
         _backbone(context),
@@ -65,7 +66,8 @@ def step_train(context: TurnContext, results: Results) -> dict[str, Any]:
         budget_s=float(context.turn["budget_s"]),
         seed=int(context.turn["seed"]),
         on_event=context.event,
-        cache_dir=context.store.workspace / "cache",
+        cache_dir=store.workspace / "cache",
+        study_place=StudyPlace(store.workspace / "search", "" if store.url.startswith("sqlite") else store.url),
     )
     chosen = next(candidate for candidate in result.leaderboard if candidate.chosen)
     return {"chosen": chosen.method, "validation": chosen.validation, "n_candidates": len(result.leaderboard)}
@@ -128,6 +130,7 @@ def step_evaluate(context: TurnContext, results: Results) -> dict[str, Any]:
         n_classes=len(trained.labels),
         parity=ParityReport.model_validate(results["compress"]),
         leaderboard=trained.leaderboard,
+        search=trained.meta.get("search"),
         backbone=backbone.info,
         **{name: getattr(judgement, name) for name in type(judgement).model_fields},
     )
