@@ -166,7 +166,17 @@ class CompressSettings(Settings):
     """[compress] What is shipped."""
 
     int8: bool = Field(True, description="Quantise the weights to 8 bits.")
-    tolerance: float = Field(0.005, ge=0, lt=1, description="Accuracy that int8 may lose before float ships.")
+    vocabulary: Literal["project", "all"] = Field(
+        "project",
+        description="Pieces of a large multilingual vocabulary that ship: those of the project's language and texts, "
+        "or all. Language multi keeps all.",
+    )
+    tolerance: float = Field(
+        0.005,
+        ge=0,
+        lt=1,
+        description="Accuracy that int8, or a smaller vocabulary, may lose before the larger form ships.",
+    )
 
 
 class GoalSettings(Settings):

@@ -151,7 +151,10 @@ class TrainResult:
 
 
 class ParityReport(Record):
-    """How far the shipped graph is from the float model on real rows."""
+    """How far the shipped graph is from the float model on real rows.
+
+    n_pieces: pieces of the vocabulary that ship, of n_pieces_all that the backbone has; 0 in older reports.
+    """
 
     n_rows: int
     float_accuracy: float
@@ -163,6 +166,8 @@ class ParityReport(Record):
     float_size_mb: float
     p50_ms: float
     p99_ms: float
+    n_pieces: int = 0
+    n_pieces_all: int = 0
     note_en: str = ""
     note_zh: str = ""
 
