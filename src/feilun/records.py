@@ -172,6 +172,40 @@ class ParityReport(Record):
     note_zh: str = ""
 
 
+class CompressPoint(Record):
+    """One form in which a model could ship, with what it costs and what it is worth.
+
+    accuracy: on training rows that neither the model nor a student had learnt from, never the holdout; is_dominated:
+    another point is at least as small, as fast and as good, and better in one of them; is_within: inside the goal.
+    """
+
+    name: str
+    n_layers: int
+    n_pieces: int
+    precision: Literal["int8", "float32"]
+    size_mb: float
+    p50_ms: float
+    p99_ms: float
+    accuracy: Interval
+    agreement: float
+    is_dominated: bool = False
+    is_within: bool = False
+    is_chosen: bool = False
+
+
+class CompressResult(Record):
+    """What `feilun model compress` came to; model_id is empty when nothing was made, and en and zh say why."""
+
+    parent_model_id: str
+    points: tuple[CompressPoint, ...]
+    n_rows: int
+    model_id: str = ""
+    released: bool = False
+    reason_code: str
+    en: str
+    zh: str
+
+
 class ClassMetrics(Record):
     """Precision, recall and F1 of one class on the holdout."""
 

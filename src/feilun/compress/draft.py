@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from feilun.compress.export import FloatNetwork, export_float, write_graph
 from feilun.compress.parity import Bench, Parity
 from feilun.compress.quantise import METHODS, quantise
 from feilun.compress.vocabulary import choose_pieces
-from feilun.models.encode import Reader
 from feilun.models.serving import GRAPH_NAME, TOKENIZER_NAME
 from feilun.records import Dataset
 
@@ -20,6 +21,10 @@ Note = tuple[str, str]  # in English and in Chinese
 OFF: Note = (
     "8 bits are switched off in the settings; the float graph ships.",
     "设置中关闭了 8 位量化，因此发布的是浮点模型。",
+)
+STUDENT: Note = (
+    "A student of {n_layers} layers, taught by model {teacher}; it is compared with its own float form below.",
+    "这是由模型 {teacher} 教出的 {n_layers} 层学生模型；下列比较以它自己的浮点形式为准。",
 )
 LOSSY: Note = (
     "8 bits were tried and refused: accuracy on {n_rows} rows fell from {before:.2%} to {after:.2%}, "
@@ -69,15 +74,12 @@ class Draft:
     def cut_vocabulary(self, dataset: Dataset, *, language: str, tell: OnEvent) -> None:
         """Keep only the pieces of the project, where there is something to cut and accuracy stays."""
         bench = self.bench
-        reader = Reader(self.tokenizer, max_tokens=bench.max_tokens, prefix=bench.prefix)
-        own = [bench.task.text_of(example.inputs) for example in (*dataset.train, *dataset.unlabelled)]
-        kept = choose_pieces(
-            self.network.tokenizer, language=language, used=(i for text in own for i in reader.tokenise(text))
-        )
+        kept = own_pieces(self.network.tokenizer, dataset, bench, language=language, file=self.tokenizer)
         if kept is None:
             return
         tell("compress.vocabulary", {"n_kept": len(kept), "n_all": self.n_pieces_all})
         known = set(kept.tolist())
+        reader = bench.reader(self.tokenizer)
         changed = [row for row, text in enumerate(bench.texts) if not known.issuperset(reader.tokenise(text))]
         smaller = self.network.with_pieces(kept)
         write_graph(export_float(smaller), self._other_graph)
@@ -127,3 +129,14 @@ class Draft:
 
     def _will_do(self, tried: Parity) -> bool:
         return tried.float_accuracy - tried.shipped_accuracy <= self.tolerance
+
+
+def own_pieces(tokenizer: bytes, dataset: Dataset, bench: Bench, *, language: str, file: Path) -> np.ndarray | None:
+    """The pieces (n,) int64 that a project keeps, see `choose_pieces`; its texts are those that training may see.
+
+    Args:
+        file: `tokenizer` on disk.
+    """
+    reader = bench.reader(file)
+    texts = (bench.task.text_of(example.inputs) for example in (*dataset.train, *dataset.unlabelled))
+    return choose_pieces(tokenizer, language=language, used=(i for text in texts for i in reader.tokenise(text)))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from feilun.models.encode import Encoder
+from feilun.models.encode import Encoder, Reader
 from feilun.records import Dataset, Example, Thresholds
 from feilun.tasks import Task
 
@@ -56,6 +56,10 @@ class Bench:
     def open(self, graph: Path, *, tokenizer: Path) -> Encoder:
         """A graph with its tokenizer, on one thread."""
         return Encoder(graph, tokenizer, max_tokens=self.max_tokens, prefix=self.prefix, threads=1)
+
+    def reader(self, tokenizer: Path) -> Reader:
+        """A tokenizer alone, reading as the network does."""
+        return Reader(tokenizer, max_tokens=self.max_tokens, prefix=self.prefix)
 
     def score(self, encoder: Encoder, *, texts: Sequence[str] | None = None) -> np.ndarray:
         """Logits (n_rows, n_classes) float32 of a graph for all rows, or (len(texts), n_classes) for `texts`."""

@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from feilun.compress.draft import OFF, Draft, OnEvent
+from feilun.compress.draft import OFF, STUDENT, Draft, OnEvent
 from feilun.compress.export import read_network
 from feilun.compress.parity import Bench, parity_rows
 from feilun.config import FeilunSettings
@@ -51,6 +51,8 @@ def compress(
         tell("compress.export", {"backbone": backbone.info.alias})
         draft = Draft(read_network(result, backbone), bench, Path(aside), tolerance=settings.compress.tolerance)
         float_mb = draft.size_mb
+        if "teacher" in result.meta:
+            draft.say(STUDENT, n_layers=draft.network.config.n_layers, teacher=result.meta["teacher"])
         if settings.compress.vocabulary == "project":
             draft.cut_vocabulary(dataset, language=settings.project.language, tell=tell)
         if settings.compress.int8:

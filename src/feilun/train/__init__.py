@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from feilun.train.errors import NoCandidate, NothingToLearn, ResultDamaged
-    from feilun.train.result import load_result
+    from feilun.train.result import load_result, write_result
     from feilun.train.run import train
 
-__all__ = ["NoCandidate", "NothingToLearn", "ResultDamaged", "load_result", "train"]
+__all__ = ["NoCandidate", "NothingToLearn", "ResultDamaged", "load_result", "train", "write_result"]
 
 _ROOMS = {
     "NoCandidate": "errors",
@@ -18,6 +18,7 @@ _ROOMS = {
     "ResultDamaged": "errors",
     "load_result": "result",
     "train": "run",
+    "write_result": "result",
 }
 
 
