@@ -165,7 +165,7 @@ class EvaluateSettings(Settings):
 class DistilSettings(Settings):
     """[compress.distil] How a smaller network learns from the larger one (`feilun model compress`)."""
 
-    epochs: int = Field(6, ge=1, le=200, description="Passes over all messages, labelled and unlabelled.")
+    epochs: int = Field(3, ge=1, le=200, description="Passes over all messages, labelled and unlabelled.")
     learning_rate: float = Field(3e-4, gt=0, le=1e-1, description="Peak step size of AdamW, reached after warm-up.")
     batch_size: int = Field(32, ge=1, description="Messages per update.")
     weight_decay: float = Field(0.01, ge=0, le=1, description="Decoupled weight decay of the layers' matrices.")

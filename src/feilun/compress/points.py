@@ -277,7 +277,7 @@ def choose(forms: Sequence[Form], goal: GoalSettings, *, max_loss: float) -> tup
 
     points = [form.point for form in forms]
     within = [number for number, point in enumerate(points) if fits(point)]
-    taken = min(within, key=lambda i: (round(points[i].size_mb, 1), -points[i].accuracy.value), default=None)
+    taken = min(within, key=lambda i: (points[i].size_mb, -points[i].accuracy.value), default=None)
     marked = [
         point.model_copy(
             update={

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from safetensors.numpy import load_file
 
 from feilun.config import FeilunSettings
+from feilun.errors import FeilunError
 from feilun.records import CompressPoint, CompressResult, Decision, Interval, Report, TrainResult
 from feilun.store import Store, new_id, utc_now
 from feilun.tasks import get_task
@@ -26,6 +28,15 @@ if TYPE_CHECKING:
     from feilun.compress.points import Held
 
 OnEvent = Callable[[str, dict[str, Any]], None]
+
+
+class ProjectBusy(FeilunError):
+    """A turn, or another compression, of the same project is running."""
+
+    code, kind = "wheel.project_busy", "unavailable"
+    en = "Project {project!r} is turning or being compressed right now. Wait until that is done: feilun job list"
+    zh = "项目 {project!r} 正在运行一轮或正在压缩。请等它完成：feilun job list"
+
 
 KEPT_AS_IS = (
     "Nothing was made: of the forms that keep the goal, the model as it is is the smallest already.",
@@ -70,12 +81,13 @@ def shrink(
     Raises:
         NetworkGone: the model's float network is kept no more.
         NothingToJudgeOn: no row was held out in its training.
+        ProjectBusy: a turn of the project is running.
         TooManyLayers, TorchMissing: the students asked for cannot be made.
     """
     from feilun.compress import choose
     from feilun.train import load_result
 
-    with FileLock(store.lock_path(f"turn-{project}")):  # one heavy job a project: never beside a turn
+    with _alone(store, project):
         result = load_result(find_network(store, project=project, model_id=model_id))
         context = _context(store, folder, project=project, model_id=model_id, settings=settings, actor=actor)
         emit = on_event or (lambda kind, data: None)
@@ -93,6 +105,20 @@ def shrink(
             return made
         assert taken is not None
         return _make(context, result, forms[taken], held=held, made=made, emit=emit)
+
+
+@contextmanager
+def _alone(store: Store, project: str) -> Iterator[None]:
+    """One heavy job a project: never beside a turn."""
+    lock = FileLock(store.lock_path(f"turn-{project}"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ProjectBusy(project=project) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _context(
@@ -197,8 +223,13 @@ def _make(
     context: TurnContext, result: TrainResult, form: Form, *, held: Held, made: CompressResult, emit: OnEvent
 ) -> CompressResult:
     """Compress, evaluate, seal, release: the last steps of a turn, on the chosen form."""
-    compressing = context.settings.compress.model_copy(
-        update={"int8": form.point.precision == "int8", "vocabulary": form.vocabulary}
+    limits = context.settings.compress
+    compressing = limits.model_copy(
+        update={
+            "int8": form.point.precision == "int8",
+            "vocabulary": form.vocabulary,
+            "tolerance": max(limits.tolerance, limits.max_loss),  # this form was asked for, and the gate asks again
+        }
     )
     settings = context.settings.model_copy(update={"compress": compressing})
     context = replace(context, settings=settings, turn=context.turn | {"settings": settings.model_dump(mode="json")})

@@ -207,7 +207,11 @@ def _decide(context: TurnContext, report: Report) -> Decision:
             en="Not released: the champion was changed while this model was judged against the old one. Turn again.",
             zh="未上线：在本模型与旧冠军比较期间，有人更换了冠军。请再运行一轮。",
         )
-    is_smaller_champion = compared is not None and context.parent_model_id == compared
+    is_smaller_champion = (
+        compared is not None
+        and context.parent_model_id == compared
+        and report.parity.size_mb < context.store.get_model(context.project, compared)["size_mb"]
+    )
     return decide(
         report,
         context.settings.goal,
