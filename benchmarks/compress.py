@@ -54,6 +54,7 @@ def main() -> int:
     )
     parser.add_argument("--data", type=Path, help="folder with the public data, see below")
     parser.add_argument("--parts", default=",".join(PARTS), help="comma-separated (default: %(default)s)")
+    parser.add_argument("--precisions", default="float32,int8", help="comma-separated (default: %(default)s)")
     parser.add_argument("--budget", type=float, default=1800, help="wall-clock seconds for a teacher (default: 1800)")
     parser.add_argument("--epochs", type=int, help="passes of a student (default: the setting's)")
     parser.add_argument("--keep", type=Path, help="folder in which trained teachers are kept between runs")
@@ -101,7 +102,8 @@ def vocabulary(options: argparse.Namespace, aside: Path) -> Iterator[dict[str, A
             known = set(kept.tolist())
             same[language] = float(np.mean([known.issuperset(reader.tokenise(text)) for text, _ in data["test"]]))
             forms[f"own pieces, {language}"] = whole.with_pieces(kept)
-        yield from measure(forms, data, backbone, result, aside, about={"set": name, "read_as_before": same})
+        about = {"set": name, "read_as_before": same}
+        yield from measure(forms, data, backbone, result, aside, precisions=options.precisions, about=about)
 
 
 def layers(options: argparse.Namespace, aside: Path) -> Iterator[dict[str, Any]]:
@@ -145,7 +147,7 @@ def layers(options: argparse.Namespace, aside: Path) -> Iterator[dict[str, Any]]
     cost = round(time.process_time() - started, 1)
     about = {"set": "banking77", "n_lessons": len(texts), "epochs": settings.epochs, "cpu_s": cost}
     forms = {"teacher, 6 layers": whole, "student, 3 layers": student}
-    yield from measure(forms, data, backbone, result, aside, about=about)
+    yield from measure(forms, data, backbone, result, aside, precisions=options.precisions, about=about)
 
 
 # ------------------------------------------------------------------------------------------------- what they share
@@ -204,9 +206,16 @@ def teacher(
 
 
 def measure(
-    forms: dict[str, Any], data: dict[str, Any], backbone: Any, result: Any, aside: Path, *, about: dict[str, Any]
+    forms: dict[str, Any],
+    data: dict[str, Any],
+    backbone: Any,
+    result: Any,
+    aside: Path,
+    *,
+    precisions: str,
+    about: dict[str, Any],
 ) -> Iterator[dict[str, Any]]:
-    """Every form in float and in int8: accuracy on the test file, size, speed, memory."""
+    """Every form in every precision: accuracy on the test file, size, speed, memory."""
     from feilun.compress.export import export_float, write_graph
     from feilun.compress.quantise import quantise
     from feilun.models import Encoder
@@ -219,7 +228,7 @@ def measure(
     exact: np.ndarray | None = None
     for name, network in forms.items():
         tokenizer.write_bytes(network.tokenizer)
-        for precision in ("float32", "int8"):
+        for precision in precisions.split(","):
             model = export_float(network)
             if precision == "int8":
                 quantise(model, method="token")
@@ -227,7 +236,7 @@ def measure(
             del model
             encoder = Encoder(graph, tokenizer, max_tokens=MAX_TOKENS, prefix=backbone.info.prefix)
             logits, bulk_s = timed(lambda run=encoder.run: run(texts)[1])
-            one_s = [timed(lambda run=encoder.run_one, text=text: run(text))[1] for text in texts[:300]]
+            one_s = [timed(lambda run=encoder.run_one, text=text: run(text))[1] for text in texts[:200]]
             del encoder
             exact = logits if exact is None else exact
             line = about | {
