@@ -17,7 +17,6 @@ from feilun.config import DistilSettings
 from feilun.tasks import Task
 
 OnEvent = Callable[[str, dict[str, Any]], None]
-WARM_UP = 0.1
 
 
 def evenly_spaced(n_layers: int, *, of: int) -> list[int]:
@@ -59,72 +58,6 @@ def distil(
     Source:
         Hinton et al. 2015, arXiv 1503.02531; a student of every other layer: Sanh et al. 2019, arXiv 1910.01108.
     """
-    import torch
-    from torch import nn
+    from feilun.compress.lessons import Lessons  # needs torch
 
-    from feilun.network.batches import Corpus, Packed
-    from feilun.network.device import on_all_cores, pick_device, pick_precision
-    from feilun.network.encoder import LayerStack, embed_tokens, pool
-    from feilun.network.loop import LoopSettings, Report, optimise
-    from feilun.network.optimiser import make_optimiser
-
-    device, config = pick_device(), student.config
-    precision = pick_precision(device)
-    corpus = Corpus([list(row) for row in token_ids])
-    layers = LayerStack(config, first=0, last=config.n_layers).load(student.tensors).to(device)
-    head = nn.Linear(config.n_hidden, len(student.head[1])).to(device)
-    with torch.no_grad():
-        head.weight.copy_(torch.from_numpy(student.head[0]))
-        head.bias.copy_(torch.from_numpy(student.head[1]))
-    embeddings = torch.from_numpy(aims[0]).to(device)
-    soft = torch.from_numpy(task.probs(aims[1], temperature=settings.temperature)).to(device)
-    alike = torch.ones(len(corpus), device=device)
-
-    def loss_of(batch: Packed) -> torch.Tensor:
-        index = batch.token_index
-        x = torch.from_numpy(embed_tokens(student.tensors, corpus.ids[index], corpus.positions(index), config))
-        x = nn.functional.pad(x.to(device), (0, 0, 0, batch.n_padded - len(x)))
-        given = pool(layers(x, batch.groups, precision=precision), batch.groups, pooling=student.pooling)
-        rows = torch.from_numpy(batch.rows).to(device)
-        logits = head(given) / settings.temperature
-        answers = settings.temperature**2 * task.loss(logits, soft[rows], alike[rows])
-        distance = (given - embeddings[rows]).square().sum(-1).mean()
-        loss: torch.Tensor = answers + settings.embedding_weight * distance
-        return loss
-
-    def on_report(report: Report) -> bool:
-        on_event(
-            "compress.epoch" if report.epoch_done else "compress.update",
-            {
-                "epoch": report.epoch,
-                "epochs": report.epochs,
-                "update": report.n_updates,
-                "loss": round(report.loss, 4),
-                "rows_per_s": round(report.rows_per_s, 1),
-            },
-        )
-        return True
-
-    rng = np.random.default_rng(seed)
-    everything = np.arange(len(corpus))
-    learn = on_all_cores(optimise)
-    learn(
-        loss_of,
-        lambda: corpus.thinned(settings.token_drop, rng=rng).shuffled(
-            everything, batch_size=settings.batch_size, rng=rng
-        ),
-        make_optimiser(
-            layers,
-            head,
-            learning_rate=settings.learning_rate,
-            head_learning_rate=settings.learning_rate,
-            layer_decay=1.0,
-            weight_decay=settings.weight_decay,
-        ),
-        LoopSettings(epochs=settings.epochs, warm_up=WARM_UP),
-        n_batches=corpus.n_batches(everything, batch_size=settings.batch_size),
-        time_limit_s=settings.budget_s,
-        on_report=on_report,
-    )
-    learnt = (head.weight.detach().cpu().numpy().copy(), head.bias.detach().cpu().numpy().copy())
-    return replace(student, tensors={**student.tensors, **layers.tensors()}, head=learnt)
+    return Lessons(student, token_ids, aims, settings, task=task).learn(seed=seed, on_event=on_event)
