@@ -69,7 +69,10 @@ def main() -> int:
     lines: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as aside:
         for part in options.parts.split(","):
-            made = list({"vocabulary": vocabulary, "layers": layers}[part](options, Path(aside)))
+            made = []
+            for line in {"vocabulary": vocabulary, "layers": layers}[part](options, Path(aside)):
+                sys.stderr.write(f"{line['set']} {line['form']} {line['precision']}: {line['accuracy']:.4f}\n")
+                made.append(line)
             print(as_text(made), flush=True)
             lines += made
     if options.out:

@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from feilun.compress.points import TorchMissing
+from feilun.compress.points import TooManyLayers, TorchMissing
 from feilun.store import Store
 from feilun.wheel.networks import NetworkGone, find_network, keep_network
 from feilun.wheel.shrink import _students
@@ -36,6 +36,8 @@ def test_the_champions_network_and_the_three_latest_are_kept_and_a_gone_one_name
 def test_students_are_half_the_layers_unless_asked_for_and_need_torch(monkeypatch):
     assert (_students(None, of=6), _students(None, of=1), _students([], of=6)) == ([3], [], [])
     assert _students([2, 4, 2], of=6) == [4, 2]
+    with pytest.raises(TooManyLayers, match="1 to 5"):
+        _students([3, 6], of=6)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert (_students(None, of=6), _students([], of=6)) == ([], [])
     with pytest.raises(TorchMissing, match=r"feilun\[train\]"):

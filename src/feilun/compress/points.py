@@ -153,10 +153,7 @@ class Workbench:
         Raises:
             TooManyLayers: a student would be no smaller.
         """
-        for asked in n_layers:
-            if not 0 < asked < self.whole.config.n_layers:
-                most = self.whole.config.n_layers - 1
-                raise TooManyLayers(asked=asked, n_layers=self.whole.config.n_layers, most=most)
+        check_students(n_layers, of=self.whole.config.n_layers)
         known = (as_is.vocabulary, as_is.point.precision)
         own = VOCABULARIES if self.kept is not None else VOCABULARIES[:1]
         for vocabulary in own:
@@ -245,6 +242,17 @@ class Workbench:
         self.tokenizer.write_bytes(network.tokenizer)
         del model
         return self.bench.open(self.graph, tokenizer=self.tokenizer)
+
+
+def check_students(n_layers: Sequence[int], *, of: int) -> None:
+    """Refuse students that are no smaller than a model of `of` layers.
+
+    Raises:
+        TooManyLayers: names the first of them.
+    """
+    for asked in n_layers:
+        if not 0 < asked < of:
+            raise TooManyLayers(asked=asked, n_layers=of, most=of - 1)
 
 
 def lessons_of(dataset: Dataset, held: Held, *, limit: int) -> list[Example]:

@@ -158,9 +158,11 @@ def _forms(
     from feilun.compress import Workbench, hold_back
     from feilun.compress.points import NothingToJudgeOn
     from feilun.evaluate.intervals import wilson
-    from feilun.models import resolve
+    from feilun.models import read_config, resolve
 
     backbone = resolve(context.settings.backbone.model, language=context.settings.project.language)
+    of = int(result.meta.get("shape", {}).get("n_layers", read_config(backbone.folder).n_layers))
+    students = _students(n_layers, of=of)  # before any work is done
     dataset = context.dataset(context.turn["dataset_id"])
     validation = load_file(result.folder / "validation.safetensors")
     held = hold_back(validation, n_messages=len(dataset.train) + len(dataset.unlabelled))
@@ -184,20 +186,21 @@ def _forms(
     )
     parity = Report.model_validate(context.store.get_model(context.project, model_id)["report"]).parity
     as_is = bench.as_is(context.store.model_path(model_id), n_pieces=parity.n_pieces, precision=parity.precision)
-    return held, [as_is, *bench.forms(as_is, n_layers=_students(n_layers, of=as_is.point.n_layers))]
+    return held, [as_is, *bench.forms(as_is, n_layers=students)]
 
 
 def _students(asked: Sequence[int] | None, *, of: int) -> list[int]:
     """How many layers each student gets."""
     from importlib.util import find_spec
 
-    from feilun.compress.points import TorchMissing
+    from feilun.compress.points import TorchMissing, check_students
 
     has_torch = find_spec("torch") is not None
     if asked is None:
         return [of // 2] if has_torch and of > 1 else []
     if asked and not has_torch:
         raise TorchMissing()
+    check_students(asked, of=of)
     return sorted(set(asked), reverse=True)
 
 
