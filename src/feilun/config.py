@@ -314,11 +314,46 @@ class EvaluateSettings(Settings):
     n_bootstrap: int = Field(1000, ge=100, le=100_000, description="Resamples behind the intervals.")
 
 
+class DistilSettings(Settings):
+    """[compress.distil] How a smaller network learns from the larger one (`feilun model compress`)."""
+
+    epochs: int = Field(3, ge=1, le=200, description="Passes over all messages, labelled and unlabelled.")
+    learning_rate: float = Field(3e-4, gt=0, le=1e-1, description="Peak step size of AdamW, reached after warm-up.")
+    batch_size: int = Field(32, ge=1, description="Messages per update.")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="Decoupled weight decay of the layers' matrices.")
+    token_drop: float = Field(
+        0.1, ge=0, lt=1, description="Share of the tokens left out at random, anew in each epoch."
+    )
+    temperature: float = Field(1.0, gt=0, description="The teacher's answers are softened by this before they teach.")
+    embedding_weight: float = Field(
+        1.0, ge=0, description="Weight of being near the teacher's embedding, beside giving its answer."
+    )
+    max_messages: int = Field(20_000, ge=100, description="Most messages to learn from; more are thinned out evenly.")
+    budget_s: float = Field(1200, gt=0, description="Wall-clock limit in seconds for one student.")
+
+
 class CompressSettings(Settings):
     """[compress] What is shipped."""
 
     int8: bool = Field(True, description="Quantise the weights to 8 bits.")
-    tolerance: float = Field(0.005, ge=0, lt=1, description="Accuracy that int8 may lose before float ships.")
+    vocabulary: Literal["project", "all"] = Field(
+        "project",
+        description="Pieces of a large multilingual vocabulary that ship: those of the project's language and texts, "
+        "or all. Language multi keeps all.",
+    )
+    tolerance: float = Field(
+        0.005,
+        ge=0,
+        lt=1,
+        description="Accuracy that int8, or a smaller vocabulary, may lose before the larger form ships.",
+    )
+    max_loss: float = Field(
+        0.02,
+        ge=0,
+        lt=1,
+        description="Accuracy that `feilun model compress` may give up for a smaller model, as a share.",
+    )
+    distil: DistilSettings = DistilSettings()
 
 
 class GoalSettings(Settings):

@@ -13,6 +13,7 @@ from feilun.config import CONFIG_NAME, ConfigMissing, FeilunSettings, dump_setti
 from feilun.errors import FeilunError
 from feilun.records import (
     Answer,
+    CompressResult,
     DataReport,
     Dataset,
     Event,
@@ -432,6 +433,43 @@ class Project:
         from feilun.models.bundle import export_bundle
 
         return export_bundle(self.store.model_path(self.get_model(model_id)["model_id"]), Path(out))
+
+    def compress_model(
+        self,
+        model_id: str | None = None,
+        *,
+        n_layers: Sequence[int] | None = None,
+        only_show: bool = False,
+        actor: str = "python",
+        on_event: Callable[[str, dict[str, Any]], None] | None = None,
+    ) -> CompressResult:
+        """The forms in which a model could ship, side by side, and the one that [goal] asks for as a model of its own.
+
+        Args:
+            model_id: None takes the champion, or the latest model while nothing is live.
+            n_layers: students to make, by their number of layers; None: one of half the layers, if torch is installed.
+            only_show: measure the forms and make nothing.
+            on_event: called with (kind, data) as it goes on.
+        Raises:
+            NetworkGone: the model's float network is kept no more.
+            NothingToJudgeOn, TooManyLayers, TorchMissing: the forms cannot be made or compared.
+        """
+        from feilun.wheel.shrink import shrink
+
+        made = shrink(
+            self.store,
+            folder=self.folder,
+            project=self.name,
+            model_id=str(self.get_model(model_id)["model_id"]),
+            settings=self.settings,
+            n_layers=n_layers,
+            only_show=only_show,
+            actor=actor,
+            on_event=on_event,
+        )
+        if made.released and "stage" in self.__dict__:
+            self.refresh()
+        return made
 
     def list_releases(self, *, limit: int = 100) -> list[dict[str, Any]]:
         """The release log, latest first."""

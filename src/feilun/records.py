@@ -217,7 +217,10 @@ class TrainResult:
 
 
 class ParityReport(Record):
-    """How far the shipped graph is from the float model on real rows."""
+    """How far the shipped graph is from the float model on real rows.
+
+    n_pieces: pieces of the vocabulary that ship, of n_pieces_all that the backbone has; 0 in older reports.
+    """
 
     n_rows: int
     float_accuracy: float
@@ -229,8 +232,44 @@ class ParityReport(Record):
     float_size_mb: float
     p50_ms: float
     p99_ms: float
+    n_pieces: int = 0
+    n_pieces_all: int = 0
     note_en: str = ""
     note_zh: str = ""
+
+
+class CompressPoint(Record):
+    """One form in which a model could ship, with what it costs and what it is worth.
+
+    accuracy: on training rows that neither the model nor a student had learnt from, never the holdout; is_dominated:
+    another point is at least as small, as fast and as good, and better in one of them; is_within: inside the goal.
+    """
+
+    name: str
+    n_layers: int
+    n_pieces: int
+    precision: Literal["int8", "float32"]
+    size_mb: float
+    p50_ms: float
+    p99_ms: float
+    accuracy: Interval
+    agreement: float
+    is_dominated: bool = False
+    is_within: bool = False
+    is_chosen: bool = False
+
+
+class CompressResult(Record):
+    """What `feilun model compress` came to; model_id is empty when nothing was made, and en and zh say why."""
+
+    parent_model_id: str
+    points: tuple[CompressPoint, ...]
+    n_rows: int
+    model_id: str = ""
+    released: bool = False
+    reason_code: str
+    en: str
+    zh: str
 
 
 class ClassMetrics(Record):

@@ -52,6 +52,7 @@ def test_the_commands_are_the_published_ones():
         "key create",
         "key list",
         "key revoke",
+        "model compress",
         "model export",
         "model list",
         "model pull",

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from feilun.compress import compress
-from feilun.compress.export import NetworkMismatch, export_float
+from feilun.compress.export import NetworkMismatch, export_float, read_network
 from feilun.compress.quantise import METHODS, Method, quantise
 from feilun.models import Encoder, build_graph, read_config, read_tensors
 from feilun.records import Dataset
@@ -74,7 +74,7 @@ def test_int8_is_a_fraction_of_the_size_and_says_the_same(tmp_path, tiny_backbon
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_message_gets_the_same_answer_alone_and_in_any_batch(tmp_path, tiny_backbone, method):
-    model = export_float(network_of(tmp_path / "train", tiny_backbone), tiny_backbone)
+    model = export_float(read_network(network_of(tmp_path / "train", tiny_backbone), tiny_backbone))
     tokenizer = tiny_backbone.folder / "tokenizer.json"
     exact, _ = Encoder(model.SerializeToString(), tokenizer, max_tokens=32).run(TEXTS)
     quantise(model, method=method)
@@ -101,7 +101,7 @@ def hairline(tmp_path, backbone, *, refuses: tuple[Method, ...]):
     path, tokenizer = result.folder / "network.safetensors", backbone.folder / "tokenizer.json"
 
     def embed(method: Method | None) -> np.ndarray:
-        model = export_float(result, backbone)
+        model = export_float(read_network(result, backbone))
         if method is not None:
             quantise(model, method=method)
         return Encoder(model.SerializeToString(), tokenizer, max_tokens=32).run_one(TEXTS[0])[0]

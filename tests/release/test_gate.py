@@ -130,6 +130,17 @@ def test_only_a_challenger_that_is_ahead_and_significant_goes_live(n_fixed, n_br
     assert decision.released == (n_fixed > n_broken and p_value < significance)
 
 
+@pytest.mark.parametrize(
+    ("difference", "reason_code"), [(0.01, "smaller"), (-0.02, "smaller"), (-0.021, "lost_too_much")]
+)
+def test_a_smaller_form_of_the_champion_goes_live_unless_it_gives_up_too_much(difference, reason_code):
+    near = comparison(champion=0.841, challenger=0.841 + difference, difference=interval(difference, -0.1, 0.1))
+    decision = decide(report(comparison=near), GoalSettings(), has_champion=True, may_lose=0.02)
+    assert (decision.released, decision.reason_code) == (reason_code == "smaller", reason_code)
+    assert "2.0 %" in decision.en and "2.0%" in decision.zh
+    assert not decide(report(comparison=near), GoalSettings(at_least=0.9), has_champion=True, may_lose=0.5).released
+
+
 def test_equal_models_leave_the_champion_where_it_is():
     equal = comparison(
         champion=0.8, challenger=0.8, n_fixed=0, n_broken=0, p_value=1.0, difference=interval(0, -0.01, 0.01)

@@ -9,12 +9,29 @@ import typer
 
 from feilun.cli.pulling import Pulling
 from feilun.cli.report import show_report
-from feilun.cli.shared import HERE, AsJson, Folder, Yes, confirm, new_app, open_project, result, say, table, words
+from feilun.cli.shared import (
+    HERE,
+    AsJson,
+    Folder,
+    Yes,
+    confirm,
+    new_app,
+    open_project,
+    result,
+    say,
+    table,
+    user_name,
+    words,
+)
+from feilun.errors import EXIT_NOT_REACHED, language
 
 if TYPE_CHECKING:
     from feilun.models import ModelStatus
+    from feilun.records import CompressResult
 
-app = new_app(help="Models of a project: list, show, export, verify. Backbones: list, pull, remove.")
+app = new_app(help="Models of a project: list, show, compress, export, verify. Backbones: list, pull, remove.")
+
+MISSED = ("nothing_fits", "goal_missed", "size", "latency")  # reason codes when the goal was not reached
 
 Model = Annotated[str | None, typer.Option(metavar="MODEL", help="Id of the model (default: the champion).")]
 
@@ -77,6 +94,39 @@ def export(
         model_id = project.get_model(model)["model_id"]
         path = project.export_model(model_id, out=out or Path(f"{model_id}.tar.gz"))
         result({"model_id": model_id, "out": path}, as_json=as_json, human=lambda made: typer.echo(str(made["out"])))
+
+
+@app.command()
+def compress(
+    folder: Folder = HERE,
+    model: Model = None,
+    layers: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Teach a student of N layers; may be repeated; 0 for none (default: half)."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the table, and make nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a model smaller: show size, latency and accuracy of its forms, take the one that the goal asks for.
+
+    The forms: with and without eight bits, with the project's pieces of a large vocabulary, and students of fewer
+    layers that learn from all messages, labelled or not (needs feilun[train]). Exit code 1: no form keeps the goal.
+
+    \b
+    Examples:
+      feilun model compress support --dry-run
+      feilun model compress support --layers 3 --layers 2
+    """
+    from feilun.cli.progress import say_event
+
+    students = None if layers is None else [number for number in layers if number != 0]
+    with open_project(folder) as project:
+        made = project.compress_model(
+            model, n_layers=students, only_show=dry_run, actor=user_name(), on_event=say_event
+        )
+    result(made, as_json=as_json, human=_show_forms)
+    if made.reason_code in MISSED:
+        raise typer.Exit(EXIT_NOT_REACHED)
 
 
 @app.command()
@@ -163,6 +213,30 @@ def _verify_backbones(*, as_json: bool) -> None:
 
     checked = [verify_backbone(row.alias).info for row in list_models() if row.is_cached]
     result(checked, as_json=as_json, human=lambda rows: typer.echo(words("model.backbones_verified", n=len(rows))))
+
+
+def _show_forms(made: CompressResult) -> None:
+    table(
+        [
+            (
+                "→" if point.is_chosen else "",
+                point.name,
+                point.size_mb,
+                point.p50_ms,
+                point.p99_ms,
+                f"{point.accuracy.value:.2%} [{point.accuracy.low:.2%}, {point.accuracy.high:.2%}]",
+                f"{point.agreement:.2%}",
+                point.is_within,
+                point.is_dominated,
+            )
+            for point in made.points
+        ],
+        columns=("chosen", "form", "size_mb", "p50_ms", "p99_ms", "accuracy", "agreement", "within", "dominated"),
+        title=words("model.forms", model_id=made.parent_model_id, n_rows=made.n_rows),
+    )
+    if made.model_id:
+        typer.echo(words("model.compressed", model_id=made.model_id, parent=made.parent_model_id))
+    typer.echo(made.zh if language() == "zh" else made.en)
 
 
 def _show_pulled(rows: list[dict[str, Any]]) -> None:

@@ -71,6 +71,20 @@ def line_of(event: Event) -> str:
     return "  " + detail_of(event.kind, data) if event.kind.startswith("train.") else ""
 
 
+def say_event(kind: str, data: dict[str, Any]) -> None:
+    """One line on stderr for what `compress_model` tells; nothing for kinds that only fill the log."""
+    if kind == "compress.point":
+        shown = {name: data[name] for name in ("name", "size_mb", "p50_ms")}
+        typer.echo("  " + words("progress.forms", accuracy=data["accuracy"]["value"], **shown), err=True)
+    elif kind == "compress.distil":
+        typer.echo("  " + words("progress.distil", n_layers=data["n_layers"], n_messages=data["n_messages"]), err=True)
+    elif kind == "compress.epoch":
+        shown = {name: data[name] for name in ("epoch", "epochs", "loss")}
+        typer.echo("  " + words("progress.lesson", **shown), err=True)
+    elif kind == "step.start":
+        typer.echo(words("progress.step_start", step=step_name(data["step"])), err=True)
+
+
 def step_name(step: str) -> str:
     try:
         return words(f"step.{step}")

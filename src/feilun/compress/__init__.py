@@ -6,12 +6,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from feilun.compress.points import Form, Workbench, choose, hold_back
     from feilun.compress.run import compress
     from feilun.compress.sealing import seal
 
-__all__ = ["compress", "seal"]
+__all__ = ["Form", "Workbench", "choose", "compress", "hold_back", "seal"]
 
-_ROOMS = {"compress": "run", "seal": "sealing"}
+_ROOMS = {
+    "Form": "points",
+    "Workbench": "points",
+    "choose": "points",
+    "compress": "run",
+    "hold_back": "points",
+    "seal": "sealing",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,18 +1,23 @@
-"""One float graph from a backbone, what tuning changed in it, and the head."""
+"""The float network, whole - backbone, what training changed in it, head, tokenizer - and its graph."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 
+from feilun.compress.vocabulary import cut_tokenizer
 from feilun.errors import FeilunError
-from feilun.models.graph import build_graph
-from feilun.models.layout import plain_name, read_config, read_tensors
+from feilun.models.graph import Head, Pooling, build_graph
+from feilun.models.layout import EncoderConfig, expected_shapes, plain_name, read_config, read_tensors
+from feilun.models.serving import TOKENIZER_NAME
 from feilun.records import Backbone, TrainResult
 
 NETWORK_NAME = "network.safetensors"
+WORD_TABLE = "embeddings.word_embeddings.weight"
 
 
 class NetworkMismatch(FeilunError):
@@ -23,12 +28,35 @@ class NetworkMismatch(FeilunError):
     zh = "{file}：{tensors} 与骨干模型 {backbone} 不匹配。训练之后是否更换过骨干模型？请重新运行 feilun turn。"
 
 
-def export_float(result: TrainResult, backbone: Backbone) -> onnx.ModelProto:
-    """The graph of a trained network, in float32; the same network gives the same graph.
+@dataclass(frozen=True)
+class FloatNetwork:
+    """Everything that a graph is made from. Tensors by the names of a bare encoder; many are views of a file."""
+
+    config: EncoderConfig
+    tensors: Mapping[str, np.ndarray]
+    head: Head
+    pooling: Pooling
+    tokenizer: bytes
+
+    def with_pieces(self, kept: np.ndarray) -> FloatNetwork:
+        """The same network with these pieces (n,) int64 of its vocabulary alone."""
+        return replace(
+            self,
+            config=replace(self.config, vocab_size=len(kept)),
+            tensors={**self.tensors, WORD_TABLE: self.tensors[WORD_TABLE][kept]},
+            tokenizer=cut_tokenizer(self.tokenizer, kept),
+        )
+
+
+def read_network(result: TrainResult, backbone: Backbone) -> FloatNetwork:
+    """What training left behind, on its backbone.
+
+    `result.meta["shape"]`, when there is one, says in which sizes the network differs from the backbone (a student
+    has fewer layers); all its tensors of such sizes are then in the result.
 
     Raises:
-        NetworkMismatch: a trained tensor is not in the backbone, or the head is missing.
-        UnsupportedModel: the backbone itself cannot be read, or a shape is wrong.
+        NetworkMismatch: a trained tensor is not in the network, or the head is missing.
+        UnsupportedModel: the backbone itself cannot be read.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -41,19 +69,28 @@ def export_float(result: TrainResult, backbone: Backbone) -> onnx.ModelProto:
     head = (trained.pop("head.weight", None), trained.pop("head.bias", None))
     if head[0] is None or head[1] is None:
         raise _mismatch(path, ["head.weight, head.bias"], backbone)
-    tensors = read_tensors(backbone.folder)
+    config = replace(read_config(backbone.folder), **result.meta.get("shape", {}))
+    shapes = expected_shapes(config)
     tuned = {plain_name(name): array for name, array in trained.items()}
-    strangers = sorted(
-        name for name, array in tuned.items() if name not in tensors or tensors[name].shape != array.shape
-    )
+    strangers = sorted(name for name, array in tuned.items() if shapes.get(name) != array.shape)
     if strangers:
         raise _mismatch(path, strangers, backbone)
-    return build_graph(
-        read_config(backbone.folder),
-        {**tensors, **tuned},
-        pooling=backbone.info.pooling,
+    return FloatNetwork(
+        config=config,
+        tensors={**read_tensors(backbone.folder), **tuned},
         head=(head[0].astype(np.float32), head[1].astype(np.float32)),
+        pooling=backbone.info.pooling,
+        tokenizer=(backbone.folder / TOKENIZER_NAME).read_bytes(),
     )
+
+
+def export_float(network: FloatNetwork) -> onnx.ModelProto:
+    """The graph of a network, in float32; the same network gives the same graph.
+
+    Raises:
+        UnsupportedModel: a tensor is missing or of a wrong shape.
+    """
+    return build_graph(network.config, network.tensors, pooling=network.pooling, head=network.head)
 
 
 def write_graph(model: onnx.ModelProto, path: Path) -> None:

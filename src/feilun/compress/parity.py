@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from feilun.models.encode import Encoder
+from feilun.models.encode import Encoder, Reader
 from feilun.records import Dataset, Example, Thresholds
 from feilun.tasks import Task
 
@@ -43,18 +45,25 @@ def parity_rows(dataset: Dataset, *, outside: str) -> tuple[Example, ...]:
 
 @dataclass(frozen=True)
 class Bench:
-    """The rows and the reading of texts that every graph of a turn is compared with. One session is open at a time."""
+    """The rows and the reading of texts that every graph of a turn is compared with."""
 
     rows: tuple[Example, ...]
     labels: tuple[str, ...]
     task: Task
-    tokenizer: Path
     max_tokens: int
     prefix: str
 
-    def score(self, graph: Path) -> np.ndarray:
-        """Logits (n_rows, n_classes) float32 of a graph."""
-        logits = self._open(graph).run(self._texts())[1]
+    def open(self, graph: Path, *, tokenizer: Path) -> Encoder:
+        """A graph with its tokenizer, on one thread."""
+        return Encoder(graph, tokenizer, max_tokens=self.max_tokens, prefix=self.prefix, threads=1)
+
+    def reader(self, tokenizer: Path) -> Reader:
+        """A tokenizer alone, reading as the network does."""
+        return Reader(tokenizer, max_tokens=self.max_tokens, prefix=self.prefix)
+
+    def score(self, encoder: Encoder, *, texts: Sequence[str] | None = None) -> np.ndarray:
+        """Logits (n_rows, n_classes) float32 of a graph for all rows, or (len(texts), n_classes) for `texts`."""
+        logits = encoder.run(self.texts if texts is None else texts)[1]
         assert logits is not None, "an exported graph has a head"
         return logits
 
@@ -70,13 +79,12 @@ class Bench:
             max_logit_difference=float(np.abs(exact - shipped).max()),
         )
 
-    def time_one(self, graph: Path) -> tuple[float, float]:
+    def time_one(self, encoder: Encoder) -> tuple[float, float]:
         """p50 and p99 of the wall time in ms of one text at a time on one thread, tokenising included.
 
         Between MIN_TIMED and MAX_TIMED texts are timed, after N_WARM that are not; fewer are gone through again.
         """
-        encoder, texts = self._open(graph), self._texts()
-        took = []
+        texts, took = self.texts, []
         for i in range(N_WARM + min(max(len(texts), MIN_TIMED), MAX_TIMED)):
             started = time.perf_counter()
             encoder.run_one(texts[i % len(texts)])
@@ -84,8 +92,7 @@ class Bench:
         p50, p99 = np.percentile(np.array(took[N_WARM:]) * 1000, [50, 99])
         return float(p50), float(p99)
 
-    def _open(self, graph: Path) -> Encoder:
-        return Encoder(graph, self.tokenizer, max_tokens=self.max_tokens, prefix=self.prefix, threads=1)
-
-    def _texts(self) -> list[str]:
+    @cached_property
+    def texts(self) -> list[str]:
+        """The rows as the network reads them."""
         return [self.task.text_of(example.inputs) for example in self.rows]

@@ -19,7 +19,37 @@ CHUNK = 2048  # texts tokenised and sorted at a time: enough to sort well, littl
 MAX_CHARS_PER_TOKEN = 256  # longer texts are cut before tokenising, so that one message costs bounded time
 
 
-class Encoder:
+class Reader:
+    """A tokenizer as a network reads with it: the prefix in front, the end cut off.
+
+    Raises:
+        UnsupportedModel: the tokenizer is missing or not readable.
+    """
+
+    def __init__(self, tokenizer: Path, *, max_tokens: int, prefix: str = "") -> None:
+        self.max_tokens, self.prefix = max_tokens, prefix
+        self._tokenizer = load_tokenizer(tokenizer, max_tokens=max_tokens)
+        self.pad_id = self._find_pad_id()
+
+    def tokenise(self, text: str) -> list[int]:
+        """The token ids that the network reads for `text`, special ones and the prefix included, after cutting."""
+        # One at a time: encode_batch would start threads on every core, whatever `threads` says.
+        whole = self.prefix + text[: self.max_tokens * MAX_CHARS_PER_TOKEN]
+        if not whole.isascii():
+            whole = whole.encode("utf-8", "replace").decode("utf-8")  # half of an emoji would be an error below
+        ids: list[int] = self._tokenizer.encode(whole).ids
+        return ids
+
+    def _find_pad_id(self) -> int:
+        """Any token does, its weight being zero; the customary one keeps dumps readable."""
+        for token in ("[PAD]", "<pad>"):
+            found = self._tokenizer.token_to_id(token)
+            if found is not None:
+                return int(found)
+        return 0
+
+
+class Encoder(Reader):
     """A graph of `feilun.models.graph` (or one compressed from it) with its tokenizer.
 
     `run` and `run_one` may be called from any thread; nothing is changed by them. Texts longer than
@@ -40,9 +70,7 @@ class Encoder:
         threads: int = 1,
         weights: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        self.max_tokens, self.prefix = max_tokens, prefix
-        self._tokenizer = load_tokenizer(tokenizer, max_tokens=max_tokens)
-        self._pad_id = self._find_pad_id()
+        super().__init__(tokenizer, max_tokens=max_tokens, prefix=prefix)
         self._session = _open_session(graph, threads=threads, weights=weights or {})
         found = [output.name for output in self._session.get_outputs()]
         inputs = sorted(node.name for node in self._session.get_inputs())
@@ -78,7 +106,7 @@ class Encoder:
     def run_one(self, text: str) -> tuple[np.ndarray, np.ndarray | None]:
         """The embedding (n_hidden,) and the logits (n_classes,) or None of one text, with no batching around it."""
         row = self.tokenise(text)
-        ids = np.array([row or [self._pad_id]], dtype=np.int64)
+        ids = np.array([row or [self.pad_id]], dtype=np.int64)
         mask = np.full(ids.shape, 1 if row else 0, dtype=np.int64)
         results = self._session.run(self._outputs, {"input_ids": ids, "attention_mask": mask})
         return results[0][0], results[1][0] if self.has_head else None
@@ -87,31 +115,14 @@ class Encoder:
         """Tokens that `text` takes, special ones and the prefix included, after cutting."""
         return len(self.tokenise(text))
 
-    def tokenise(self, text: str) -> list[int]:
-        """The token ids that the network reads for `text`, special ones and the prefix included, after cutting."""
-        # One at a time: encode_batch would start threads on every core, whatever `threads` says.
-        whole = self.prefix + text[: self.max_tokens * MAX_CHARS_PER_TOKEN]
-        if not whole.isascii():
-            whole = whole.encode("utf-8", "replace").decode("utf-8")  # half of an emoji would be an error below
-        ids: list[int] = self._tokenizer.encode(whole).ids
-        return ids
-
     def _pad(self, rows: Sequence[list[int]]) -> dict[str, np.ndarray]:
         shape = (len(rows), max(1, *map(len, rows)))
-        ids = np.full(shape, self._pad_id, dtype=np.int64)
+        ids = np.full(shape, self.pad_id, dtype=np.int64)
         mask = np.zeros(shape, dtype=np.int64)
         for i, row in enumerate(rows):
             ids[i, : len(row)] = row
             mask[i, : len(row)] = 1
         return {"input_ids": ids, "attention_mask": mask}
-
-    def _find_pad_id(self) -> int:
-        """Any token does, its weight being zero; the customary one keeps dumps readable."""
-        for token in ("[PAD]", "<pad>"):
-            found = self._tokenizer.token_to_id(token)
-            if found is not None:
-                return int(found)
-        return 0
 
 
 def _batches(lengths: Sequence[int], *, batch_tokens: int) -> Iterator[list[int]]:

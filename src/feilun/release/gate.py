@@ -59,6 +59,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Not released: right on {challenger} of {n} held-out messages, the champion on {champion}; the champion stays.",
         "未上线：在 {n} 条留出消息上答对 {challenger}，冠军为 {champion}，没有更好；冠军保留。",
     ),
+    "smaller": (
+        "Released as a smaller form of the champion: right on {challenger} of {n} held-out messages, "
+        "the champion on {champion}; up to {may_lose} may be given up.",
+        "作为冠军的缩小版上线：在 {n} 条留出消息上答对 {challenger}，冠军为 {champion}；最多允许损失 {may_lose}。",
+    ),
+    "lost_too_much": (
+        "Not released: this smaller form is right on {challenger} of {n} held-out messages, the champion on "
+        "{champion}; that is more than the {may_lose} that may be given up. The champion stays.",
+        "未上线：这一缩小版在 {n} 条留出消息上答对 {challenger}，冠军为 {champion}，"
+        "损失超过允许的 {may_lose}；冠军保留。",
+    ),
     "worse": (
         "Not released: right on {challenger} of {n} held-out messages, the champion on {champion}; "
         "{n_fixed} fixed but {n_broken} broken; the champion stays.",
@@ -68,16 +79,19 @@ TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
-def decide(report: Report, goal: GoalSettings, *, has_champion: bool) -> Decision:
+def decide(report: Report, goal: GoalSettings, *, has_champion: bool, may_lose: float | None = None) -> Decision:
     """Whether the model may go live, and why, in one sentence with the numbers.
 
     The goal comes first: metric, size, latency. Without a champion a model that reaches it goes live. With one, it
     does so only if it is right on more of the same holdout rows and the one-sided exact McNemar test says with
     p < goal.significance that this is not chance; otherwise the champion stays.
 
+    Args:
+        may_lose: for a smaller form of the champion, the share of right answers it may give up: being smaller is what
+            it is for, so it need not be better. None for any other model.
     Returns:
         Decision with reason_code first_model, better, goal_missed, size, latency, not_better (no sign of being
-        better) or worse (the interval of the difference lies below 0).
+        better) or worse (the interval of the difference lies below 0); smaller or lost_too_much with may_lose.
     Raises:
         UnknownGoalMetric: the report lacks goal.metric.
         ComparisonMissing: has_champion, but the report has no comparison.
@@ -91,6 +105,9 @@ def decide(report: Report, goal: GoalSettings, *, has_champion: bool) -> Decisio
     if comparison is None:
         raise ComparisonMissing(model_id=report.model_id)
     fields = _compared(comparison) | {"significance": goal.significance}
+    if may_lose is not None:
+        is_near = comparison.difference.value >= -may_lose - ROUNDING
+        return _say("smaller" if is_near else "lost_too_much", is_near, **fields, may_lose=may_lose)
     is_ahead = comparison.n_fixed > comparison.n_broken
     if is_ahead and comparison.p_value < goal.significance:
         return _say("better", True, **fields)
@@ -135,7 +152,7 @@ def p_text(p: float) -> str:
     return f"p = {p:.2f}" if p >= 0.1 else f"p = {p:.3f}"
 
 
-SHARES = ("value", "goal", "challenger", "champion")
+SHARES = ("value", "goal", "challenger", "champion", "may_lose")
 
 
 def _say(reason_code: str, released: bool, *, sentence: str = "", **fields: Any) -> Decision:

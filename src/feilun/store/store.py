@@ -17,7 +17,7 @@ from feilun.store.turns import TurnVerbs
 from feilun.store.writer import Writer
 
 WORKSPACE_NAME = ".feilun"
-_FOLDERS = ("datasets", "models", "turns", "locks", "logs")
+_FOLDERS = ("datasets", "models", "networks", "turns", "locks", "logs")
 
 
 def find_workspace(folder: Path) -> Path:
@@ -74,6 +74,10 @@ class Store(TurnVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs):
 
     def model_path(self, model_id: str) -> Path:
         return self.models_dir / model_id
+
+    def network_path(self, model_id: str) -> Path:
+        """Where the float network behind a model is kept while it is one of the latest, see `wheel.networks`."""
+        return self.workspace / "networks" / model_id
 
     def turn_path(self, turn_id: str) -> Path:
         return self.workspace / "turns" / turn_id

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from feilun.train.errors import NoCandidate, NothingToLearn, ResultDamaged
     from feilun.train.forecast import preflight
-    from feilun.train.result import load_result
+    from feilun.train.result import load_result, write_result
     from feilun.train.room import NotEnoughRoom
     from feilun.train.run import train
     from feilun.train.search import StudyPlace
@@ -22,6 +22,7 @@ __all__ = [
     "load_result",
     "preflight",
     "train",
+    "write_result",
 ]
 
 _ROOMS = {
@@ -33,6 +34,7 @@ _ROOMS = {
     "load_result": "result",
     "preflight": "forecast",
     "train": "run",
+    "write_result": "result",
 }
 
 

@@ -50,6 +50,11 @@ class TurnContext:
         canonical = json.dumps(self.turn["settings"], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    @property
+    def parent_model_id(self) -> str | None:
+        """The model that this one is a smaller form of; None in a turn, which makes its model from data."""
+        return self.turn.get("parent_model_id")
+
     def event(self, kind: str, data: dict[str, Any]) -> None:
         """Tell whoever follows the turn."""
         self.store.add_event(self.project, kind=kind, data=data, turn_id=self.turn_id)

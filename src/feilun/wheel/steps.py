@@ -27,6 +27,7 @@ from feilun.records import (
 )
 from feilun.version import __version__
 from feilun.wheel.context import TurnContext
+from feilun.wheel.networks import keep_network
 
 if TYPE_CHECKING:
     from feilun.evaluate import ChampionView, ValidationArrays
@@ -162,7 +163,8 @@ def step_seal(context: TurnContext, results: Results) -> dict[str, Any]:
             "config_hash": report.config_hash,
             "code_version": report.code_version,
             "seed": report.seed,
-        },
+        }
+        | ({"parent_model_id": context.parent_model_id} if context.parent_model_id else {}),
     )
     publish(folder, context.store.models_dir, model_id)
     sealed = report.model_copy(update={"model_id": model_id})
@@ -208,7 +210,17 @@ def _decide(context: TurnContext, report: Report) -> Decision:
             en="Not released: the champion was changed while this model was judged against the old one. Turn again.",
             zh="未上线：在本模型与旧冠军比较期间，有人更换了冠军。请再运行一轮。",
         )
-    return decide(report, context.settings.goal, has_champion=compared is not None)
+    is_smaller_champion = (
+        compared is not None
+        and context.parent_model_id == compared
+        and report.parity.size_mb < context.store.get_model(context.project, compared)["size_mb"]
+    )
+    return decide(
+        report,
+        context.settings.goal,
+        has_champion=compared is not None,
+        may_lose=context.settings.compress.max_loss if is_smaller_champion else None,
+    )
 
 
 STEPS: dict[str, Step] = {
@@ -239,6 +251,7 @@ def finish(context: TurnContext, results: Results, *, wall_s: float) -> None:
     )
     stored = result.model_dump(mode="json") | {"decision": decision.model_dump(mode="json")}
     context.event("turn.done", {"released": decision.released, "en": decision.en, "zh": decision.zh})
+    keep_network(context.store, project=context.project, model_id=result.model_id, folder=context.workdir / "train")
     shutil.rmtree(context.workdir, ignore_errors=True)
     context.store.finish_turn(context.turn_id, status="done", result=stored)
 

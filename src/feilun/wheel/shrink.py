@@ -1,0 +1,282 @@
+"""A smaller form of a finished model: the forms side by side, then the chosen one through the last steps of a turn."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from safetensors.numpy import load_file
+
+from feilun.config import FeilunSettings
+from feilun.errors import FeilunError
+from feilun.records import CompressPoint, CompressResult, Decision, Interval, Report, TrainResult
+from feilun.store import Store, new_id, utc_now
+from feilun.tasks import get_task
+from feilun.wheel.context import TurnContext
+from feilun.wheel.networks import find_network, keep_network
+from feilun.wheel.steps import Results, step_compress, step_evaluate, step_release, step_seal
+
+if TYPE_CHECKING:
+    from feilun.compress import Form
+    from feilun.compress.points import Held
+
+OnEvent = Callable[[str, dict[str, Any]], None]
+
+
+class ProjectBusy(FeilunError):
+    """A turn, or another compression, of the same project is running."""
+
+    code, kind = "wheel.project_busy", "unavailable"
+    en = "Project {project!r} is turning or being compressed right now. Wait until that is done: feilun job list"
+    zh = "项目 {project!r} 正在运行一轮或正在压缩。请等它完成：feilun job list"
+
+
+KEPT_AS_IS = (
+    "Nothing was made: of the forms that keep the goal, the model as it is is the smallest already.",
+    "未制作新模型：在满足目标的形式中，现有模型已是最小的。",
+)
+NOTHING_FITS = (
+    "Nothing was made: no form keeps the goal. The smallest within {max_loss:.1%} of the model's accuracy is "
+    "'{name}' with {size_mb:.1f} MB and {p99_ms:.1f} ms (p99). Ask for more room in [goal], allow more loss with "
+    "[compress] max_loss, or for fewer layers with --layers.",
+    "未制作新模型：没有任何形式满足目标。准确率损失不超过 {max_loss:.1%} 的形式中，最小的是“{name}”，"
+    "{size_mb:.1f} MB，{p99_ms:.1f} 毫秒（p99）。可放宽 [goal] 的限制，用 [compress] max_loss 允许更多损失，"
+    "或用 --layers 指定更少的层。",
+)
+ONLY_SHOWN = (
+    "Nothing was made, as asked. '{name}' is what the goal asks for.",
+    "按要求未制作新模型。目标所要求的是“{name}”。",
+)
+
+
+def shrink(
+    store: Store,
+    *,
+    folder: Path,
+    project: str,
+    model_id: str,
+    settings: FeilunSettings,
+    n_layers: Sequence[int] | None,
+    only_show: bool,
+    actor: str,
+    on_event: OnEvent | None = None,
+) -> CompressResult:
+    """Measure the forms of a model, and make the one that the goal asks for a model of its own.
+
+    It is judged on the frozen holdout, sealed and put before the gate like every model. Which form it is was chosen on
+    training rows: the holdout has no part in it.
+
+    Args:
+        settings: of the project as they are now; [goal] and [compress] are taken from them, all else from the model.
+        n_layers: the students to make; None: one of half the layers, where torch is installed and there is something
+            to learn from.
+        only_show: measure, and make nothing.
+    Raises:
+        NetworkGone: the model's float network is kept no more.
+        NothingToJudgeOn: no row was held out in its training.
+        ProjectBusy: a turn of the project is running.
+        TooManyLayers, TorchMissing: the students asked for cannot be made.
+    """
+    from feilun.compress import choose
+    from feilun.train import load_result
+
+    with _alone(store, project):
+        result = load_result(find_network(store, project=project, model_id=model_id))
+        context = _context(store, folder, project=project, model_id=model_id, settings=settings, actor=actor)
+        emit = on_event or (lambda kind, data: None)
+        with tempfile.TemporaryDirectory(prefix=".shrink-", dir=store.workspace / "turns") as aside:
+            held, forms = _forms(context, result, model_id, aside=Path(aside), n_layers=n_layers, emit=emit)
+        limits = context.settings.compress
+        points, taken = choose(forms, context.settings.goal, max_loss=limits.max_loss)
+        made = CompressResult(
+            parent_model_id=model_id,
+            points=tuple(points),
+            n_rows=len(held.places),
+            **_why(points, taken, max_loss=limits.max_loss, only_show=only_show),
+        )
+        if made.reason_code:
+            return made
+        assert taken is not None
+        return _make(context, result, forms[taken], held=held, made=made, emit=emit)
+
+
+@contextmanager
+def _alone(store: Store, project: str) -> Iterator[None]:
+    """One heavy job a project: never beside a turn."""
+    lock = FileLock(store.lock_path(f"turn-{project}"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ProjectBusy(project=project) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _context(
+    store: Store, folder: Path, *, project: str, model_id: str, settings: FeilunSettings, actor: str
+) -> TurnContext:
+    """As of a turn, with the settings that the model was made with; [goal] and [compress] as they are now."""
+    from feilun.models.serving import SETTINGS_NAME
+
+    sealed = FeilunSettings.model_validate_json((store.model_path(model_id) / SETTINGS_NAME).read_bytes())
+    mixed = sealed.model_copy(
+        update={"goal": settings.goal, "compress": settings.compress, "evaluate": settings.evaluate}
+    )
+    row = store.get_model(project, model_id)
+    turn = {
+        "turn_id": new_id("turn"),
+        "project": project,
+        "settings": mixed.model_dump(mode="json"),
+        "seed": row["report"]["seed"],
+        "created_at": utc_now(),
+        "requested_by": actor,
+        "dataset_id": row["dataset_id"],
+        "parent_model_id": model_id,
+    }
+    return TurnContext(store=store, folder=folder, turn=turn, settings=mixed, task=get_task(mixed.task))
+
+
+def _forms(
+    context: TurnContext,
+    result: TrainResult,
+    model_id: str,
+    *,
+    aside: Path,
+    n_layers: Sequence[int] | None,
+    emit: OnEvent,
+) -> tuple[Held, list[Form]]:
+    """Every form, measured; the model as it is comes first."""
+    from feilun.compress import Workbench, hold_back
+    from feilun.compress.points import NothingToJudgeOn
+    from feilun.evaluate.intervals import wilson
+    from feilun.models import read_config, resolve
+
+    backbone = resolve(context.settings.backbone.model, language=context.settings.project.language)
+    of = int(result.meta.get("shape", {}).get("n_layers", read_config(backbone.folder).n_layers))
+    students = _students(n_layers, of=of)  # before any work is done
+    dataset = context.dataset(context.turn["dataset_id"])
+    validation = load_file(result.folder / "validation.safetensors")
+    held = hold_back(validation, n_messages=len(dataset.train) + len(dataset.unlabelled))
+    if not len(held.places):
+        raise NothingToJudgeOn(model_id=model_id)
+    level = context.settings.evaluate.confidence_level
+
+    def interval(count: float, n: int) -> Interval:
+        return wilson(count, n, level=level)
+
+    bench = Workbench(
+        result,
+        backbone,
+        dataset,
+        context.settings,
+        task=context.task,
+        held=held,
+        aside=aside,
+        interval=interval,
+        on_event=emit,
+    )
+    parity = Report.model_validate(context.store.get_model(context.project, model_id)["report"]).parity
+    as_is = bench.as_is(context.store.model_path(model_id), n_pieces=parity.n_pieces, precision=parity.precision)
+    return held, [as_is, *bench.forms(as_is, n_layers=students)]
+
+
+def _students(asked: Sequence[int] | None, *, of: int) -> list[int]:
+    """How many layers each student gets."""
+    from importlib.util import find_spec
+
+    from feilun.compress.points import TorchMissing, check_students
+
+    has_torch = find_spec("torch") is not None
+    if asked is None:
+        return [of // 2] if has_torch and of > 1 else []
+    if asked and not has_torch:
+        raise TorchMissing()
+    check_students(asked, of=of)
+    return sorted(set(asked), reverse=True)
+
+
+def _why(points: list[CompressPoint], taken: int | None, *, max_loss: float, only_show: bool) -> dict[str, str]:
+    """The reason why nothing is made; empty when something is."""
+    if taken is None:
+        least = points[0].accuracy.value - max_loss
+        near = min((p for p in points if p.accuracy.value >= least), key=lambda point: point.size_mb)
+        fields = {"max_loss": max_loss, "name": near.name, "size_mb": near.size_mb, "p99_ms": near.p99_ms}
+        return {"reason_code": "nothing_fits"} | _both(NOTHING_FITS, **fields)
+    if taken == 0:
+        return {"reason_code": "as_is"} | _both(KEPT_AS_IS)
+    if only_show:
+        return {"reason_code": "only_shown"} | _both(ONLY_SHOWN, name=points[taken].name)
+    return {"reason_code": "", "en": "", "zh": ""}
+
+
+def _both(words: tuple[str, str], **fields: Any) -> dict[str, str]:
+    return {"en": words[0].format(**fields), "zh": words[1].format(**fields)}
+
+
+def _make(
+    context: TurnContext, result: TrainResult, form: Form, *, held: Held, made: CompressResult, emit: OnEvent
+) -> CompressResult:
+    """Compress, evaluate, seal, release: the last steps of a turn, on the chosen form."""
+    limits = context.settings.compress
+    compressing = limits.model_copy(
+        update={
+            "int8": form.point.precision == "int8",
+            "vocabulary": form.vocabulary,
+            "tolerance": max(limits.tolerance, limits.max_loss),  # this form was asked for, and the gate asks again
+        }
+    )
+    settings = context.settings.model_copy(update={"compress": compressing})
+    context = replace(context, settings=settings, turn=context.turn | {"settings": settings.model_dump(mode="json")})
+    try:
+        _leave_network(context.workdir / "train", result, form, held=held, teacher=made.parent_model_id)
+        results: Results = {"data": {"dataset_id": context.turn["dataset_id"]}}
+        steps = {
+            "compress": step_compress,
+            "evaluate": step_evaluate,
+            "seal": step_seal,
+            "release": step_release,
+        }
+        for name, step in steps.items():
+            emit("step.start", {"step": name})
+            results[name] = step(context, results)
+            emit("step.done", {"step": name} | results[name])
+        model_id, decision = str(results["seal"]["model_id"]), Decision.model_validate(results["release"])
+        keep_network(context.store, project=context.project, model_id=model_id, folder=context.workdir / "train")
+    finally:
+        shutil.rmtree(context.workdir, ignore_errors=True)
+    return made.model_copy(update={"model_id": model_id} | decision.model_dump())
+
+
+def _leave_network(folder: Path, result: TrainResult, form: Form, *, held: Held, teacher: str) -> None:
+    """What training would have left behind, had it made this form: the network and its unlearnt answers."""
+    from feilun.train import write_result
+
+    if form.student is None:
+        shutil.copytree(result.folder, folder)
+        return
+    network, validation = form.student, load_file(result.folder / "validation.safetensors")
+    some = np.isin(validation["rows"], held.places)
+    layers = {name: array for name, array in network.tensors.items() if name.startswith("encoder.layer.")}
+    write_result(
+        folder,
+        labels=result.labels,
+        leaderboard=result.leaderboard,
+        seed=result.seed,
+        meta=result.meta | {"shape": {"n_layers": network.config.n_layers}, "teacher": teacher},
+        network={**layers, "head.weight": network.head[0], "head.bias": network.head[1]},
+        validation={
+            "logits": form.logits.astype(np.float32),
+            "targets": held.targets.astype(np.uint8),
+            "embeddings": validation["embeddings"][some],
+            "rows": held.places,
+        },
+    )
