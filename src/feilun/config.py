@@ -285,6 +285,13 @@ class SearchSettings(Settings):
         return given
 
 
+class PropagateSettings(Settings):
+    """[train.propagate] Let labels spread to messages without one, and these vote beside the head."""
+
+    enabled: bool = Field(True, description="Try this rung of the ladder, when there are unlabelled messages.")
+    max_messages: int = Field(10_000, ge=100, le=30_000, description="Unlabelled messages used at most, drawn by lot.")
+
+
 class TrainSettings(Settings):
     """[train] How much to spend on finding a model."""
 
@@ -299,6 +306,7 @@ class TrainSettings(Settings):
     adapt: AdaptSettings = AdaptSettings()
     full: FullSettings = FullSettings()
     search: SearchSettings = SearchSettings()
+    propagate: PropagateSettings = PropagateSettings()
 
 
 class EvaluateSettings(Settings):

@@ -201,6 +201,7 @@ class TrainResult:
     """What `train` leaves behind in `folder`.
 
     network.safetensors   the backbone tensors that tuning changed (maybe none), by their Hugging Face names,
+                          neighbours.* where unlabelled messages vote (see models/neighbours.py),
                           and head.weight (n_classes, n_hidden), head.bias (n_classes,): logits = W·e + b
                           with e the pooled embedding, scaled to unit length
     validation.safetensors  logits (n, n_classes) float32 out of fold, targets (n, n_classes) uint8 and embeddings

@@ -13,6 +13,7 @@ from feilun.compress.vocabulary import cut_tokenizer
 from feilun.errors import FeilunError
 from feilun.models.graph import Head, Pooling, build_graph
 from feilun.models.layout import EncoderConfig, expected_shapes, plain_name, read_config, read_tensors
+from feilun.models.neighbours import PREFIX, Neighbours, neighbours_in
 from feilun.models.serving import TOKENIZER_NAME
 from feilun.records import Backbone, TrainResult
 
@@ -37,6 +38,7 @@ class FloatNetwork:
     head: Head
     pooling: Pooling
     tokenizer: bytes
+    neighbours: Neighbours | None = None
 
     def with_pieces(self, kept: np.ndarray) -> FloatNetwork:
         """The same network with these pieces (n,) int64 of its vocabulary alone."""
@@ -69,6 +71,8 @@ def read_network(result: TrainResult, backbone: Backbone) -> FloatNetwork:
     head = (trained.pop("head.weight", None), trained.pop("head.bias", None))
     if head[0] is None or head[1] is None:
         raise _mismatch(path, ["head.weight, head.bias"], backbone)
+    neighbours = neighbours_in(trained)
+    trained = {name: array for name, array in trained.items() if not name.startswith(PREFIX)}
     config = replace(read_config(backbone.folder), **result.meta.get("shape", {}))
     shapes = expected_shapes(config)
     tuned = {plain_name(name): array for name, array in trained.items()}
@@ -81,6 +85,7 @@ def read_network(result: TrainResult, backbone: Backbone) -> FloatNetwork:
         head=(head[0].astype(np.float32), head[1].astype(np.float32)),
         pooling=backbone.info.pooling,
         tokenizer=(backbone.folder / TOKENIZER_NAME).read_bytes(),
+        neighbours=neighbours,
     )
 
 
@@ -90,7 +95,13 @@ def export_float(network: FloatNetwork) -> onnx.ModelProto:
     Raises:
         UnsupportedModel: a tensor is missing or of a wrong shape.
     """
-    return build_graph(network.config, network.tensors, pooling=network.pooling, head=network.head)
+    return build_graph(
+        network.config,
+        network.tensors,
+        pooling=network.pooling,
+        head=network.head,
+        neighbours=network.neighbours,
+    )
 
 
 def write_graph(model: onnx.ModelProto, path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -166,10 +166,14 @@ class Workbench:
                 yield self._form(f"{asked} layers", student, vocabulary=own[-1], precision=precision)
 
     def _teach(self, n_layers: int) -> FloatNetwork:
-        """A student of the whole network, taught on the lessons."""
+        """A student of the whole network, taught on the lessons.
+
+        It learns to be where its teacher is, so its teacher's neighbours are its own; of the answers it learns those
+        of the head alone.
+        """
         self.tell("compress.distil", {"n_layers": n_layers, "n_messages": len(self.lessons)})
         texts = [self.task.text_of(example.inputs) for example in self.lessons]
-        encoder = self._write(self.whole, precision="float32")
+        encoder = self._write(replace(self.whole, neighbours=None), precision="float32")
         embeddings, logits = encoder.run(texts)
         assert logits is not None, "an exported graph has a head"
         token_ids = [encoder.tokenise(text) for text in texts]

@@ -1,4 +1,4 @@
-"""An ONNX graph of a BERT-family encoder, its pooling and a linear head, from plain arrays.
+"""An ONNX graph of a BERT-family encoder, its pooling, a linear head and its neighbours, from plain arrays.
 
 Only standard operators are written: onnxruntime fuses them when it loads the graph, which measured as fast as
 writing its fused operators by hand, in float32 and in int8, and `quantize_dynamic` knows every type in it.
@@ -18,6 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from feilun.models.errors import UnsupportedModel
 from feilun.models.layout import EncoderConfig, check_tensors
+from feilun.models.neighbours import FLOOR, PRIOR, SHARPNESS, STRENGTH, VOTE_STEPS, Neighbours
+from feilun.models.neighbours import TINY as TINY_LENGTH
 
 OPSET, IR_VERSION = 20, 9  # opset 20 brought Gelu; onnxruntime 1.17 and later reads both
 MAX_GRAPH_BYTES = 2_000_000_000  # one protobuf message ends at 2 GiB
@@ -30,20 +32,27 @@ Head = tuple[np.ndarray, np.ndarray]
 
 
 def build_graph(
-    config: EncoderConfig, tensors: Mapping[str, np.ndarray], *, pooling: Pooling, head: Head | None = None
+    config: EncoderConfig,
+    tensors: Mapping[str, np.ndarray],
+    *,
+    pooling: Pooling,
+    head: Head | None = None,
+    neighbours: Neighbours | None = None,
 ) -> onnx.ModelProto:
     """Encoder + pooling + optional linear head as one graph.
 
     Inputs `input_ids` and `attention_mask` are (batch, seq) int64, padded on the right; output `embedding` is
-    (batch, n_hidden) float32 of unit length and, with a head, `logits` is (batch, n_classes) = embedding·Wᵀ + b.
+    (batch, n_hidden) float32 of unit length and, with a head, `logits` is (batch, n_classes) = embedding·Wᵀ + b, plus
+    what the neighbours add.
 
     Args:
         tensors: float arrays by the names of a bare encoder, see `feilun.models.layout.read_tensors`.
         head: weight (n_classes, n_hidden) and bias (n_classes,).
+        neighbours: only together with a head.
     Raises:
         UnsupportedModel: a tensor is missing or has another shape, or the whole exceeds what one file may hold.
     """
-    return _build(_Builder(tensors), config, pooling=pooling, head=head)
+    return _build(_Builder(tensors), config, pooling=pooling, head=head, neighbours=neighbours)
 
 
 def build_frozen(
@@ -54,11 +63,13 @@ def build_frozen(
     The second value is what `Encoder(..., weights=...)` takes; views of a file in `tensors` are not copied.
     """
     build = _Builder(tensors, outside={})
-    graph = _build(build, config, pooling=pooling, head=None)
+    graph = _build(build, config, pooling=pooling, head=None, neighbours=None)
     return graph, build.outside or {}
 
 
-def _build(build: _Builder, config: EncoderConfig, *, pooling: Pooling, head: Head | None) -> onnx.ModelProto:
+def _build(
+    build: _Builder, config: EncoderConfig, *, pooling: Pooling, head: Head | None, neighbours: Neighbours | None
+) -> onnx.ModelProto:
     check_tensors(config, build.tensors, where="backbone")
     hidden, bias = _embed(build, config)
     for layer in range(config.n_layers):
@@ -67,7 +78,7 @@ def _build(build: _Builder, config: EncoderConfig, *, pooling: Pooling, head: He
     outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", config.n_hidden])]
     _pool(build, hidden, pooling=pooling)
     if head is not None:
-        outputs.append(_classify(build, head, n_hidden=config.n_hidden))
+        outputs.append(_classify(build, head, neighbours, n_hidden=config.n_hidden))
     return _finish(build, outputs)
 
 
@@ -193,15 +204,59 @@ def _pool(build: _Builder, hidden: str, *, pooling: Pooling) -> None:
     build.node("Div", [pooled, safe], "embedding")
 
 
-def _classify(build: _Builder, head: Head, *, n_hidden: int) -> onnx.ValueInfoProto:
+def _classify(build: _Builder, head: Head, neighbours: Neighbours | None, *, n_hidden: int) -> onnx.ValueInfoProto:
     weight, bias = head
     if weight.ndim != 2 or weight.shape[1] != n_hidden or bias.shape != weight.shape[:1]:
         raise UnsupportedModel(
             where="head", found=f"shapes {weight.shape} and {bias.shape}", expected=f"(n, {n_hidden}) and (n,)"
         )
     product = build.node("MatMul", ["embedding", build.floats("head.weight", weight.T)], "head/logits")
-    build.node("Add", [product, build.floats("head.bias", bias)], "logits")
+    bias_name = build.floats("head.bias", bias)
+    if neighbours is None:
+        build.node("Add", [product, bias_name], "logits")
+    else:
+        alone = build.node("Add", [product, bias_name], "head/alone")
+        build.node("Add", [alone, _ask_neighbours(build, neighbours)], "logits")
     return helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", weight.shape[0]])
+
+
+def _ask_neighbours(build: _Builder, neighbours: Neighbours) -> str:
+    """`Neighbours.logits` of the embedding."""
+    n_classes = neighbours.votes.shape[1]
+
+    def number(name: str, value: float) -> str:
+        return build.floats(f"neighbours.{name}", np.array(value))
+
+    away = build.node("Sub", ["embedding", build.floats("neighbours.centre", neighbours.centre)], "neighbours/away")
+    length = build.node("ReduceL2", [away, build.ints(1)], "neighbours/length", keepdims=1)
+    safe = build.node("Max", [length, number("tiny", TINY_LENGTH)], "neighbours/safe_length")
+    direction = build.node("Div", [away, safe], "neighbours/direction")
+    points = build.floats("neighbours.points", neighbours.points.T)
+    near = build.node("MatMul", [direction, points], "neighbours/near")
+    build.nodes.append(
+        helper.make_node(
+            "TopK",
+            [near, build.ints(neighbours.n_nearest)],
+            ["neighbours/nearest", "neighbours/places"],
+            name="neighbours/nearest",
+        )
+    )
+    close = build.node("Relu", ["neighbours/nearest"], "neighbours/close")
+    weight = build.node("Pow", [close, number("sharpness", SHARPNESS)], "neighbours/weight")
+    table = build.constant("neighbours.votes", neighbours.votes)
+    steps = build.node("Gather", [table, "neighbours/places"], "neighbours/steps", axis=0)
+    votes = build.node("Cast", [steps], "neighbours/votes", to=TensorProto.FLOAT)
+    row = build.node("Unsqueeze", [weight, build.ints(1)], "neighbours/row")
+    weighted = build.node("MatMul", [row, votes], "neighbours/weighted")
+    summed = build.node("Squeeze", [weighted, build.ints(1)], "neighbours/sum")
+    share = build.node("Mul", [summed, number("step", 1 / VOTE_STEPS)], "neighbours/share")
+    with_prior = build.node("Add", [share, number("even", PRIOR / n_classes)], "neighbours/with_prior")
+    total = build.node("ReduceSum", [weight, build.ints(1)], "neighbours/total", keepdims=1)
+    whole = build.node("Add", [total, number("prior", PRIOR)], "neighbours/whole")
+    likely = build.node("Div", [with_prior, whole], "neighbours/likely")
+    floored = build.node("Add", [likely, number("floor", FLOOR / n_classes)], "neighbours/floored")
+    logarithm = build.node("Log", [floored], "neighbours/log")
+    return build.node("Mul", [logarithm, number("strength", STRENGTH)], "neighbours/logits")
 
 
 def _finish(build: _Builder, outputs: list[onnx.ValueInfoProto]) -> onnx.ModelProto:

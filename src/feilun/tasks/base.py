@@ -53,6 +53,10 @@ class Task(Protocol):
     def label_texts(self, labels: Sequence[str]) -> list[str]:
         """Class names as readable text, so that names can teach: 'card_arrival' -> 'card arrival'."""
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether a message has one class at most, so that classes compete for it."""
+
     # train
     def fit_head(
         self, embeddings: np.ndarray, targets: np.ndarray, *, c: float, sample_weight: np.ndarray | None, seed: int

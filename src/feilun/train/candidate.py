@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from feilun.models.neighbours import Neighbours
 from feilun.train.folds import FoldPlan
 
 
@@ -17,7 +18,8 @@ class Fitted:
 
     weight: (n_classes, n_hidden); bias: (n_classes,); tensors: what changed in the backbone, by Hugging Face name;
     embed: row numbers -> (n, n_hidden) float32, by this network; head: weight and bias as they were trained along with
-    the layers, before they were averaged with the convex ones; files: what else belongs to the result, by name.
+    the layers, before they were averaged with the convex ones; files: what else belongs to the result, by name;
+    neighbours: the votes that are added to the logits of the head.
     """
 
     weight: np.ndarray
@@ -27,10 +29,13 @@ class Fitted:
     facts: dict[str, Any] = field(default_factory=dict)
     head: tuple[np.ndarray, np.ndarray] | None = None
     files: dict[str, bytes] = field(default_factory=dict)
+    neighbours: Neighbours | None = None
 
     def logits(self, rows: np.ndarray) -> np.ndarray:
         """(n, n_classes) float32."""
-        return np.asarray(self.embed(rows) @ self.weight.T + self.bias, dtype=np.float32)
+        embeddings = self.embed(rows)
+        logits = np.asarray(embeddings @ self.weight.T + self.bias, dtype=np.float32)
+        return logits if self.neighbours is None else logits + self.neighbours.logits(embeddings)
 
 
 class Candidate(Protocol):

@@ -18,6 +18,7 @@ from feilun.train.candidate import Fitted
 from feilun.train.errors import NoCandidate
 from feilun.train.leaderboard import Line, choose
 from feilun.train.probe import Probe, probe_lines, rescore
+from feilun.train.propagate import propagate_line
 from feilun.train.result import write_result
 from feilun.train.room import check_room
 from feilun.train.rows import TrainingRows, collect_rows
@@ -88,7 +89,9 @@ def train(
                 checkpoints=checkpoints,
                 emit=emit,
             )
-            lines, best = _climb(session, room, study_place or StudyPlace(workdir / "search"))
+            lines, best = _climb(
+                session, room, study_place or StudyPlace(workdir / "search"), _pool(dataset, rows, task=task, seed=seed)
+            )
             emit("train.chosen", {"method": best.method, "params": best.params})
             fitted = _final_fit(session, best)
             held_out = best.plan.held_out if best.plan else np.empty(0, dtype=np.int64)
@@ -100,7 +103,12 @@ def train(
             leaderboard=tuple(line.result() for line in lines),
             seed=seed,
             meta=_meta(session, best, fitted, dataset, total),
-            network={**fitted.tensors, "head.weight": fitted.weight, "head.bias": fitted.bias},
+            network={
+                **fitted.tensors,
+                "head.weight": fitted.weight,
+                "head.bias": fitted.bias,
+                **(fitted.neighbours.arrays() if fitted.neighbours else {}),
+            },
             validation=validation,
             files=fitted.files,
         )
@@ -110,13 +118,23 @@ def train(
     return result
 
 
+def _pool(dataset: Dataset, rows: TrainingRows, *, task: Task, seed: int) -> list[str]:
+    """The messages without a label in random order, each once, none that is labelled or held out somewhere."""
+    spoken_for = set(rows.texts) | {task.text_of(example.inputs) for example in dataset.holdout}
+    texts = dict.fromkeys(task.text_of(example.inputs) for example in dataset.unlabelled)
+    free = [text for text in texts if text not in spoken_for]
+    return [free[place] for place in np.random.default_rng([seed, 2]).permutation(len(free))]
+
+
 def _spent_s(checkpoints: Checkpoints) -> float:
     """Seconds of the budget that were spent before the process was killed, as far as its last finished fold."""
     found = [kept[1].get("spent_s", 0.0) for name in checkpoints.names() if (kept := checkpoints.find(name))]
     return max(found, default=0.0)
 
 
-def _climb(session: Session, room: dict[str, list[Need]], place: StudyPlace) -> tuple[list[Line], Line]:
+def _climb(
+    session: Session, room: dict[str, list[Need]], place: StudyPlace, pool: list[str]
+) -> tuple[list[Line], Line]:
     """Every rung, cheapest first; all lines, and the chosen one."""
     lines: list[Line] = []
     probe: Line | None = None
@@ -138,6 +156,11 @@ def _climb(session: Session, room: dict[str, list[Need]], place: StudyPlace) -> 
         lines.append(found)
         best = choose(best, found, session.rows, task=session.task)
         session.tell(found)
+    if session.settings.train.propagate.enabled and best is not None and pool:
+        helped = propagate_line(session, best, pool)
+        lines.append(helped)
+        best = choose(best, helped, session.rows, task=session.task)
+        session.tell(helped)
     if best is None:
         raise NoCandidate(
             reasons_en=" ".join(line.note_en for line in lines), reasons_zh="".join(line.note_zh for line in lines)

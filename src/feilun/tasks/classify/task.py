@@ -58,6 +58,10 @@ class ClassifyTask:
     def label_texts(self, labels: Sequence[str]) -> list[str]:
         return [_WORD_BREAKS.sub(" ", label).strip().lower() or label for label in labels]
 
+    @property
+    def exclusive(self) -> bool:
+        return not self.settings.multi_label
+
     # train
 
     def fit_head(
