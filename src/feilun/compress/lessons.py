@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from feilun.compress.export import FloatNetwork
 from feilun.config import DistilSettings
 from feilun.network.batches import Corpus, Packed
-from feilun.network.device import on_all_cores, pick_device, pick_precision
+from feilun.network.device import on_its_threads, pick_device, pick_precision, threads_for
 from feilun.network.encoder import LayerStack, embed_tokens, pool
 from feilun.network.loop import LoopSettings, Report, optimise
 from feilun.network.optimiser import make_optimiser
@@ -48,7 +48,13 @@ class Lessons:
             self.head.weight.copy_(torch.from_numpy(student.head[0]))
             self.head.bias.copy_(torch.from_numpy(student.head[1]))
 
-    @on_all_cores
+    @property
+    def n_threads(self) -> int:
+        """How many threads the batches are worth."""
+        n_tokens = self.settings.batch_size * self.corpus.lengths.mean()
+        return threads_for(n_tokens, n_hidden=self.student.config.n_hidden)
+
+    @on_its_threads
     def learn(self, *, seed: int, on_event: OnEvent) -> FloatNetwork:
         """The student after all passes; the same seed gives the same student."""
         settings, rng = self.settings, np.random.default_rng(seed)

@@ -87,7 +87,7 @@ def _excuse(session: Session, base: Line, texts: Sequence[str]) -> tuple[str, st
         )
     if session.rows.n_examples + FEWEST > MOST_POINTS:
         return (
-            f"Not tried: with more than {MOST_POINTS - FEWEST} examples, comparing each message with each takes too long.",
+            f"Not tried: with more than {MOST_POINTS - FEWEST} examples, comparing every pair takes too long.",
             f"未尝试：样本超过 {MOST_POINTS - FEWEST} 条时，两两比较消息耗时过长。",
         )
     if base.plan is None or base.score is None or base.logits is None:

@@ -17,7 +17,7 @@ from feilun.models import EncoderConfig
 from feilun.network.activations import Activations
 from feilun.network.batches import Corpus, Packed
 from feilun.network.checkpoint import Checkpoints
-from feilun.network.device import on_all_cores
+from feilun.network.device import on_its_threads, threads_for
 from feilun.network.encoder import LayerStack, pool
 from feilun.network.loop import Bookmark, LoopSettings, Outcome, Report, optimise
 from feilun.network.optimiser import make_optimiser
@@ -111,6 +111,11 @@ class Tune:
         )
 
     @property
+    def n_threads(self) -> int:
+        """How many threads the batches are worth."""
+        return threads_for(self.settings.batch_size * self.corpus.lengths.mean(), n_hidden=self.config.n_hidden)
+
+    @property
     def params(self) -> dict[str, Any]:
         """The hyper-parameters, for the leaderboard; `epochs` may have been cut to the time there was."""
         return {
@@ -187,7 +192,7 @@ class Tune:
         )
         return self._finish(network, rows, outcome, n_averaged=len(fits))
 
-    @on_all_cores
+    @on_its_threads
     def trial(self) -> Trial:
         """What one token costs, and what a new size of batch costs once. From real updates on a throw-away copy.
 
@@ -222,7 +227,7 @@ class Tune:
         optimiser.zero_grad(set_to_none=True)
         return halfway - started, time.monotonic() - halfway
 
-    @on_all_cores
+    @on_its_threads
     def prepare(self, *, check: Callable[[], None]) -> None:
         """Compute the activations of the frozen layers; `check` raises when there is no more time for it."""
         self.activations.build(check=check)
@@ -250,7 +255,7 @@ class Tune:
             weight_decay=self.settings.weight_decay,
         )
 
-    @on_all_cores
+    @on_its_threads
     def _optimise(
         self,
         network: Network,
@@ -304,7 +309,7 @@ class Tune:
         """Pooled embeddings of the batch's rows, in packing order; x: what the frozen layers give for its tokens."""
         return pool(network.layers(x, batch.groups, precision=self.precision), batch.groups, pooling=self.pooling)
 
-    @on_all_cores
+    @on_its_threads
     @torch.no_grad()
     def _embed(self, network: Network, rows: np.ndarray) -> np.ndarray:
         """(n, n_hidden) float32 in the order of `rows`."""
