@@ -60,9 +60,9 @@ class DataReport(Record):
     """What was found in the data; made by `data`, shown by `feilun data check`.
 
     Pairs are (row reference, row reference), a reference being "file:row"; the lists are cut, the counts are whole.
-    n_conflicts counts texts, the other counts rows. Near leaks are near duplicates across train and holdout. Label doubts
-    are (row reference, label, suggested label): labels that the last turn's cross-validation speaks against and that
-    nobody has changed or confirmed since.
+    n_conflicts counts texts, the other counts rows. Near leaks are near duplicates across train and holdout. Label
+    doubts are (row reference, label, suggested label): labels that the last turn's cross-validation speaks against
+    and that nobody has changed or confirmed since.
     """
 
     n_rows: int
@@ -253,9 +253,10 @@ class Comparison(Record):
 
 
 class LabelDoubt(Record):
-    """A training example whose label looks wrong. `score` is the calibrated probability of the given label, out of fold.
+    """A training example whose label looks wrong.
 
-    source, row: where the example stood when the turn read it; row is None when that is not known.
+    score: the calibrated probability of the given label, out of fold. source, row: where the example stood when the
+    turn read it; row is None when that is not known.
     """
 
     example_id: str

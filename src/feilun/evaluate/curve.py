@@ -112,9 +112,7 @@ def _shares(n_train: np.ndarray, mix: np.ndarray | None) -> np.ndarray:
     return np.asarray((mix + n_classes * trained) / (mix.sum() + n_classes))
 
 
-def _resampled(
-    arrays: CurveArrays, n_rows: int, place: np.ndarray, shares: np.ndarray, *, seed: int
-) -> np.ndarray:
+def _resampled(arrays: CurveArrays, n_rows: int, place: np.ndarray, shares: np.ndarray, *, seed: int) -> np.ndarray:
     """(1 + b, m) float32 weights of the judgements, each summing to m; the first row is all of them, the others are
     resampled by row. A class counts as much as it is frequent where the model is judged."""
     trained = arrays.n_train / max(arrays.n_train.sum(), 1)
@@ -136,9 +134,7 @@ def _measure(
     return name, np.stack([found[name] for found in measured], axis=1)
 
 
-def _lay_through(
-    now: Interval, expected: np.ndarray, draws: np.ndarray, *, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _lay_through(now: Interval, expected: np.ndarray, draws: np.ndarray, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The curve through the model's own figure: its errors shrink by the share by which the refits' errors do."""
     spread = (now.high - now.low) / (2 * z_value(now.level))
     levels = np.clip(now.value + spread * np.random.default_rng([seed, 1]).standard_normal(len(draws)), 0.0, 1.0)

@@ -12,11 +12,13 @@ often the best by chance, so the others keep a say. Chosen on BANKING77 seeds 5-
 LEAST_NOISE = 1e-5
 
 
-def extrapolate(n_labels: np.ndarray, values: np.ndarray, at: np.ndarray, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def extrapolate(
+    n_labels: np.ndarray, values: np.ndarray, at: np.ndarray, *, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The metric at other numbers of labels: the expected value, and draws of what it may be.
 
-    Every family is value = a - b * g(n) with b >= 0 and a <= 1: power laws g = n**-p, exponentials g = exp(-n / span) and
-    the logarithm g = -log(n), each fitted by least squares to the whole curve and to every resampled one. A draw takes
+    Every family is value = a - b * g(n) with b >= 0 and a <= 1: power laws g = n**-p, exponentials g = exp(-n / span)
+    and the logarithm g = -log(n), each fitted by least squares to the whole curve and to every resampled one. A draw takes
     one resampled curve and one family, with the weight that its fit gives it.
 
     Args:

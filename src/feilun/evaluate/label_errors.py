@@ -63,7 +63,7 @@ def find_label_doubts(
             source=example.source,
             row=example.row,
             given=example.target or (),
-            suggested=tuple(labels[column] for column in np.flatnonzero(suggested[i])),
+            suggested=tuple(labels[int(column)] for column in np.flatnonzero(suggested[i])),
             score=round(float(scores[i]), 4),
         )
         for i in order

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,12 +18,15 @@ from feilun.train.folds import plan_folds, stratified_order
 from feilun.train.probe import Probe
 from feilun.train.rows import TrainingRows, collect_rows
 
+if TYPE_CHECKING:
+    from feilun.models import Encoder
+
 FRACTIONS = (0.25, 0.4, 0.55, 0.75, 1.0)
 """Shares of a fold's training side that are learnt from."""
 N_FOLDS = 5
-N_REPEATS = 3
+N_REPEATS = 2
 MOST_PRODUCTS = 600_000_000
-"""Rows x hidden units x classes, over all refits: about six seconds of one core. Work is counted instead of timed, so
+"""Rows x hidden units x classes, over all refits: about ten seconds of one core. Work is counted instead of timed, so
 that the same data give the same curve on every machine."""
 MOST_ROWS = 12_000
 """More rows are not embedded for a curve; it is then drawn from a stratified part of them."""
@@ -79,7 +83,9 @@ def refit_rows(rows: TrainingRows, embeddings: np.ndarray, *, task: Task, c: flo
     """
     candidate = Probe(embeddings, rows, task=task, c=c, seed=seed)
     shares = _affordable(rows, embeddings)
-    judged, logits, sizes = [], [], []
+    judged: list[np.ndarray] = []
+    logits: list[np.ndarray] = []
+    sizes: list[list[int]] = []
     left = float(MOST_PRODUCTS)
     for repeat in range(N_REPEATS):
         plan = plan_folds(rows, n_folds=N_FOLDS, seed=seed + 1000 * repeat)
@@ -89,7 +95,9 @@ def refit_rows(rows: TrainingRows, embeddings: np.ndarray, *, task: Task, c: flo
             if judged and cost > left:
                 break
             left -= cost
-            fits = [candidate.fit(np.concatenate([part, rows.name_rows]), fold=0, time_limit_s=np.inf) for part in parts]
+            fits = [
+                candidate.fit(np.concatenate([part, rows.name_rows]), fold=0, time_limit_s=np.inf) for part in parts
+            ]
             logits.append(np.stack([fitted.logits(held) for fitted in fits]))
             sizes.append([len(part) for part in parts])
             judged.append(held)
@@ -123,7 +131,7 @@ def _width(rows: TrainingRows, embeddings: np.ndarray) -> float:
 
 def _embed(texts: Sequence[str], backbone: Backbone, settings: FeilunSettings, *, cache_dir: Path) -> np.ndarray:
     """(n, n_hidden) float32 by the frozen backbone, which is only loaded when a text has never been embedded."""
-    encoders = []
+    encoders: list[Encoder] = []
 
     def run(some: Sequence[str]) -> np.ndarray:
         from feilun.models import embedder
