@@ -6,8 +6,8 @@
     python benchmarks/curve.py --data FOLDER --sets banking77 --seeds 5-7 --judge train     how settings were chosen
 
 Protocol. The 20 rows a class of fewshot.json for a seed, in a random order; the first 5 (or 10) a class are the labels
-there are. From them alone Feilun forecasts the accuracy after 100 more labels and with twice and four times as many. The
-truth is the accuracy of the same probe, fitted on those more rows, on every row of the test file.
+there are. From them alone Feilun forecasts the accuracy after 100 more labels and with twice and four times as many.
+The truth is the accuracy of the same probe, fitted on those more rows, on every row of the test file.
 
   alone     `feilun data advise`: nothing is known but the labels (and how frequent the classes are in a holdout of
             500 rows drawn from the rest of train.csv)

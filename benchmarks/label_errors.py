@@ -7,9 +7,9 @@
 Protocol. The 20 rows a class of fewshot.json for a seed are taken as right (some are not: BANKING77 is known for it, so
 precision is understated). A share of the labels is then made wrong: `random`, any other class; `confusable`, one of the
 three classes whose mean embedding is nearest. The probe is cross-validated on the rows as in a turn, calibrated, and
-asked for doubts. precision: the share of the doubts that were planted; recall: the share of the planted that are doubted.
-A person looks at every doubt and gives the true label: `corrected` is the probe's accuracy on the whole test file then,
-beside `noisy` (nothing done), `dropped` (the doubtful rows left out unseen) and `clean` (nothing planted).
+asked for doubts. precision: the share of the doubts that were planted; recall: the share of the planted that are
+doubted. A person looks at every doubt and gives the true label: `corrected` is the probe's accuracy on the whole test
+file then, beside `noisy` (nothing done), `dropped` (the doubtful rows left out unseen) and `clean` (nothing planted).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from curve import C, LANGUAGES, POOL_SHOTS, SOURCES, Texts, _seeds
+
+from curve import LANGUAGES, POOL_SHOTS, SOURCES, C, Texts, _seeds
 
 N_FOLDS = 4
 N_NEAR = 3
@@ -153,8 +154,8 @@ def _as_text(lines: list[dict[str, Any]]) -> str:
     )
     body = [
         f"{x['set']:14s} {x['kind']:10s} {x['n_planted']:8.0f} {x['n_doubted']:8.1f} {100 * x['precision']:10.1f} "
-        f"{100 * x['recall']:7.1f} {100 * x['suggested_right']:12.1f} {100 * x['noisy']:7.1f} {100 * x['dropped']:8.1f} "
-        f"{100 * x['corrected']:10.1f} {100 * x['clean']:6.1f}"
+        f"{100 * x['recall']:7.1f} {100 * x['suggested_right']:12.1f} {100 * x['noisy']:7.1f} "
+        f"{100 * x['dropped']:8.1f} {100 * x['corrected']:10.1f} {100 * x['clean']:6.1f}"
         for x in lines
     ]
     return "\n".join([head, *body])
