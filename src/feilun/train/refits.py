@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from feilun.network.budget import n_threads
 from feilun.records import Backbone, Dataset
 from feilun.tasks import Task
 from feilun.train.cache import EmbeddingCache
+from feilun.train.candidate import Fitted
 from feilun.train.folds import plan_folds, stratified_order
 from feilun.train.probe import Probe
 from feilun.train.rows import TrainingRows, collect_rows
@@ -95,9 +97,7 @@ def refit_rows(rows: TrainingRows, embeddings: np.ndarray, *, task: Task, c: flo
             if judged and cost > left:
                 break
             left -= cost
-            fits = [
-                candidate.fit(np.concatenate([part, rows.name_rows]), fold=0, time_limit_s=np.inf) for part in parts
-            ]
+            fits = [_fit(candidate, np.concatenate([part, rows.name_rows])) for part in parts]
             logits.append(np.stack([fitted.logits(held) for fitted in fits]))
             sizes.append([len(part) for part in parts])
             judged.append(held)
@@ -110,6 +110,13 @@ def refit_rows(rows: TrainingRows, embeddings: np.ndarray, *, task: Task, c: flo
         "rows": held_out,
         "n_train": rows.targets[: rows.n_examples].sum(axis=0).astype(np.int64),
     }
+
+
+def _fit(candidate: Probe, some: np.ndarray) -> Fitted:
+    with warnings.catch_warnings():
+        # One row a class and its name: scikit-learn asks whether this is a regression. It is not.
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater", category=UserWarning)
+        return candidate.fit(some, fold=0, time_limit_s=np.inf)
 
 
 def _parts(train: np.ndarray, rows: TrainingRows, shares: np.ndarray, *, seed: int) -> list[np.ndarray]:

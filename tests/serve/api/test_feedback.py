@@ -7,6 +7,7 @@ import time
 from feilun.project import Project
 from feilun.records import LabelDoubt, LabelDoubts
 from feilun.store import tables
+from tests.bundles import MESSAGES
 
 AT = "/v1/projects/support"
 MESSAGE = "where is my parcel"
@@ -119,7 +120,9 @@ def test_the_queue_asks_what_was_disliked_until_it_is_labelled_or_skipped(client
 
 
 def test_a_doubtful_label_is_shown_until_feedback_with_its_message_settles_it(client, project):
-    row = next(example for example in project._present_dataset().train)
+    rows = [f"{text} {n},{label}" for label, texts in MESSAGES.items() for text in texts for n in range(4)]
+    (project.folder.parent / "messages.csv").write_text("\n".join(["text,label", *rows]), "utf-8")
+    row = project._present_dataset().train[0]
     doubt = LabelDoubt(
         example_id=row.example_id, source=row.source, given=row.target, suggested=("made_up",), score=0.03
     )
