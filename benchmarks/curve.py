@@ -9,9 +9,8 @@ Protocol. The 20 rows a class of fewshot.json for a seed, in a random order; the
 there are. From them alone Feilun forecasts the accuracy after 100 more labels and with twice and four times as many.
 The truth is the accuracy of the same probe, fitted on those more rows, on every row of the test file.
 
-  alone     `feilun data advise`: nothing is known but the labels (and how frequent the classes are in a holdout of
-            500 rows drawn from the rest of train.csv)
-  holdout   as in a turn's report: the curve is laid through the probe's accuracy on those 500 rows
+  advise    `feilun data advise`: the labels, and a holdout of 500 rows drawn from the rest of train.csv
+  report    as in a turn's report: the same curve, laid through the probe's accuracy on those 500 rows
 
 error is forecast - truth, in points; `held` the share of truths inside the 90 % interval. Last, 100 labels are given as
 the adviser says, ten to each of the ten classes that it ranks first, and compared with 100 spread over all classes.
@@ -146,7 +145,8 @@ def run(texts: Texts, *, n_shots: int, seed: int, judge: str) -> dict[str, Any]:
     rows, embeddings = texts.training_rows(start)
     held_on = texts.embed([text for text, _ in held])
     began = time.process_time()
-    arrays = CurveArrays(**refit_rows(rows, embeddings, task=texts.task, c=C, seed=seed))
+    refitted = refit_rows(rows, embeddings, task=texts.task, c=C, seed=seed, held=(held_on, texts.targets(held)))
+    arrays = CurveArrays(**refitted)
     known: dict[str, Any] = {"task": texts.task, "labels": texts.labels, "n_labels": len(start), "metric": "accuracy"}
     known |= {"goal": 0.0, "level": LEVEL, "seed": seed, "mix": mix}
     alone = learning_curve(arrays, **known)
@@ -175,8 +175,8 @@ def run(texts: Texts, *, n_shots: int, seed: int, judge: str) -> dict[str, Any]:
         "cpu_s": round(cpu_s, 2),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "truth": truth,
-        "alone": alone.model_dump(mode="json", exclude={"classes"}),
-        "holdout": through.model_dump(mode="json", exclude={"classes", "points"}),
+        "advise": alone.model_dump(mode="json", exclude={"classes"}),
+        "report": through.model_dump(mode="json", exclude={"classes", "points"}),
         "advised": {"n_more": len(given), "accuracy": accuracy(start + given)},
         "first": list(first),
     }
@@ -199,7 +199,7 @@ def summarise(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One line a set, number of labels, way and forecast."""
     groups: dict[tuple[Any, ...], list[dict[str, float]]] = defaultdict(list)
     for one in runs:
-        for way in ("alone", "holdout"):
+        for way in ("advise", "report"):
             for place, ahead in enumerate(one[way]["forecasts"]):
                 if str(ahead["n_more"]) not in one["truth"]:
                     continue

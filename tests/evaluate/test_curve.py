@@ -21,7 +21,9 @@ def refits(*, n=400, errors=None, mix=(1, 1, 1, 1), seed=0):
     for k, error in enumerate(per_size):
         given = np.where(luck < error[gold], (gold + 1) % 4, gold)
         logits[k, np.arange(n), given] = 5
-    return CurveArrays(SIZES, logits, np.eye(4, dtype=np.uint8)[gold], np.arange(n), np.bincount(gold, minlength=4))
+    return CurveArrays(
+        SIZES, logits, np.eye(4, dtype=np.uint8)[gold], np.arange(n), np.zeros(n, bool), np.bincount(gold, minlength=4)
+    )
 
 
 def power(n, *, floor=0.05, at_100=0.4, by=0.6):

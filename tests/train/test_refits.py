@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,23 @@ def test_out_of_scope_rows_take_no_part(tiny_backbone: Backbone, tmp_path: Path)
     )
     outside = {i for i, example in enumerate(examples) if example.target == ("oos",)}
     assert len(outside) == 3
-    assert set(found["rows"]) == set(range(len(examples))) - outside
+    assert len(set(found["rows"])) == len(examples) - 3
+    assert found["targets"].any(axis=1).all()
+
+
+def test_the_holdout_judges_every_refit_but_its_unknown_and_unlabelled_rows_do_not(
+    tiny_backbone: Backbone, tmp_path: Path
+):
+    examples = examples_of(MANY)
+    held = examples_of({"refund": ["money back"], "card": ["my card", "no card"], "unknown": ["what"]})
+    unlabelled = replace(held[0], target=None)
+    settings = settings_of()
+    dataset = replace(dataset_of(examples), holdout=(*held, unlabelled))
+    found = refit(dataset, tiny_backbone, settings, task=get_task(settings.task), cache_dir=tmp_path, seed=0)
+    held_rows = found["rows"][found["is_held"]]
+    assert sorted(set(held_rows)) == [30, 31, 32]
+    assert len(held_rows) == 3 * refits.N_FOLDS * refits.N_REPEATS
+    assert found["logits"].shape[1] == len(found["rows"]) == len(found["targets"])
 
 
 @pytest.mark.parametrize("products", [30_000, 4_000], ids=["some folds", "scaled down"])

@@ -30,13 +30,14 @@ class CurveArrays:
     """Refits on growing parts of the training rows; a row stands there once for each time that it was judged.
 
     n_labels: (k,) labels learnt from, ascending; logits: (k, m, c); targets: (m, c) of 0 and 1; rows: (m,) which
-    training row each judgement is of; n_train: (c,) training rows of each class.
+    row each judgement is of; is_held: (m,) bool, rows of the holdout; n_train: (c,) training rows of each class.
     """
 
     n_labels: np.ndarray
     logits: np.ndarray
     targets: np.ndarray
     rows: np.ndarray
+    is_held: np.ndarray
     n_train: np.ndarray
 
 
@@ -66,11 +67,11 @@ def learning_curve(
         now: the metric of the model itself on the holdout. The curve is then laid through it: the share of the errors
             that labels take away is the refits', what they are taken from the model's. None: the refits' own level.
     """
-    row_ids, place = np.unique(arrays.rows, return_inverse=True)
+    row_ids, place, times = np.unique(arrays.rows, return_inverse=True, return_counts=True)
     if len(row_ids) < LEAST_JUDGED or len(np.unique(arrays.n_labels)) < 3:
         return None
     shares = _shares(arrays.n_train, mix)
-    blocks = _resampled(arrays, len(row_ids), place, shares, seed=seed)
+    blocks = _resampled(arrays, place, times, shares, seed=seed)
     probs = [task.probs(logits) for logits in arrays.logits]
     metric, values = _measure(task, probs, arrays.targets, blocks, metric=metric)
     steps = np.unique(np.round(np.geomspace(n_labels, FURTHEST * n_labels, N_STEPS)).astype(int))
@@ -112,14 +113,19 @@ def _shares(n_train: np.ndarray, mix: np.ndarray | None) -> np.ndarray:
     return np.asarray((mix + n_classes * trained) / (mix.sum() + n_classes))
 
 
-def _resampled(arrays: CurveArrays, n_rows: int, place: np.ndarray, shares: np.ndarray, *, seed: int) -> np.ndarray:
+def _resampled(
+    arrays: CurveArrays, place: np.ndarray, times: np.ndarray, shares: np.ndarray, *, seed: int
+) -> np.ndarray:
     """(1 + b, m) float32 weights of the judgements, each summing to m; the first row is all of them, the others are
-    resampled by row. A class counts as much as it is frequent where the model is judged."""
+    resampled by row. A row counts once, however often it was judged; a class among the training rows as much as it is
+    frequent where the model is judged."""
     trained = arrays.n_train / max(arrays.n_train.sum(), 1)
     ratio = np.clip(shares / np.maximum(trained, 1e-12), 1 / MOST_REWEIGHTING, MOST_REWEIGHTING)
     gold = arrays.targets > 0
     n_gold = gold.sum(axis=1)
-    weight = np.where(n_gold > 0, (gold * ratio).sum(axis=1) / np.maximum(n_gold, 1), 1.0)
+    as_judged = np.where(n_gold > 0, (gold * ratio).sum(axis=1) / np.maximum(n_gold, 1), 1.0)
+    weight = np.where(arrays.is_held, 1.0, as_judged) / times[place]
+    n_rows = len(times)
     drawn = np.random.default_rng(seed).multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=N_DRAWS)
     counts = np.concatenate([np.ones((1, n_rows)), drawn])[:, place] * weight
     return np.asarray(counts * (counts.shape[1] / counts.sum(axis=1, keepdims=True)), dtype=np.float32)
@@ -162,12 +168,12 @@ def _class_gains(
     One power for all classes, for nobody can fit a curve to five rows; a class's own error, drawn towards the mean.
     """
     gold = arrays.targets > 0
-    missed = (gold & ~task.given(probs)).sum(axis=0).astype(np.float64)
-    n_judged = gold.sum(axis=0)
-    mean = missed.sum() / max(n_judged.sum(), 1)
+    _, place, times = np.unique(arrays.rows, return_inverse=True, return_counts=True)
+    once = gold / times[place][:, None]  # judging a row again does not make it two
+    missed, seen = (once * ~task.given(probs)).sum(axis=0), once.sum(axis=0)
+    mean = missed.sum() / max(seen.sum(), 1e-9)
     n_rows = np.maximum(arrays.n_train, 1)
-    seen = np.minimum(n_judged, n_rows)  # judging a row again does not make it two
-    error = (missed / np.maximum(n_judged, 1) * seen + SHRINK_ROWS * mean) / (seen + SHRINK_ROWS)
+    error = (missed + SHRINK_ROWS * mean) / (seen + SHRINK_ROWS)
     gain = shares * error * (1 - (n_rows / (n_rows + LABELS_OF_A_CLASS)) ** decline)
     return tuple(
         ClassGain(

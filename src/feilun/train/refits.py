@@ -27,9 +27,11 @@ FRACTIONS = (0.25, 0.4, 0.55, 0.75, 1.0)
 """Shares of a fold's training side that are learnt from."""
 N_FOLDS = 5
 N_REPEATS = 2
-MOST_PRODUCTS = 600_000_000
+MOST_PRODUCTS = 1_000_000_000
 """Rows x hidden units x classes, over all refits: about ten seconds of one core. Work is counted instead of timed, so
 that the same data give the same curve on every machine."""
+MOST_HELD = 500
+"""Rows of the holdout that judge too; more would cost embeddings and hardly sharpen the curve."""
 MOST_ROWS = 12_000
 """More rows are not embedded for a curve; it is then drawn from a stratified part of them."""
 
@@ -43,46 +45,63 @@ def refit(
     cache_dir: Path,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Fit the probe on growing parts of the training rows, each judged on rows it has not seen.
+    """Fit the probe on growing parts of the training rows, each judged on rows it has not seen: those of the fold that
+    was left out, and those of the holdout, from which nothing is chosen here.
 
     The backbone stays frozen: an embedding that was tuned on the rows would make the curve too steep. Rows that are out
     of scope take no part.
 
     Returns:
         n_labels: (k,) mean number of examples learnt from, ascending. logits: (k, m, c) float32, each of the m
-        judgements once for each size. targets: (m, c) uint8. rows: (m,) int64, the places in Dataset.train; a row
-        stands there once for each repeat. n_train: (c,) int64 examples of each class. m is 0 when the examples are too
-        few to be cut into folds.
+        judgements once for each size. targets: (m, c) uint8. rows: (m,) int64, which row each judgement is of: training
+        rows are numbered from 0, rows of the holdout go on after them. is_held: (m,) bool, those of the holdout.
+        n_train: (c,) int64 examples of each class. m is 0 when the examples are too few to be cut into folds.
     Raises:
         NothingToLearn: fewer than two classes have a row.
         ModelMissing: a text is not embedded yet and the backbone is not on this machine.
     """
     outside = settings.task.out_of_scope_label
-    places = [i for i, e in enumerate(dataset.train) if not outside or e.target != (outside,)]
-    inside = replace(dataset, train=tuple(dataset.train[i] for i in places))
+    inside = replace(dataset, train=tuple(e for e in dataset.train if not outside or e.target != (outside,)))
     rows = collect_rows(inside, settings.train, task=task)
     if rows.n_examples > MOST_ROWS:
         chosen = np.zeros(len(rows.texts), dtype=bool)
         chosen[stratified_order(rows.targets[: rows.n_examples], seed=seed)[:MOST_ROWS]] = True
         chosen[rows.name_rows] = True
         rows = rows.keep(chosen)
-    found = refit_rows(
+    known = set(rows.labels)
+    held = [e for e in dataset.holdout if e.target is not None and known.issuperset(e.target)]
+    if len(held) > MOST_HELD:
+        held = [held[i] for i in np.random.default_rng([seed, 2]).permutation(len(held))[:MOST_HELD]]
+    texts = [*rows.texts, *(task.text_of(example.inputs) for example in held)]
+    embeddings = _embed(texts, backbone, settings, cache_dir=cache_dir)
+    return refit_rows(
         rows,
-        _embed(rows.texts, backbone, settings, cache_dir=cache_dir),
+        embeddings[: len(rows.texts)],
         task=task,
         c=settings.train.probe.c[0],
         seed=seed,
+        held=(embeddings[len(rows.texts) :], task.encode_targets(held, rows.labels)),
     )
-    found["rows"] = np.array(places, dtype=np.int64)[rows.places[found["rows"]]]
-    return found
 
 
-def refit_rows(rows: TrainingRows, embeddings: np.ndarray, *, task: Task, c: float, seed: int) -> dict[str, np.ndarray]:
-    """The same on embedded rows; `rows` in the result are numbers of `rows`.
+def refit_rows(
+    rows: TrainingRows,
+    embeddings: np.ndarray,
+    *,
+    task: Task,
+    c: float,
+    seed: int,
+    held: tuple[np.ndarray, np.ndarray] | None = None,
+) -> dict[str, np.ndarray]:
+    """The same on embedded rows.
 
     Args:
         c: inverse regularisation strength of the probe.
+        held: embeddings and targets of the holdout's rows; None means that the folds alone judge.
     """
+    n_classes = len(rows.labels)
+    held_on, held_targets = held or (embeddings[:0], np.zeros((0, n_classes)))
+    held_numbers = rows.n_examples + np.arange(len(held_on))
     candidate = Probe(embeddings, rows, task=task, c=c, seed=seed)
     shares = _affordable(rows, embeddings)
     judged: list[np.ndarray] = []
@@ -91,25 +110,32 @@ def refit_rows(rows: TrainingRows, embeddings: np.ndarray, *, task: Task, c: flo
     left = float(MOST_PRODUCTS)
     for repeat in range(N_REPEATS):
         plan = plan_folds(rows, n_folds=N_FOLDS, seed=seed + 1000 * repeat)
-        for train, held in plan.folds:
+        for train, fold in plan.folds:
             parts = _parts(train[train < rows.n_examples], rows, shares, seed=seed + 1000 * repeat)
             cost = float(sum(len(part) + len(rows.name_rows) for part in parts)) * _width(rows, embeddings)
             if judged and cost > left:
                 break
             left -= cost
             fits = [_fit(candidate, np.concatenate([part, rows.name_rows])) for part in parts]
-            logits.append(np.stack([fitted.logits(held) for fitted in fits]))
+            logits.append(np.stack([_answers(fitted, fold, held_on) for fitted in fits]))
             sizes.append([len(part) for part in parts])
-            judged.append(held)
-    held_out = np.concatenate(judged) if judged else np.empty(0, dtype=np.int64)
-    n_classes = len(rows.labels)
+            judged.append(np.concatenate([fold, held_numbers]))
+    numbers = np.concatenate(judged) if judged else np.empty(0, dtype=np.int64)
+    targets = np.concatenate([rows.targets[: rows.n_examples], held_targets])
     return {
         "n_labels": np.mean(sizes, axis=0) if sizes else np.zeros(len(shares)),
         "logits": np.concatenate(logits, axis=1) if logits else np.zeros((len(shares), 0, n_classes), np.float32),
-        "targets": rows.targets[held_out].astype(np.uint8),
-        "rows": held_out,
+        "targets": targets[numbers].astype(np.uint8),
+        "rows": numbers,
+        "is_held": numbers >= rows.n_examples,
         "n_train": rows.targets[: rows.n_examples].sum(axis=0).astype(np.int64),
     }
+
+
+def _answers(fitted: Fitted, fold: np.ndarray, held_on: np.ndarray) -> np.ndarray:
+    """Logits of the fold's rows, then of the holdout's."""
+    held = held_on @ fitted.weight.T + fitted.bias
+    return np.concatenate([fitted.logits(fold), held.astype(np.float32)])
 
 
 def _fit(candidate: Probe, some: np.ndarray) -> Fitted:
