@@ -189,7 +189,8 @@ def _reach(
     """The fields of the verdict on the goal."""
     if now.value >= goal:
         return {"goal": goal, "verdict": "reached", "chance": 1.0, "n_needed": 0}
-    paths = draws[:, first:]
+    # Around their middle, so that the verdict and the number of labels say the same as the expected curve.
+    paths = draws[:, first:] - np.median(draws[:, first:], axis=0) + expected[first:]
     chance = float((paths[:, -1] >= goal).mean())
     needed = np.array([_first_above(path, goal, steps) for path in paths])
     low, high = np.quantile(needed, [(1 - level) / 2, (1 + level) / 2], method="nearest")

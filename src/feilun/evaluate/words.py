@@ -46,7 +46,7 @@ EN = {
     "doubts_head": "| row | label | rather | probability of the label |",
     "curve": "What more labels would bring",
     "curve_text": (
-        "{metric} is {now} with {n} labels. Refits on parts of them say how it goes on, if new labels are of the same "
+        "With {n} labels, {metric} is {now}. Refits on parts of them say how it goes on, if new labels are of the same "
         "kind as these:"
     ),
     "curve_head": "| more labels | value then | {level} interval | points gained | interval of the gain |",
@@ -156,8 +156,8 @@ ZH = {
         "靠标注能达到 {goal} 的目标吗？不太可能：只有 {chance} 的合理曲线在标签数增至四倍之内达到目标。"
         "请查看最易混淆的类别和可能标错的标签，或换用更大的骨干模型。"
     ),
-    "goal_needs": "大约还需 {n} 个标签（{low} 至 {high}）。",
-    "too_many": "无法估计的更多数量",
+    "goal_needs": "大约还需 {n} 个标签（最少 {low}，最多 {high}）。",
+    "too_many": "无法估计",
     "gains_text": "在以下类别中，每标注十条带来的提升最大：",
     "gains_head": "| 类别 | 现有标签 | 答错比例 | 再标十条的准确率提升（百分点） |",
     "calibration": "置信度可信吗？",
