@@ -39,19 +39,19 @@ def curve(arrays, **changes):
 def test_a_power_law_is_continued(by):
     values = np.repeat(1 - power(SIZES, by=by)[None], 2, axis=0)
     at = np.array([400.0, 800.0, 1600.0])
-    expected, _ = extrapolate(SIZES, values, at, seed=0)
+    expected, _, _ = extrapolate(SIZES, values, at, seed=0)
     assert expected == pytest.approx(1 - power(at, by=by), abs=0.04)
 
 
 def test_a_flat_curve_stays_flat_and_a_falling_one_is_not_continued_downwards():
     for values in (np.full(5, 0.7), np.linspace(0.8, 0.6, 5)):
-        expected, _ = extrapolate(SIZES, np.stack([values, values]), np.array([400.0, 1600.0]), seed=0)
+        expected, _, _ = extrapolate(SIZES, np.stack([values, values]), np.array([400.0, 1600.0]), seed=0)
         assert expected == pytest.approx(values.mean(), abs=1e-6)
 
 
 def test_no_forecast_leaves_the_unit_interval():
     values = np.clip(np.linspace(0.5, 0.999, 5) + np.random.default_rng(0).normal(scale=0.02, size=(50, 5)), 0, 1)
-    expected, draws = extrapolate(SIZES, values, np.array([400.0, 1600.0]), seed=0)
+    expected, draws, luck = extrapolate(SIZES, values, np.array([400.0, 1600.0]), seed=0)
     assert ((expected >= 0) & (expected <= 1)).all() and ((draws >= 0) & (draws <= 1)).all()
 
 
@@ -126,3 +126,16 @@ def test_a_person_reads_the_forecasts_the_verdict_and_the_classes(lang):
     assert all(word in text for word in ("+100", "+400", "+1,200", "refund", "99.0"))
     assert ("Unlikely" if lang == "en" else "不太可能") in text
     assert "{" not in text
+
+
+def test_with_several_labels_a_message_the_curve_is_drawn_and_the_class_that_is_missed_comes_first():
+    rng = np.random.default_rng(0)
+    gold = rng.random((400, 4)) < 0.4
+    gold[:, 0] |= ~gold.any(axis=1)
+    luck = rng.random((400, 4))
+    errors = np.stack([power(SIZES) / 4, power(SIZES) / 4, power(SIZES) / 4, power(SIZES)], axis=1)
+    logits = np.stack([np.where(gold & (luck >= error), 4.0, -4.0) for error in errors]).astype(np.float32)
+    arrays = CurveArrays(SIZES, logits, gold.astype(np.uint8), np.arange(400), np.zeros(400, bool), gold.sum(axis=0))
+    found = curve(arrays, task=classify(multi_label=True))
+    assert found.forecasts[0].gain.value > 0
+    assert found.classes[0].label == "refund"

@@ -78,9 +78,11 @@ def learning_curve(
     asked = [NEXT_LABELS, n_labels, (FURTHEST - 1) * n_labels]
     ahead = sorted({more for more in asked if more <= (FURTHEST - 1) * n_labels})
     at = np.concatenate([[n_labels], n_labels + np.array(ahead), steps])
-    expected, draws = extrapolate(arrays.n_labels, values, at, seed=seed)
+    expected, draws, luck = extrapolate(arrays.n_labels, values, at, seed=seed)
     if now is not None:
         expected, draws = _lay_through(now, expected, draws, seed=seed)
+    # The next labels are one draw of many: the model that learns from them lies beside the curve.
+    lucky = draws + luck * np.random.default_rng([seed, 3]).standard_normal(draws.shape)
     curve = LearningCurve(
         metric=metric,
         n_labels=n_labels,
@@ -92,8 +94,8 @@ def learning_curve(
         forecasts=tuple(
             Forecast(
                 n_more=more,
-                value=_interval(expected[i], draws[:, i], level=level),
-                gain=_interval(expected[i] - expected[0], draws[:, i] - draws[:, 0], level=level),
+                value=_interval(expected[i], np.clip(lucky[:, i], 0.0, 1.0), level=level),
+                gain=_interval(expected[i] - expected[0], lucky[:, i] - draws[:, 0], level=level),
             )
             for i, more in enumerate(ahead, start=1)
         ),

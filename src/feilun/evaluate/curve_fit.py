@@ -16,8 +16,8 @@ LEAST_NOISE = 1e-5
 
 def extrapolate(
     n_labels: np.ndarray, values: np.ndarray, at: np.ndarray, *, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The metric at other numbers of labels: the expected value, and draws of what it may be.
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The metric at other numbers of labels: the expected value, draws of what it may be, and the luck of one fit.
 
     Every family is value = a - b * g(n) with b >= 0 and a <= 1: power laws g = n**-p, exponentials g = exp(-n / span)
     and the logarithm g = -log(n), each fitted by least squares to the whole curve and to every resampled one. A draw
@@ -28,7 +28,8 @@ def extrapolate(
         values: (1 + b, k); the first row is the measured curve, the others are resampled ones.
         at: (t,) numbers of labels.
     Returns:
-        (t,) expected values and (b, t) draws, laid around them.
+        (t,) expected values; (b, t) draws of the curve, laid around them; and the standard deviation by which a single
+        fit on so many labels lies beside its curve.
     Source:
         Viering & Loog 2023, "The Shape of Learning Curves: a Review", IEEE TPAMI 45: no family wins on every problem.
     """
@@ -40,7 +41,7 @@ def extrapolate(
     n_draws = len(values) - 1
     chosen = (np.random.default_rng(seed).random(n_draws) > np.cumsum(weights[:, 1:], axis=0)[:-1]).sum(axis=0)
     draws = fitted[chosen, np.arange(1, n_draws + 1)]
-    return expected, np.clip(draws - draws.mean(axis=0) + expected, 0.0, 1.0)
+    return expected, np.clip(draws - draws.mean(axis=0) + expected, 0.0, 1.0), float(np.sqrt(noise))
 
 
 def _fit_families(n: np.ndarray, values: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
