@@ -86,7 +86,7 @@ def add_model(project: Project, report: Report) -> None:
 def trained(folder: Path) -> set[str]:
     """The texts that a turn would learn from: only of those can a label be in doubt."""
     with Project(folder) as project:
-        return {example.inputs["text"] for example in project._present_dataset().train}
+        return {example.inputs["text"] for example in project._build()[0].train}
 
 
 def test_doubts_are_listed_with_message_and_row_the_most_doubtful_first(folder: Path):
@@ -120,7 +120,7 @@ def test_a_settled_label_wins_over_the_file_and_is_not_asked_again(folder: Path)
         assert (corrected["labels"], confirmed["labels"], confirmed["actor"]) == (["delivery"], ["delivery"], "ann")
         assert project.doubtful_labels() == []
         assert project.check_data().n_label_doubts == 0
-        now = {example.inputs["text"]: example for example in project._present_dataset().train}
+        now = {example.inputs["text"]: example for example in project._build()[0].train}
         assert now["where is my parcel"].target == ("delivery",)
         assert now["退款"].source == "feedback"
 

@@ -162,13 +162,7 @@ class Project:
 
     def check_data(self) -> DataReport:
         """What a turn would find in the data now; writes nothing."""
-        from feilun.data import build_dataset
-        from feilun.feedback import corrections
-
-        known = corrections(self.store, self.name, task=self.task)
-        dataset, report = build_dataset(
-            self.folder, self.settings, task=self.task, corrections=known, previous=self._last_dataset()
-        )
+        dataset, report = self._build()
         doubts = self._open_doubts(dataset)
         listed = tuple((_reference(example), _said(example.target), _said(d.suggested)) for d, example in doubts)
         return report.model_copy(update={"n_label_doubts": len(doubts), "label_doubts": listed})
@@ -189,7 +183,7 @@ class Project:
                 "suggested": list(doubt.suggested),
                 "score": doubt.score,
             }
-            for doubt, example in self._open_doubts(self._present_dataset())[:limit]
+            for doubt, example in self._open_doubts(self._build()[0])[:limit]
         ]
 
     def settle_label(self, example_id: str, *, label: str | None = None, actor: str = "python") -> dict[str, Any]:
@@ -216,7 +210,7 @@ class Project:
         from feilun.wheel import draw_curve
 
         backbone = resolve(self.settings.backbone.model, language=self.settings.project.language)
-        dataset = self._present_dataset()
+        dataset, _ = self._build()
         curve = draw_curve(
             dataset,
             backbone,
@@ -229,15 +223,15 @@ class Project:
             raise TooFewRows(n_rows=len(dataset.train))
         return curve
 
-    def _present_dataset(self) -> Dataset:
-        """What a turn would learn from now; nothing is written."""
+    def _build(self) -> tuple[Dataset, DataReport]:
+        """What a turn would learn from now, and the report on it; nothing is written."""
         from feilun.data import build_dataset
         from feilun.feedback import corrections
 
         known = corrections(self.store, self.name, task=self.task)
         return build_dataset(
             self.folder, self.settings, task=self.task, corrections=known, previous=self._last_dataset()
-        )[0]
+        )
 
     def _open_doubts(self, dataset: Dataset) -> list[tuple[LabelDoubt, Example]]:
         """The last turn's doubts about rows that still stand as they did, with the row as it is now."""

@@ -53,6 +53,7 @@ def test_no_forecast_leaves_the_unit_interval():
     values = np.clip(np.linspace(0.5, 0.999, 5) + np.random.default_rng(0).normal(scale=0.02, size=(50, 5)), 0, 1)
     expected, draws, luck = extrapolate(SIZES, values, np.array([400.0, 1600.0]), seed=0)
     assert ((expected >= 0) & (expected <= 1)).all() and ((draws >= 0) & (draws <= 1)).all()
+    assert 0 < luck < 0.1
 
 
 def test_forecasts_name_the_next_hundred_twice_and_four_times_with_intervals_that_hold_them():

@@ -122,7 +122,7 @@ def test_the_queue_asks_what_was_disliked_until_it_is_labelled_or_skipped(client
 def test_a_doubtful_label_is_shown_until_feedback_with_its_message_settles_it(client, project):
     rows = [f"{text} {n},{label}" for label, texts in MESSAGES.items() for text in texts for n in range(4)]
     (project.folder.parent / "messages.csv").write_text("\n".join(["text,label", *rows]), "utf-8")
-    row = project._present_dataset().train[0]
+    row = project._build()[0].train[0]
     doubt = LabelDoubt(
         example_id=row.example_id, source=row.source, given=row.target, suggested=("made_up",), score=0.03
     )
