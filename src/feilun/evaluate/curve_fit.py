@@ -12,6 +12,9 @@ LOOSENESS = 4.0
 """The noise that a family's misfit is measured in, over the noise of the best fit: on five points the best family is
 often the best by chance, so the others keep a say."""
 LEAST_NOISE = 1e-5
+N_LAST = 3
+"""The luck of a fit is read from so many points with the most labels: the first ones lie off the curve for other
+reasons, such as classes that only their name stands for."""
 
 
 def extrapolate(
@@ -33,15 +36,19 @@ def extrapolate(
     Source:
         Viering & Loog 2023, "The Shape of Learning Curves: a Review", IEEE TPAMI 45: no family wins on every problem.
     """
-    fitted, misfit = _fit_families(np.asarray(n_labels, dtype=np.float64), values, np.asarray(at, dtype=np.float64))
-    noise = max(float(misfit[:, 0].min()) / max(len(n_labels) - 2, 1), LEAST_NOISE) * LOOSENESS
+    n, at = np.asarray(n_labels, dtype=np.float64), np.asarray(at, dtype=np.float64)
+    fitted, misfit = _fit_families(n, values, np.concatenate([n, at]))
+    noise = max(float(misfit[:, 0].min()) / max(len(n) - 2, 1), LEAST_NOISE) * LOOSENESS
     weights = np.exp(-(misfit - misfit.min(axis=0)) / (2 * noise))
     weights /= weights.sum(axis=0)
     expected = weights[:, 0] @ fitted[:, 0]
+    beside = (values[0] - expected[: len(n)])[-N_LAST:]
+    luck = np.sqrt(max(float((beside**2).mean()), LEAST_NOISE) * LOOSENESS)
+    expected, fitted = expected[len(n) :], fitted[:, :, len(n) :]
     n_draws = len(values) - 1
     chosen = (np.random.default_rng(seed).random(n_draws) > np.cumsum(weights[:, 1:], axis=0)[:-1]).sum(axis=0)
     draws = fitted[chosen, np.arange(1, n_draws + 1)]
-    return expected, np.clip(draws - draws.mean(axis=0) + expected, 0.0, 1.0), float(np.sqrt(noise))
+    return expected, np.clip(draws - draws.mean(axis=0) + expected, 0.0, 1.0), float(luck)
 
 
 def _fit_families(n: np.ndarray, values: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
