@@ -160,6 +160,8 @@ class EvaluateSettings(Settings):
     )
     confidence_level: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval in the report.")
     n_bootstrap: int = Field(1000, ge=100, le=100_000, description="Resamples behind the intervals.")
+    label_doubts: bool = Field(True, description="Look for wrong labels among the training rows (needs feilun[train]).")
+    learning_curve: bool = Field(True, description="Say what more labels would bring; costs a few seconds a turn.")
 
 
 class CompressSettings(Settings):

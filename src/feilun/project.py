@@ -16,7 +16,10 @@ from feilun.records import (
     DataReport,
     Dataset,
     Event,
+    Example,
     FilePrediction,
+    LabelDoubt,
+    LearningCurve,
     Manifest,
     Report,
     ServedPrediction,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from feilun.serve.engine import Stage
 
 PREDICT_CHUNK = 1024
+MAX_DOUBTS = 1000
 MAX_BACKLOG = 10_000  # corrections that the memory holds
 BACKLOG_PART = 256  # corrections embedded per look, about half a second of one core
 
@@ -64,6 +68,27 @@ class NoModel(FeilunError):
     code, kind = "project.no_model", "missing"
     en = "Project {project!r} has no model yet. Train one with: feilun turn {folder}"
     zh = "项目 {project!r} 还没有模型。请先训练：feilun turn {folder}"
+
+
+class NoSuchDoubt(FeilunError):
+    """A label was to be settled that nobody doubts."""
+
+    code, kind = "project.no_such_doubt", "missing"
+    en = "No label of the training rows is in doubt under {example_id!r}. See: feilun data doubts {folder}"
+    zh = "训练行中没有编号为 {example_id!r} 的存疑标签。请查看：feilun data doubts {folder}"
+
+
+class TooFewRows(FeilunError):
+    """A learning curve was asked for, and there is next to nothing to draw it from."""
+
+    code, kind = "project.too_few_rows", "invalid"
+    en = (
+        "{n_rows} training rows are too few to say what more would bring: at least 20 are needed, and classes with two "
+        "rows or more. Label a few more of each class."
+    )
+    zh = (
+        "只有 {n_rows} 行训练数据，不足以预测再标注的效果：至少需要 20 行，且有类别不少于两行。请为每个类别再标注几行。"
+    )
 
 
 class Project:
@@ -137,14 +162,92 @@ class Project:
 
     def check_data(self) -> DataReport:
         """What a turn would find in the data now; writes nothing."""
+        dataset, report = self._build()
+        doubts = self._open_doubts(dataset)
+        listed = tuple((_reference(example), _said(example.target), _said(d.suggested)) for d, example in doubts)
+        return report.model_copy(update={"n_label_doubts": len(doubts), "label_doubts": listed})
+
+    def doubtful_labels(self, *, limit: int = 20) -> list[dict[str, Any]]:
+        """Training rows whose label looks wrong by the last turn's cross-validation, the most doubtful first.
+
+        A row is no longer listed once its label has changed, or somebody has confirmed or corrected it (feedback with
+        its inputs does, and so does `settle_label`).
+        """
+        return [
+            {
+                "example_id": example.example_id,
+                "inputs": example.inputs,
+                "source": example.source,
+                "row": example.row,
+                "labels": list(example.target or ()),
+                "suggested": list(doubt.suggested),
+                "score": doubt.score,
+            }
+            for doubt, example in self._open_doubts(self._build()[0])[:limit]
+        ]
+
+    def settle_label(self, example_id: str, *, label: str | None = None, actor: str = "python") -> dict[str, Any]:
+        """Give a doubtful row its right label, or confirm the one it has (`label` None); a correction like any other.
+
+        Raises:
+            NoSuchDoubt: the row is not, or no longer, among the doubtful ones.
+        """
+        rows = {row["example_id"]: row for row in self.doubtful_labels(limit=MAX_DOUBTS)}
+        if example_id not in rows:
+            raise NoSuchDoubt(example_id=example_id, folder=str(self.folder))
+        row = rows[example_id]
+        said = self.settings.task.label_separator.join(row["labels"]) if label is None else label
+        return self.give_feedback(inputs=row["inputs"], label=said, actor=actor)[0]
+
+    def learning_curve(self) -> LearningCurve:
+        """What more labels would bring, from the data alone: seconds, and no turn is needed.
+
+        Raises:
+            ModelMissing: the backbone is not on this machine.
+            TooFewRows: there are too few labelled rows to draw a curve from.
+        """
+        from feilun.models import resolve
+        from feilun.wheel import draw_curve
+
+        backbone = resolve(self.settings.backbone.model, language=self.settings.project.language)
+        dataset, _ = self._build()
+        curve = draw_curve(
+            dataset,
+            backbone,
+            self.settings,
+            task=self.task,
+            cache_dir=self.store.workspace / "cache",
+            seed=self.settings.train.seed,
+        )
+        if curve is None:
+            raise TooFewRows(n_rows=len(dataset.train))
+        return curve
+
+    def _build(self) -> tuple[Dataset, DataReport]:
+        """What a turn would learn from now, and the report on it; nothing is written."""
         from feilun.data import build_dataset
         from feilun.feedback import corrections
 
         known = corrections(self.store, self.name, task=self.task)
-        _, report = build_dataset(
+        return build_dataset(
             self.folder, self.settings, task=self.task, corrections=known, previous=self._last_dataset()
         )
-        return report
+
+    def _open_doubts(self, dataset: Dataset) -> list[tuple[LabelDoubt, Example]]:
+        """The last turn's doubts about rows that still stand as they did, with the row as it is now."""
+        from feilun.feedback import SOURCE
+
+        last = self.store.find_last_turn(self.name)
+        if last is None or not last["model_id"]:
+            return []
+        found = self.report(last["model_id"]).label_doubts
+        now = {example.example_id: example for example in dataset.train if example.source != SOURCE}
+        doubts = found.doubts if found else ()
+        return [
+            (doubt, now[doubt.example_id])
+            for doubt in doubts
+            if doubt.example_id in now and now[doubt.example_id].target == doubt.given
+        ]
 
     def _last_dataset(self) -> Dataset | None:
         from feilun.data import read_snapshot
@@ -484,6 +587,15 @@ class Project:
         return entry
 
 
+def _reference(example: Example) -> str:
+    """Where a person finds a row: "file:row"."""
+    return example.source if example.row is None else f"{example.source}:{example.row}"
+
+
+def _said(labels: Sequence[str] | None) -> str:
+    return " | ".join(labels or ())
+
+
 def _served(answer: Answer, *, model_id: str, latency_ms: float) -> ServedPrediction:
     return ServedPrediction(
         prediction_id=new_id("p"),
@@ -546,9 +658,11 @@ def open_projects(folder: str | Path) -> dict[str, Project]:
 __all__ = [
     "GoalNotMet",
     "NoModel",
+    "NoSuchDoubt",
     "NothingToRollBack",
     "Project",
     "ProjectExists",
+    "TooFewRows",
     "open_projects",
     "propose_settings",
 ]

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from feilun.train.errors import NoCandidate, NothingToLearn, ResultDamaged
+    from feilun.train.refits import refit
     from feilun.train.result import load_result
     from feilun.train.run import train
 
-__all__ = ["NoCandidate", "NothingToLearn", "ResultDamaged", "load_result", "train"]
+__all__ = ["NoCandidate", "NothingToLearn", "ResultDamaged", "load_result", "refit", "train"]
 
 _ROOMS = {
     "NoCandidate": "errors",
     "NothingToLearn": "errors",
     "ResultDamaged": "errors",
     "load_result": "result",
+    "refit": "refits",
     "train": "run",
 }
 

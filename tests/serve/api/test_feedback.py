@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 
 from feilun.project import Project
+from feilun.records import LabelDoubt, LabelDoubts
+from feilun.store import tables
+from tests.bundles import MESSAGES
 
 AT = "/v1/projects/support"
 MESSAGE = "where is my parcel"
@@ -114,3 +117,33 @@ def test_the_queue_asks_what_was_disliked_until_it_is_labelled_or_skipped(client
     assert client.post(f"{AT}/queue/{second['prediction_id']}/skip").status_code == 204
     assert client.get(f"{AT}/queue").json() == {"queue": [], "n_waiting": 0}
     assert client.post(f"{AT}/queue/p_404/skip").status_code == 404
+
+
+def test_a_doubtful_label_is_shown_until_feedback_with_its_message_settles_it(client, project):
+    rows = [f"{text} {n},{label}" for label, texts in MESSAGES.items() for text in texts for n in range(4)]
+    (project.folder.parent / "messages.csv").write_text("\n".join(["text,label", *rows]), "utf-8")
+    row = project._build()[0].train[0]
+    doubt = LabelDoubt(
+        example_id=row.example_id, source=row.source, given=row.target, suggested=("made_up",), score=0.03
+    )
+    model_id = project.list_turns()[0]["model_id"]
+    found = LabelDoubts(n_judged=40, n_doubtful=1, doubts=(doubt,))
+    report = project.report(model_id).model_copy(update={"label_doubts": found}).model_dump(mode="json")
+    update = tables.models.update().where(tables.models.c.model_id == model_id).values(report=report)
+    project.store.writer.write(lambda connection: connection.execute(update))
+    shown = client.get(f"{AT}/doubts").json()["doubts"]
+    assert shown == [
+        {
+            "example_id": row.example_id,
+            "inputs": row.inputs,
+            "source": row.source,
+            "row": row.row,
+            "labels": list(row.target),
+            "suggested": ["made_up"],
+            "score": 0.03,
+        }
+    ]
+    assert client.get(f"{AT}/models/{model_id}/report").json()["label_doubts"]["n_doubtful"] == 1
+    say(client, inputs=shown[0]["inputs"], label=shown[0]["labels"][0]).raise_for_status()
+    assert client.get(f"{AT}/doubts").json() == {"doubts": []}
+    assert client.get(f"{AT}/doubts", params={"limit": 0}).status_code == 422

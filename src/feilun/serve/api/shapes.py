@@ -141,6 +141,24 @@ class QueueReply(Shape):
     n_waiting: int = Field(description="Answers that wait in all.")
 
 
+class DoubtRow(Shape):
+    """A training row whose label looks wrong."""
+
+    example_id: str
+    inputs: dict[str, Any] = Field(
+        description="The message; give feedback with it and the right label to settle the row."
+    )
+    source: str = Field(description="The file it stands in.")
+    row: int | None = Field(description="Where in the file.")
+    labels: list[str] = Field(description="What the row says.")
+    suggested: list[str] = Field(description="What cross-validation says.")
+    score: float = Field(description="Calibrated probability of the row's label, out of fold; low is doubtful.")
+
+
+class DoubtList(Shape):
+    doubts: list[DoubtRow] = Field(description="The most doubtful first.")
+
+
 class ModelRow(Shape):
     """A sealed model, live or not."""
 

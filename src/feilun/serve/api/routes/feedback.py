@@ -8,7 +8,15 @@ from fastapi import Depends, Header, Query
 from starlette.responses import Response
 
 from feilun.serve.api.routing import InProject, ProjectVisit, Routes, send
-from feilun.serve.api.shapes import FeedbackPage, FeedbackReply, FeedbackRequest, FeedbackRow, QueueReply, QueueRow
+from feilun.serve.api.shapes import (
+    DoubtList,
+    FeedbackPage,
+    FeedbackReply,
+    FeedbackRequest,
+    FeedbackRow,
+    QueueReply,
+    QueueRow,
+)
 
 routes = Routes("feedback")
 MAX_PAGE = 1000
@@ -73,6 +81,23 @@ async def list_queue(
     return send(
         {"queue": [_pick({"similar": [], **row}, QueueRow.model_fields) for row in rows], "n_waiting": n_waiting}
     )
+
+
+@routes(
+    "GET",
+    "/v1/projects/{name}/doubts",
+    summary="See training rows whose label looks wrong.",
+    reply=DoubtList,
+    problems=(422,),
+)
+async def list_doubts(
+    visit: Annotated[ProjectVisit, Depends(InProject("read"))],
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most rows.")] = 20,
+) -> Response:
+    """Found by the last turn's cross-validation; rows that were changed or settled since are left out. Feedback with a
+    row's inputs and a label settles it, also with the label that it has. Reads the data files: seconds where they are
+    large."""
+    return send({"doubts": await visit.house.read(visit.project.doubtful_labels, limit=limit)})
 
 
 @routes(
