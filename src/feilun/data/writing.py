@@ -86,6 +86,11 @@ def safe_cell(value: Any) -> Any:
     return value
 
 
+def plain_cell(cell: str) -> str:
+    """What `safe_cell` was given, for files of ours that come back."""
+    return cell[1:] if cell.startswith("'") and safe_cell(cell[1:]) != cell[1:] else cell
+
+
 def _wants_bom(like: Table | None) -> bool:
     return like is None or like.encoding != "utf-8"
 

@@ -6,19 +6,25 @@ what is labelled already. Nothing depends on where the messages came from.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
+from feilun.config import Strategy
 from feilun.feedback.errors import UnknownStrategy
 from feilun.feedback.groups import group_rows
 
-Strategy = Literal["auto", "margin", "entropy", "typical", "diverse", "gradient", "disagreement", "random"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 
-AUTO_CANDIDATES = 10  # messages in doubt that each place of the batch is chosen from (settled in benchmarks/active.py)
+# Of "auto"; settled in benchmarks/active.py on training rows, and flat around these values.
+KERNEL_WIDTH = 0.5  # a message speaks for others within about half the usual squared distance of two messages
+CANDIDATES_A_PLACE, FEWEST_CANDIDATES, MOST_CANDIDATES = 20, 1000, 5000  # most in doubt, of which the batch is chosen
+JUDGED_ROWS = 3000  # messages of the pool whose doubt is to be covered
+MEASURED_ROWS = 1000
+LEAST_DOUBT = 1e-3  # what is quite sure still counts a little, so that a pool without doubt is covered too
 N_NEIGHBOURS = 10  # labelled neighbours whose labels are held against the model's
 NEIGHBOUR_HEAT = 20.0  # how much more the nearest of them says: weights are exp(heat · cosine)
 TYPICAL_LIMIT = 20_000  # rows that are grouped for "typical"; a larger pool is sampled
@@ -48,7 +54,7 @@ def choose(pool: Pool, n: int, *, strategy: str = "auto", seed: int = 0) -> np.n
 
     Args:
         strategy: one of STRATEGIES.
-          auto: the messages in doubt are grouped by meaning, and each group is asked once, by its most typical one.
+          auto: each the one that stands for most doubt which nothing labelled or chosen stands for yet.
           margin: the two likeliest labels are closest. entropy: probability is spread widest.
           typical: the middle of the largest groups without a label. diverse: farthest from all that is labelled.
           gradient: a label would move the model most, in directions of its own.
@@ -116,22 +122,58 @@ def nearest_labelled(pool: Pool) -> np.ndarray:
 
 
 def _auto(pool: Pool, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Many in doubt, grouped into n by meaning with doubt as weight; the one in the middle of each group.
+    """One by one the message near which most doubt is left: doubt that no labelled or chosen message is close to.
 
-    Where a group is large and in doubt, its middle stands for many messages that the model cannot answer: typical and
-    uncertain at once. With few labels nearly everything is in doubt, and this is choosing what is typical.
+    With few labels nearly everything is in doubt, and this is choosing what is typical; with many, doubt stands in a
+    few places, and this is choosing among them, each place once.
 
     Source:
-        Zhdanov 2019, "Diverse mini-batch Active Learning", arXiv 1901.05954.
+        Bae et al. 2025, "Uncertainty Herding: One Active Learning Method for All Label Budgets", arXiv 2412.20644.
     """
-    unsure = doubt(pool.probs, exclusive=pool.exclusive)
-    wide = _first(unsure, AUTO_CANDIDATES * n)
-    weights = unsure[wide] + 1e-3  # a weight of zero would leave a group without a middle
-    groups = group_rows(pool.embeddings[wide], n, weights=weights, seed=int(rng.integers(2**31)))
-    picked = [wide[rows[groups.typicality[rows].argmax()]] for rows in groups.members()]
-    weight = {int(p): float(weights[rows].sum()) for p, rows in zip(picked, groups.members(), strict=True)}
-    ordered = sorted(weight, key=lambda p: -weight[p])
-    return _filled(ordered, wide, n)
+    unsure = doubt(pool.probs, exclusive=pool.exclusive) + LEAST_DOUBT
+    candidates = _first(unsure, max(n, min(MOST_CANDIDATES, max(FEWEST_CANDIDATES, CANDIDATES_A_PLACE * n))))
+    judged = np.sort(rng.permutation(len(pool))[:JUDGED_ROWS])
+    heat = 1 / (KERNEL_WIDTH * _usual_distance(pool.embeddings[judged]))
+    near = _kernel(pool.embeddings[candidates], pool.embeddings[judged], heat)
+    covered = np.zeros(len(judged), dtype=np.float32)
+    for start in range(0, len(pool.labelled), 1024):
+        part = _kernel(pool.labelled[start : start + 1024], pool.embeddings[judged], heat)
+        covered = np.maximum(covered, part.max(axis=0))
+    return candidates[_greedy_cover(near, covered, unsure[judged].astype(np.float32), n)]
+
+
+def _greedy_cover(near: np.ndarray, covered: np.ndarray, worth: np.ndarray, n: int) -> list[int]:
+    """n rows of `near` (k, m) that together cover most: each in turn adds sum(worth · what it covers beyond `covered`).
+
+    What a row adds only falls while others are chosen, so a row whose old figure is below another's new one need not
+    be looked at again.
+
+    Source:
+        Minoux 1978, "Accelerated greedy algorithms for maximizing submodular set functions".
+    """
+    heap = [(-float(worth @ np.maximum(row - covered, 0)), i, 0) for i, row in enumerate(near)]
+    heapq.heapify(heap)
+    picked: list[int] = []
+    while len(picked) < n:
+        _, i, looked_at = heapq.heappop(heap)
+        if looked_at == len(picked):
+            picked.append(i)
+            covered = np.maximum(covered, near[i])
+        else:
+            heapq.heappush(heap, (-float(worth @ np.maximum(near[i] - covered, 0)), i, len(picked)))
+    return picked
+
+
+def _kernel(some: np.ndarray, others: np.ndarray, heat: float) -> np.ndarray:
+    """(k, m) in (0, 1]: 1 for the same embedding, falling with the squared distance."""
+    return np.asarray(np.exp(heat * (2 * (some @ others.T) - 2)), dtype=np.float32)
+
+
+def _usual_distance(embeddings: np.ndarray) -> float:
+    """The median squared distance of two of the rows: the scale on which this network tells messages apart."""
+    some = embeddings[:MEASURED_ROWS]
+    apart = (2 - 2 * some @ some.T)[np.triu_indices(len(some), 1)]
+    return max(float(np.median(apart)), 1e-6) if len(apart) else 1.0
 
 
 def _margin(pool: Pool, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -97,7 +97,7 @@ def separation(embeddings: np.ndarray, of: np.ndarray, *, seed: int = 0) -> floa
 
 
 def stand_for(embeddings: np.ndarray, groups: Groups, rows: np.ndarray) -> list[int]:
-    """Rows that show what a group is: its most typical one, then others of its better half, each unlike those before."""
+    """Rows that show what a group is: its most typical, then others of its better half, each unlike those before."""
     best = rows[np.argsort(-groups.typicality[rows], kind="stable")]
     half = best[: max(N_EXAMPLES, len(best) // 2)]
     picked = [int(half[0])]

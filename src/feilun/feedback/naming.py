@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ def pieces(text: str) -> Iterable[str]:
     plain = normalise(text)
     words = [word for word in _WORD.findall(_CHINESE.sub(" ", plain)) if len(word) > 1]
     yield from (word for word in words if word not in _stop_words())
-    for one, other in zip(words, words[1:], strict=False):
+    for one, other in pairwise(words):
         if one not in _stop_words() and other not in _stop_words():
             yield f"{one} {other}"
     for run in _CHINESE.findall(plain):

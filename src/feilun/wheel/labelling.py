@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from feilun.data import write_rows
 from feilun.feedback import Pool, choose, explain, why
 from feilun.records import (
     Answer,
@@ -24,6 +25,7 @@ from feilun.records import (
 )
 from feilun.store import Store
 from feilun.tasks import Task, example_id
+from feilun.wheel.errors import FileExists
 
 MOST_TRAFFIC = 20_000  # latest served answers that are looked at
 MOST_QUEUED = 1000
@@ -103,9 +105,7 @@ def next_batch(
     labelled, targets = _labelled(store, project, dataset=dataset, model=model, eyes=eyes, seed=seed)
     pool = Pool(embeddings, probs, labelled, targets, exclusive=not task.settings.multi_label)
     picked = _pick(pool, asked, limit=limit, strategy=strategy, seed=seed)
-    explained = explain(
-        pool, picked, labels=model.labels, similar_from=model.thresholds.memory, strategy=strategy
-    )
+    explained = explain(pool, picked, labels=model.labels, similar_from=model.thresholds.memory, strategy=strategy)
     answers = model.answers(probs[picked]) if len(picked) else []
     return SuggestionBatch(
         suggestions=tuple(
@@ -127,6 +127,36 @@ def next_batch(
         n_pool=len(questions),
         n_scored=len(asked),
     )
+
+
+def export_batch(batch: SuggestionBatch, out: Path, *, task: Task, columns: tuple[str, str], lang: str) -> int:
+    """Write the suggestions with an empty label column, the model's guess and the reasons beside it; how many rows.
+
+    The guess is not put into the label column: what a person only has to leave alone is easily left alone.
+
+    Args:
+        columns: names of the text and the label column.
+    Raises:
+        FileExists: `out` is there already, perhaps with labels in it.
+        UnknownOutput: the extension is none that is written.
+    """
+    if out.exists():
+        raise FileExists(path=str(out))
+    rows = (
+        (
+            (),
+            (
+                task.text_of(one.inputs),
+                "",
+                task.settings.label_separator.join(one.labels),
+                round(one.confidence, 4),
+                " ".join(reason.zh if lang == "zh" else reason.en for reason in one.why),
+                one.prediction_id or "",
+            ),
+        )
+        for one in batch.suggestions
+    )
+    return write_rows(out, rows, columns=(), added=(*columns, "guess", "confidence", "why", "prediction_id"))
 
 
 def _questions(

@@ -141,6 +141,38 @@ class QueueReply(Shape):
     n_waiting: int = Field(description="Answers that wait in all.")
 
 
+class Reason(Shape):
+    """Why a person is asked."""
+
+    code: str = Field(
+        description="One of disliked, handed_over, unsure, undecided, disagreement, novel, typical, "
+        "few_labels, by_lot, useful."
+    )
+    text: str = Field(description="The reason in one sentence in the caller's language.")
+
+
+class SuggestionRow(Shape):
+    """A message whose label would teach the model."""
+
+    example_id: str = Field(description="Names the message; equal messages have the same.")
+    inputs: dict[str, Any] = Field(description="The message; feedback takes it where there is no prediction_id.")
+    prediction_id: str | None = Field(description="The answer that was given, if one was; feedback takes it.")
+    source: str = Field(description="queue: waits for a person; traffic: was answered; data: a row without a label.")
+    labels: list[str] = Field(description="What the model would say.")
+    confidence: float
+    alternatives: list[tuple[str, float]]
+    why: list[Reason] = Field(description="The most telling reason first.")
+    n_similar: int = Field(description="Other messages without a label that mean nearly the same.")
+
+
+class SuggestionReply(Shape):
+    suggestions: list[SuggestionRow] = Field(description="The most useful first.")
+    strategy: str
+    model_id: str
+    n_pool: int = Field(description="Messages without a label that were found.")
+    n_scored: int = Field(description="How many of them the model has read by now; the next request reads more.")
+
+
 class ModelRow(Shape):
     """A sealed model, live or not."""
 

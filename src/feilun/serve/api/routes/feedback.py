@@ -7,11 +7,21 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Query
 from starlette.responses import Response
 
+from feilun.config import Strategy
 from feilun.serve.api.routing import InProject, ProjectVisit, Routes, send
-from feilun.serve.api.shapes import FeedbackPage, FeedbackReply, FeedbackRequest, FeedbackRow, QueueReply, QueueRow
+from feilun.serve.api.shapes import (
+    FeedbackPage,
+    FeedbackReply,
+    FeedbackRequest,
+    FeedbackRow,
+    QueueReply,
+    QueueRow,
+    SuggestionReply,
+)
 
 routes = Routes("feedback")
 MAX_PAGE = 1000
+MOST_NEW = 1000  # messages that one request runs through the network: a few seconds of one core
 MAX_SEQ = 2**63 - 1
 After = Annotated[int, Query(ge=0, le=MAX_SEQ, description="Only what comes after this place in the log.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most rows in one page.")]
@@ -87,6 +97,32 @@ async def skip_in_queue(visit: Annotated[ProjectVisit, Depends(InProject("feedba
     """Skipping what is skipped or settled already changes nothing."""
     await visit.house.read(visit.project.skip, prediction_id)
     return Response(status_code=204)
+
+
+@routes(
+    "GET",
+    "/v1/projects/{name}/suggestions",
+    summary="See which messages to label next.",
+    reply=SuggestionReply,
+    problems=(422,),
+)
+async def list_suggestions(
+    visit: Annotated[ProjectVisit, Depends(InProject("read"))],
+    limit: Annotated[int | None, Query(ge=1, le=1000, description="Most rows; else [label] batch.")] = None,
+    strategy: Annotated[
+        Strategy | None, Query(description="How to choose; else [label] strategy.", examples=["auto"])
+    ] = None,
+) -> Response:
+    """From the queue, from answers nobody has spoken on, and from rows without a label. Give feedback with the
+    prediction_id, or else with the inputs. A large pool is read part by part, so later requests choose from more."""
+    house, project = visit.house, visit.project
+    house.must_be_ready(project)
+    batch = await house.compute(project.suggest, limit=limit, strategy=strategy, most_new=MOST_NEW)
+    rows = [
+        one.model_dump() | {"why": [{"code": w.code, "text": w.zh if visit.lang == "zh" else w.en} for w in one.why]}
+        for one in batch.suggestions
+    ]
+    return send(batch.model_dump() | {"suggestions": rows})
 
 
 def _pick(row: dict[str, Any], names: Any) -> dict[str, Any]:
