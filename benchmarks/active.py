@@ -12,11 +12,11 @@ class names as texts, classes balanced, as the probe of `feilun turn` is. It is 
 interpolated between rounds and averaged over seeds.
 
 --judge picks what models are judged on: `test`; `dev`, the set's own development file; `left`, three tenths of the
-training rows, which then cannot be chosen, classes counting alike. Everything in "auto" was settled on the last two, with
-seeds that are not 0-4: docs/notes/007-what-to-label.md.
+training rows, which then cannot be chosen, classes counting alike. Everything in "auto" was settled on the last two,
+with seeds that are not 0-4: docs/notes/007-what-to-label.md.
 
-Strategies are those of `feilun label next`, and `grouped`: k-means of the ten times as many most in doubt, the middle of
-each group (Zhdanov 2019), which "auto" was chosen over.
+Strategies are those of `feilun label next`, and `grouped`: of the ten times as many most in doubt, grouped by k-means,
+the middle of each group (Zhdanov 2019), which "auto" was chosen over.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 SOURCES = """\
-FOLDER holds one folder a set, with train.csv, test.csv, perhaps dev.csv or val.csv (columns text,label) and fewshot.json:
-{shots: {seed: [row numbers of train.csv, from 0]}}. The texts are public:
+FOLDER holds one folder a set, with train.csv, test.csv, perhaps dev.csv or val.csv (columns text,label), and
+fewshot.json: {shots: {seed: [row numbers of train.csv, from 0]}}. The texts are public:
   banking77      github.com/PolyAI-LDN/task-specific-datasets, banking_data (CC BY 4.0)
   clinc150       github.com/clinc/oos-eval, without the out-of-scope rows (CC BY 3.0)
   massive_zh_cn  MASSIVE by Amazon, github.com/alexa/massive, locale zh-CN, label = intent (CC BY 4.0)
@@ -134,14 +134,14 @@ def run(data: dict[str, Any], strategy: str, *, seed: int, judge: str, rounds: i
         free, judged = np.setdiff1d(free, left), (embeddings[left], labels[left])
     else:
         judged = data[judge]
-    accuracies, choosing_s = [], 0.0
-    for number in range(rounds + (N_MORE_FOR_RANDOM if strategy == "random" else 0) + 1):
-        if number:
-            before = time.process_time()
-            chosen = _choose(data, strategy, free, known, head, n=n_classes, seed=1000 * seed + number)
-            choosing_s += time.process_time() - before
-            known += [int(row) for row in free[chosen]]
-            free = np.delete(free, chosen)
+    head, choosing_s = _fit(data, known), 0.0
+    accuracies = [_accuracy(judged, head, alike=judge == "left")]
+    for number in range(1, rounds + (N_MORE_FOR_RANDOM if strategy == "random" else 0) + 1):
+        before = time.process_time()
+        chosen = _choose(data, strategy, free, known, head, n=n_classes, seed=1000 * seed + number)
+        choosing_s += time.process_time() - before
+        known += [int(row) for row in free[chosen]]
+        free = np.delete(free, chosen)
         head = _fit(data, known)
         accuracies.append(_accuracy(judged, head, alike=judge == "left"))
     return {
@@ -251,7 +251,8 @@ def _write(out: Path | None, runs: list[dict[str, Any]], *, judge: str) -> None:
             "accuracy": np.mean([r["accuracy"] for r in mine], axis=0).round(4).tolist(),
         }
     out.parent.mkdir(parents=True, exist_ok=True)
-    command = [{"--data": "FOLDER", "--out": "FILE", "--cache": "FOLDER"}.get(a, b) for a, b in zip(["", *sys.argv], sys.argv)]
+    private = {"--data": "FOLDER", "--out": "FILE", "--cache": "FOLDER"}
+    command = [private.get(before, word) for before, word in zip(["", *sys.argv], sys.argv, strict=False)]
     document = {"command": command, "judge": judge, "summary": summary, "runs": runs}
     out.write_text(json.dumps(document, indent=1, ensure_ascii=False), "utf-8")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -32,8 +33,10 @@ from feilun.tasks.identity import example_id
 if TYPE_CHECKING:
     from feilun.serve.engine import Stage
 
+log = logging.getLogger(__name__)
 PREDICT_CHUNK = 1024
 MAX_BACKLOG = 10_000  # corrections that the memory holds
+MOST_READ = 2000  # messages whose embeddings are kept for the next look at the queue
 BACKLOG_PART = 256  # corrections embedded per look, about half a second of one core
 
 
@@ -90,6 +93,7 @@ class Project:
         self._seen_release = ""
         self._seen_feedback: int | None = None
         self._backlog: list[dict[str, Any]] = []
+        self._read: dict[tuple[str, str], Any] = {}
 
     @classmethod
     def init(
@@ -365,10 +369,37 @@ class Project:
         return self.store.list_feedback(self.name, after=after, limit=limit)
 
     def queue(self, *, limit: int = 20) -> list[dict[str, Any]]:
-        """Messages that wait for a person, those that would teach most first; near-identical ones as one."""
+        """Messages that wait for a person, those that would teach most first; near-identical ones as one.
+
+        While a model is live, messages that mean nearly the same as one further up come later.
+        """
         from feilun.feedback import review_queue
 
-        return review_queue(self.store, self.name, task=self.task, limit=limit)
+        return review_queue(self.store, self.name, task=self.task, limit=limit, embed=self._reader())
+
+    def _reader(self) -> Callable[[Sequence[str]], Any] | None:
+        """The champion's embeddings of texts; None where no model can be read: what waits for people shows anyway."""
+        if self.store.find_champion(self.name) is None:
+            return None
+        try:
+            stage = self.stage
+        except FeilunError as error:
+            log.warning("the queue of %s is not spread out: %s", self.name, error.message("en"))
+            return None
+        return self._read_once if stage.is_ready else None
+
+    def _read_once(self, texts: Sequence[str]) -> Any:
+        """Embeddings by the champion, (n, n_hidden); those of the last few hundred messages are at hand."""
+        import numpy as np
+
+        model, known = self.stage.model, self._read
+        new = list(dict.fromkeys(text for text in texts if (model.model_id, text) not in known))
+        if new:
+            known.update(zip(((model.model_id, text) for text in new), model.scores(new)[0], strict=True))
+        found = np.stack([known[model.model_id, text] for text in texts])
+        if len(known) > MOST_READ:
+            self._read = {(model.model_id, text): vector for text, vector in zip(texts, found, strict=True)}
+        return found
 
     def suggest(
         self,

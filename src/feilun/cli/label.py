@@ -156,6 +156,8 @@ class _Counting:
 
 
 def _show_batch(batch: SuggestionBatch) -> None:
+    from feilun.feedback import sentences
+
     if not batch.suggestions:
         typer.echo(words("label.nothing"))
         return
@@ -165,7 +167,7 @@ def _show_batch(batch: SuggestionBatch) -> None:
                 short(str(next(iter(one.inputs.values()), ""))),
                 " | ".join(one.labels),
                 one.confidence,
-                " ".join(reason.zh if spoken() == "zh" else reason.en for reason in one.why),
+                sentences(one.why, lang=spoken()),
             )
             for one in batch.suggestions
         ],

@@ -118,6 +118,18 @@ def nearest_labelled(pool: Pool) -> np.ndarray:
     return np.concatenate(parts)
 
 
+def kernel(some: np.ndarray, others: np.ndarray, heat: float) -> np.ndarray:
+    """(k, m) in (0, 1]: 1 for the same embedding, falling with the squared distance."""
+    return np.asarray(np.exp(heat * (2 * (some @ others.T) - 2)), dtype=np.float32)
+
+
+def kernel_heat(embeddings: np.ndarray) -> float:
+    """How fast `kernel` falls, from the median squared distance of two of the rows: each network has its own scale."""
+    some = embeddings[:MEASURED_ROWS]
+    apart = (2 - 2 * some @ some.T)[np.triu_indices(len(some), 1)]
+    return 1 / (KERNEL_WIDTH * (max(float(np.median(apart)), 1e-6) if len(apart) else 1.0))
+
+
 # the strategies: (pool, n, rng) -> positions, most useful first; 0 < n <= len(pool)
 
 
@@ -133,11 +145,11 @@ def _auto(pool: Pool, n: int, rng: np.random.Generator) -> np.ndarray:
     unsure = doubt(pool.probs, exclusive=pool.exclusive) + LEAST_DOUBT
     candidates = _first(unsure, max(n, min(MOST_CANDIDATES, max(FEWEST_CANDIDATES, CANDIDATES_A_PLACE * n))))
     judged = np.sort(rng.permutation(len(pool))[:JUDGED_ROWS])
-    heat = 1 / (KERNEL_WIDTH * _usual_distance(pool.embeddings[judged]))
-    near = _kernel(pool.embeddings[candidates], pool.embeddings[judged], heat)
+    heat = kernel_heat(pool.embeddings[judged])
+    near = kernel(pool.embeddings[candidates], pool.embeddings[judged], heat)
     covered = np.zeros(len(judged), dtype=np.float32)
     for start in range(0, len(pool.labelled), 1024):
-        part = _kernel(pool.labelled[start : start + 1024], pool.embeddings[judged], heat)
+        part = kernel(pool.labelled[start : start + 1024], pool.embeddings[judged], heat)
         covered = np.maximum(covered, part.max(axis=0))
     return candidates[_greedy_cover(near, covered, unsure[judged].astype(np.float32), n)]
 
@@ -162,18 +174,6 @@ def _greedy_cover(near: np.ndarray, covered: np.ndarray, worth: np.ndarray, n: i
         else:
             heapq.heappush(heap, (-float(worth @ np.maximum(near[i] - covered, 0)), i, len(picked)))
     return picked
-
-
-def _kernel(some: np.ndarray, others: np.ndarray, heat: float) -> np.ndarray:
-    """(k, m) in (0, 1]: 1 for the same embedding, falling with the squared distance."""
-    return np.asarray(np.exp(heat * (2 * (some @ others.T) - 2)), dtype=np.float32)
-
-
-def _usual_distance(embeddings: np.ndarray) -> float:
-    """The median squared distance of two of the rows: the scale on which this network tells messages apart."""
-    some = embeddings[:MEASURED_ROWS]
-    apart = (2 - 2 * some @ some.T)[np.triu_indices(len(some), 1)]
-    return max(float(np.median(apart)), 1e-6) if len(apart) else 1.0
 
 
 def _margin(pool: Pool, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -14,7 +14,8 @@ from feilun.records import LabelGroup
 
 FEWEST_MESSAGES = 20
 FEWEST_A_GROUP = 5  # messages a group has on average at least; fewer teach nothing
-MOST_GROUPS = 150
+MOST_GROUPS = 120
+NEARLY = 0.05  # of the best silhouette
 GRID_STEP = 1.3  # each number of groups that is tried is so many times the one before
 JUDGED_ROWS = 3000  # messages that numbers of groups are compared on
 N_EXAMPLES = 5
@@ -72,7 +73,9 @@ def find_groups(
 
 
 def best_number(embeddings: np.ndarray, *, seed: int = 0) -> int:
-    """The number of groups with the best mean silhouette, out of a grid; the smallest within a hair of the best.
+    """The largest number of groups, out of a grid, whose mean silhouette is nearly the best.
+
+    Rather too many than too few: a person merges two groups by one edit, and cannot take one apart.
 
     Source:
         Rousseeuw 1987, "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis".
@@ -81,8 +84,8 @@ def best_number(embeddings: np.ndarray, *, seed: int = 0) -> int:
     judged = embeddings[np.sort(rows)]
     grid = _grid(len(embeddings), most=min(MOST_GROUPS, len(judged) // FEWEST_A_GROUP))
     scores = [separation(judged, group_rows(judged, k, seed=seed).of, seed=seed) for k in grid]
-    good = max(scores) - 0.05 * abs(max(scores))
-    return next(k for k, score in zip(grid, scores, strict=True) if score >= good)
+    good = max(scores) - NEARLY * abs(max(scores))
+    return max(k for k, score in zip(grid, scores, strict=True) if score >= good)
 
 
 def separation(embeddings: np.ndarray, of: np.ndarray, *, seed: int = 0) -> float:

@@ -1,6 +1,6 @@
 """What a group of messages might be called: the words that are frequent in it and rare in the other groups.
 
-English and other spaced scripts by words and pairs of words; Chinese, which has no spaces, by runs of two to four
+English and other spaced scripts by words and pairs of words; Chinese, which has no spaces, by runs of two to six
 characters, kept where the run is a unit rather than a slice of a longer one. No dictionary is needed.
 """
 
@@ -19,7 +19,7 @@ from feilun.tasks.identity import normalise
 
 N_KEYWORDS = 6
 N_IN_NAME = 2
-LONGEST_RUN = 4  # Chinese characters in one piece
+LONGEST_RUN = 6  # Chinese characters in one piece
 SLICE = 0.8  # a piece that stands within a longer one so often is a slice of it
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _CHINESE = re.compile(r"[\u3400-\u9fff]+")
@@ -83,7 +83,7 @@ def pieces(text: str) -> Iterable[str]:
 def _weight(piece: str) -> float:
     """Longer pieces say more, but not in proportion: a pair of words counts half as much again as one."""
     if _CHINESE.fullmatch(piece):
-        return 1 + 0.25 * (len(piece) - 2)
+        return min(1 + 0.25 * (len(piece) - 2), 1.5)
     return 1.5 if " " in piece else 1.0
 
 

@@ -20,6 +20,7 @@ FEW_LABELS = 3
 WORDS = {
     "disliked": ("Somebody disliked the answer.", "有人不满意这个回答。"),
     "handed_over": ("The model handed it over to a person.", "模型已将它转给人工。"),
+    "out_of_scope": ("The model thinks that it belongs to no class.", "模型认为它不属于任何类别。"),
     "unsure": (
         "The model is unsure between {first!r} ({p_first:.0%}) and {second!r} ({p_second:.0%}).",
         "模型在“{first}”（{p_first:.0%}）与“{second}”（{p_second:.0%}）之间拿不准。",
@@ -52,6 +53,11 @@ def why(code: str, **fields: object) -> Why:
     return Why(code=code, en=en.format(**fields), zh=zh.format(**fields))
 
 
+def sentences(reasons: Sequence[Why], *, lang: str) -> str:
+    """The reasons in a row; Chinese sentences need no space between them."""
+    return "".join(one.zh for one in reasons) if lang == "zh" else " ".join(one.en for one in reasons)
+
+
 @dataclass(frozen=True)
 class Explained:
     """What can be said about one chosen message."""
@@ -78,7 +84,7 @@ def explain(
     chosen = Pool(pool.embeddings[rows], pool.probs[rows], pool.labelled, pool.targets, pool.exclusive)
     unsure = doubt(chosen.probs, exclusive=pool.exclusive)
     near, said = nearest_labelled(chosen), neighbours_say(chosen)
-    is_novel = near < _novel_below(pool.labelled)
+    is_novel = near < min(_novel_below(pool.labelled), similar_from)
     n_labels = pool.targets.sum(axis=0) if len(pool.targets) else np.zeros(len(labels))
     explained = []
     for i in range(len(rows)):

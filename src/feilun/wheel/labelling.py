@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from feilun.data import write_rows
-from feilun.feedback import Pool, choose, explain, why
+from feilun.feedback import Pool, choose, explain, is_disliked, sentences, waits_because
 from feilun.records import (
     Answer,
     Backbone,
@@ -30,7 +30,6 @@ from feilun.wheel.errors import FileExists
 MOST_TRAFFIC = 20_000  # latest served answers that are looked at
 MOST_QUEUED = 1000
 MOST_LABELLED = 10_000  # labelled messages that the pool is compared with
-DISLIKED_FROM = 1.0  # a thumb down adds 1 to what a label would teach
 
 
 class Model(Protocol):
@@ -150,7 +149,7 @@ def export_batch(batch: SuggestionBatch, out: Path, *, task: Task, columns: tupl
                 "",
                 task.settings.label_separator.join(one.labels),
                 round(one.confidence, 4),
-                " ".join(reason.zh if lang == "zh" else reason.en for reason in one.why),
+                sentences(one.why, lang=lang),
                 one.prediction_id or "",
             ),
         )
@@ -163,23 +162,25 @@ def _questions(
     store: Store, project: str, *, task: Task, dataset: Dataset | None, more: Iterable[Question]
 ) -> list[Question]:
     """The whole pool, each message once, the sources with a person waiting first."""
-    found = list(more)
-    for row in store.list_queue(project, limit=MOST_QUEUED):
-        disliked = row["teach"] > DISLIKED_FROM
-        reason = why("disliked" if disliked else "handed_over")
-        found.append(Question(row["inputs"], "queue", row["prediction_id"], (reason,), first=disliked))
-    for row in store.list_unasked(project, limit=MOST_TRAFFIC):
-        found.append(Question(row["inputs"], "traffic", row["prediction_id"]))
-    held: set[str] = set()
+    asked = list(more)
+    found = [
+        Question(row["inputs"], "queue", row["prediction_id"], waits_because(row), first=is_disliked(row))
+        for row in store.list_queue(project, limit=MOST_QUEUED)
+    ]
+    found += [
+        Question(row["inputs"], "traffic", row["prediction_id"])
+        for row in store.list_unasked(project, limit=MOST_TRAFFIC)
+    ]
+    known: set[str] = set()
     if dataset is not None:
-        held = {example.example_id for example in dataset.holdout}
-        settled = store.list_settled(project) | {example.example_id for example in dataset.train}
+        settled = store.list_settled(project)
         found += [Question(one.inputs, "data") for one in dataset.unlabelled if one.example_id not in settled]
-        held |= {example.example_id for example in dataset.train}
-    once: dict[str, Question] = {}
+        # A label on what is held out would not train, and what trains has one.
+        known = {example.example_id for example in (*dataset.holdout, *dataset.train)}
+    once = {example_id(task.text_of(one.inputs)): one for one in reversed(asked)}
     for question in found:
         key = example_id(task.text_of(question.inputs))
-        if key not in held or question.first or question.why:
+        if key not in known:
             once.setdefault(key, question)
     return list(once.values())
 

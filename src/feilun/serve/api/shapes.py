@@ -121,6 +121,16 @@ class FeedbackPage(Shape):
     next_after: int | None = Field(description="Pass it as `after` for the next page; null when this is the last.")
 
 
+class Reason(Shape):
+    """Why a person is asked."""
+
+    code: str = Field(
+        description="One of disliked, handed_over, out_of_scope, unsure, undecided, disagreement, novel, typical, "
+        "few_labels, by_lot, useful."
+    )
+    text: str = Field(description="The reason in one sentence in the caller's language.")
+
+
 class QueueRow(Shape):
     """An answer that waits for a person."""
 
@@ -133,22 +143,13 @@ class QueueRow(Shape):
     teach: float = Field(description="How much a label would teach; a thumb down adds 1.")
     model_id: str
     similar: list[str] = Field(description="Prediction ids of nearly the same messages, shown as this one.")
+    why: list[Reason] = Field(description="Why it waits.")
     created_at: datetime
 
 
 class QueueReply(Shape):
     queue: list[QueueRow] = Field(description="Those that teach most first.")
     n_waiting: int = Field(description="Answers that wait in all.")
-
-
-class Reason(Shape):
-    """Why a person is asked."""
-
-    code: str = Field(
-        description="One of disliked, handed_over, unsure, undecided, disagreement, novel, typical, "
-        "few_labels, by_lot, useful."
-    )
-    text: str = Field(description="The reason in one sentence in the caller's language.")
 
 
 class SuggestionRow(Shape):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query
 from starlette.responses import Response
 
 from feilun.config import Strategy
+from feilun.records import Why
 from feilun.serve.api.routing import InProject, ProjectVisit, Routes, send
 from feilun.serve.api.shapes import (
     FeedbackPage,
@@ -75,13 +77,20 @@ async def list_queue(
     visit: Annotated[ProjectVisit, Depends(InProject("read"))],
     limit: Annotated[int, Query(ge=1, le=100, description="Most rows.")] = 20,
 ) -> Response:
-    """Answers that were handed over or got a thumb down, those whose label would teach most first, each message once.
+    """Answers that were handed over or got a thumb down, those whose label would teach most first; each message once,
+    and what means nearly the same as one further up later.
     Give feedback with their prediction_id to settle them."""
     project = visit.project
-    rows = await visit.house.read(project.queue, limit=limit)
+    rows = await visit.house.compute(project.queue, limit=limit)
     n_waiting = await visit.house.read(project.store.count_queue, project.name)
     return send(
-        {"queue": [_pick({"similar": [], **row}, QueueRow.model_fields) for row in rows], "n_waiting": n_waiting}
+        {
+            "queue": [
+                _pick({"similar": [], **row, "why": _reasons(row["why"], visit.lang)}, QueueRow.model_fields)
+                for row in rows
+            ],
+            "n_waiting": n_waiting,
+        }
     )
 
 
@@ -118,11 +127,12 @@ async def list_suggestions(
     house, project = visit.house, visit.project
     house.must_be_ready(project)
     batch = await house.compute(project.suggest, limit=limit, strategy=strategy, most_new=MOST_NEW)
-    rows = [
-        one.model_dump() | {"why": [{"code": w.code, "text": w.zh if visit.lang == "zh" else w.en} for w in one.why]}
-        for one in batch.suggestions
-    ]
+    rows = [one.model_dump() | {"why": _reasons(one.why, visit.lang)} for one in batch.suggestions]
     return send(batch.model_dump() | {"suggestions": rows})
+
+
+def _reasons(found: Iterable[Why], lang: str) -> list[dict[str, str]]:
+    return [{"code": why.code, "text": why.zh if lang == "zh" else why.en} for why in found]
 
 
 def _pick(row: dict[str, Any], names: Any) -> dict[str, Any]:
