@@ -81,6 +81,8 @@ def explain(
         similar_from: cosine from which two messages mean nearly the same.
     """
     rows = np.asarray(picked, dtype=np.int64)
+    if not len(rows):
+        return []
     chosen = Pool(pool.embeddings[rows], pool.probs[rows], pool.labelled, pool.targets, pool.exclusive)
     unsure = doubt(chosen.probs, exclusive=pool.exclusive)
     near, said = nearest_labelled(chosen), neighbours_say(chosen)
