@@ -5,8 +5,8 @@
     python benchmarks/coldstart.py --data FOLDER --sets sib200_zh --rows 701 --seeds 0-2
 
 Protocol. --rows messages of train.csv, drawn for each seed, labels hidden. Groups are made as `feilun label start`
-makes them, their number found or, in a second line, the true number of classes. The person is an honest clerk: a group is called
-what most of its five examples are (the first of equals). Then the nearest half of each group gets that label
+makes them, their number found or, in a second line, the true number of classes. The person is an honest clerk: a group
+is called what most of its five examples are (the first of equals). Then the nearest half of each group gets that label
 (`feilun label apply`), and the frozen backbone with the head of the probe (C = 10) learns from it. Beside it, the same
 head on as many messages as there are groups, drawn by lot and labelled one by one: what the same number of decisions
 buys without groups. Accuracy is on the whole test file; classes that nobody named are wrong there.

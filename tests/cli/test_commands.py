@@ -82,7 +82,7 @@ def test_rolling_back_to_nothing_is_refused_and_not_logged(folder: Path, run: Ru
 def test_without_a_model_nothing_is_suggested_and_the_way_to_one_is_named(folder: Path, run: Run):
     said = run("label", "next", folder, "--out", folder / "batch.csv")
     assert (said.exit_code, said.out) == (1, "")
-    assert said.err == "Error: Project 'support' has no live model yet. Make one with: feilun turn\n"
+    assert said.err == "Error: Project support has no live model yet. Make one with: feilun turn\n"
     assert not (folder / "batch.csv").exists()
 
 

@@ -125,6 +125,12 @@ def test_a_large_pool_is_read_part_by_part_and_nothing_twice(store, model):
     assert suggest(store, model, dataset=many, most_new=0).n_scored == 604
 
 
+def test_an_empty_pool_is_an_empty_batch(tmp_path, model):
+    with Store(tmp_path / "empty") as store:
+        batch = suggest(store, model, dataset=None)
+    assert (batch.suggestions, batch.n_pool, batch.n_scored) == ((), 0, 0)
+
+
 def test_without_a_snapshot_traffic_alone_is_the_pool(store, model):
     texts = {one.inputs["text"] for one in suggest(store, model, dataset=None).suggestions}
     assert texts == {DISLIKED, WAITS, ANSWERED, "held out"}

@@ -27,7 +27,9 @@ MEASURED_ROWS = 1000
 LEAST_DOUBT = 1e-3  # what is quite sure still counts a little, so that a pool without doubt is covered too
 N_NEIGHBOURS = 10  # labelled neighbours whose labels are held against the model's
 NEIGHBOUR_HEAT = 20.0  # how much more the nearest of them says: weights are exp(heat · cosine)
-TYPICAL_LIMIT = 20_000  # rows that are grouped for "typical"; a larger pool is sampled
+TYPICAL_LIMIT = (
+    5_000  # rows that are grouped for "typical"; a larger pool is sampled, for k-means with many groups is slow
+)
 
 
 @dataclass(frozen=True)

@@ -144,4 +144,4 @@ def test_a_row_of_the_queue_says_why_it_waits_in_the_callers_language(client):
 
 def test_without_a_model_there_are_no_suggestions_but_a_reason(serve, bare_project):
     refused = serve(bare_project).get("/v1/projects/bare/suggestions")
-    assert (refused.status_code, refused.json()["code"]) == (503, "project.not_ready")
+    assert (refused.status_code, refused.json()["code"]) == (503, "serve.not_ready")
