@@ -408,6 +408,7 @@ class Project:
         strategy: str | None = None,
         seed: int = 0,
         most_new: int | None = None,
+        out: str | Path | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> SuggestionBatch:
         """The messages to label next: from the review queue, from traffic, and from rows without a label.
@@ -415,14 +416,18 @@ class Project:
         Args:
             limit, strategy: None takes [label] batch and strategy.
             most_new: most messages to run through the champion now; None: as many as there are.
+            out: a file to write them to, as `export_suggestions` does.
             on_progress: called with (messages done, messages in all).
         Raises:
             NoChampion: no model is live yet.
             UnknownStrategy: there is no such strategy.
+            FileExists, UnknownOutput: `out` cannot be written; nothing was done.
         """
-        from feilun.wheel.labelling import next_batch
+        from feilun.wheel.labelling import next_batch, refuse_output
 
-        return next_batch(
+        if out is not None:
+            refuse_output(Path(out))
+        batch = next_batch(
             self.store,
             self.name,
             model=self.stage.model,
@@ -433,6 +438,9 @@ class Project:
             most_new=most_new,
             on_progress=on_progress,
         )
+        if out is not None:
+            self.export_suggestions(batch, out=out)
+        return batch
 
     def export_suggestions(self, batch: SuggestionBatch, *, out: str | Path, lang: str | None = None) -> int:
         """Write suggestions to a file with an empty label column, which `import_feedback` takes back; how many rows.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from feilun.data.errors import UnknownOutput
 from feilun.records import Backbone
 from feilun.wheel.cold_start import apply, look, messages_path, propose
 from feilun.wheel.errors import FileExists, GroupsDoNotFit, NothingLabelled
@@ -74,6 +75,8 @@ def test_a_table_that_was_edited_is_never_written_over(groups, tiny_backbone, tm
     with pytest.raises(FileExists):
         propose(start, tiny_backbone, out=groups, n_groups=2, max_tokens=32, threads=1, seed=0)
     assert groups.read_bytes() == before
+    with pytest.raises(UnknownOutput):
+        propose(start, tiny_backbone, out=tmp_path / "groups.doc", n_groups=2, max_tokens=32, threads=1, seed=0)
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,7 @@ def next_(
       feilun label next support --strategy margin --json
     """
     with open_project(folder) as project, _Counting("label.reading") as counting:
-        batch = project.suggest(limit=limit, strategy=strategy, seed=seed, on_progress=counting)
-        if out is not None:
-            project.export_suggestions(batch, out=out)
+        batch = project.suggest(limit=limit, strategy=strategy, seed=seed, out=out, on_progress=counting)
     result(batch, as_json=as_json, human=_show_batch if out is None else lambda _: typer.echo(str(out)))
     say("label.pool", n=len(batch.suggestions), n_pool=batch.n_pool, strategy=batch.strategy)
     if out is not None:

@@ -8,7 +8,7 @@ from feilun.data.predicting import predict_rows, read_labelled
 from feilun.data.reading import open_table
 from feilun.data.snapshot import read_snapshot, write_snapshot
 from feilun.data.table import Row, Table
-from feilun.data.writing import ANSWER_COLUMNS, plain_cell, write_rows
+from feilun.data.writing import ANSWER_COLUMNS, plain_cell, write_rows, writer_of
 
 __all__ = [
     "ANSWER_COLUMNS",
@@ -29,4 +29,5 @@ __all__ = [
     "read_snapshot",
     "write_rows",
     "write_snapshot",
+    "writer_of",
 ]

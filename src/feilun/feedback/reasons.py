@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feilun.feedback.choosing import Pool, doubt, nearest_labelled, neighbours_say
+from feilun.feedback.choosing import Pool, doubt, kernel_heat, nearest_labelled, neighbours_say
 from feilun.records import Why
 
 TORN = 0.5  # doubt from which the model counts as unsure between two labels
@@ -35,7 +35,7 @@ WORDS = {
     ),
     "novel": ("It is unlike anything labelled so far.", "它与目前所有已标注的消息都不相似。"),
     "typical": (
-        "It stands for {n_similar} more messages that mean nearly the same.",
+        "It stands for {n_similar} more that mean nearly the same.",
         "它代表另外 {n_similar} 条意思相近的消息。",
     ),
     "few_labels": (
@@ -78,11 +78,13 @@ def explain(
 
     Args:
         labels: the names of the classes of `pool.probs`.
-        similar_from: cosine from which two messages mean nearly the same.
+        similar_from: cosine from which two messages mean nearly the same for sure; less will do where the pool's own
+            scale says so.
     """
     rows = np.asarray(picked, dtype=np.int64)
     if not len(rows):
         return []
+    similar_from = min(similar_from, _speaks_from(pool.embeddings))
     chosen = Pool(pool.embeddings[rows], pool.probs[rows], pool.labelled, pool.targets, pool.exclusive)
     unsure = doubt(chosen.probs, exclusive=pool.exclusive)
     near, said = nearest_labelled(chosen), neighbours_say(chosen)
@@ -112,6 +114,12 @@ def explain(
             found.append(why("few_labels", first=labels[first], n_labels=int(n_labels[first])))
         explained.append(Explained(tuple(found) or (why("useful"),), max(n_similar, 0)))
     return explained
+
+
+def _speaks_from(embeddings: np.ndarray) -> float:
+    """The cosine from which a message speaks for another by more than half, as the strategy "auto" counts it."""
+    some = embeddings[:: max(1, len(embeddings) // MOST_LABELLED)]
+    return float(1 - np.log(2) / (2 * kernel_heat(some)))
 
 
 def _novel_below(labelled: np.ndarray) -> float:

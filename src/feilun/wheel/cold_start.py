@@ -13,7 +13,8 @@ import numpy as np
 from feilun.data import Table, inspect_messages, open_table, plain_cell, write_rows
 from feilun.feedback import find_groups
 from feilun.records import Backbone, LabelledFile, LabelProposal
-from feilun.wheel.errors import FileExists, GroupsDoNotFit, NothingLabelled, TooManyMessages
+from feilun.wheel.errors import GroupsDoNotFit, NothingLabelled, TooManyMessages
+from feilun.wheel.labelling import refuse_output
 
 MOST_MESSAGES = 100_000
 GROUP, LABEL, N_MESSAGES, KEYWORDS, EXAMPLE = "group", "label", "n_messages", "keywords", "example"
@@ -65,9 +66,7 @@ def propose(
     from feilun.models.encode import CHUNK
 
     beside = messages_path(out)
-    for path in (out, beside):
-        if path.exists():
-            raise FileExists(path=str(path))
+    refuse_output(out, beside)
     encoder = embedder(backbone, max_tokens=max_tokens, threads=threads)
     embeddings = np.zeros((len(start.texts), encoder.n_hidden), dtype=np.float32)
     for at in range(0, len(start.texts), CHUNK):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from feilun.data import write_rows
+from feilun.data import write_rows, writer_of
 from feilun.feedback import Pool, choose, explain, is_disliked, sentences, waits_because
 from feilun.records import (
     Answer,
@@ -128,6 +128,19 @@ def next_batch(
     )
 
 
+def refuse_output(*paths: Path) -> None:
+    """Find out before the work that a file cannot be written, or that a person may have edited it.
+
+    Raises:
+        UnknownOutput: the extension is none that is written.
+        FileExists: it is there already.
+    """
+    for path in paths:
+        writer_of(path)
+        if path.exists():
+            raise FileExists(path=str(path))
+
+
 def export_batch(batch: SuggestionBatch, out: Path, *, task: Task, columns: tuple[str, str], lang: str) -> int:
     """Write the suggestions with an empty label column, the model's guess and the reasons beside it; how many rows.
 
@@ -139,8 +152,7 @@ def export_batch(batch: SuggestionBatch, out: Path, *, task: Task, columns: tupl
         FileExists: `out` is there already, perhaps with labels in it.
         UnknownOutput: the extension is none that is written.
     """
-    if out.exists():
-        raise FileExists(path=str(out))
+    refuse_output(out)
     rows = (
         (
             (),
