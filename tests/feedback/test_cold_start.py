@@ -47,8 +47,8 @@ def test_topics_become_groups_named_by_what_sets_them_apart():
 
 def test_the_number_of_groups_is_found():
     rng = np.random.default_rng(1)
-    rows = np.repeat(np.eye(16)[:7], 60, axis=0) + 0.1 * rng.standard_normal((420, 16))
-    assert best_number((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)) == 7
+    rows = np.repeat(np.eye(16)[:10], 60, axis=0) + 0.1 * rng.standard_normal((600, 16))
+    assert best_number((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)) == 10
 
 
 @pytest.mark.parametrize(("n_texts", "n_groups", "least"), [(19, None, 20), (39, 20, 40), (0, None, 20)])

@@ -14,7 +14,7 @@ from feilun.records import LabelGroup
 
 FEWEST_MESSAGES = 20
 FEWEST_A_GROUP = 5  # messages a group has on average at least; fewer teach nothing
-MOST_GROUPS = 120
+FEWEST_GROUPS, MOST_GROUPS = 8, 120  # the silhouette likes two halves that say nothing about classes
 NEARLY = 0.05  # of the best silhouette
 GRID_STEP = 1.3  # each number of groups that is tried is so many times the one before
 JUDGED_ROWS = 3000  # messages that numbers of groups are compared on
@@ -75,7 +75,8 @@ def find_groups(
 def best_number(embeddings: np.ndarray, *, seed: int = 0) -> int:
     """The largest number of groups, out of a grid, whose mean silhouette is nearly the best.
 
-    Rather too many than too few: a person merges two groups by one edit, and cannot take one apart.
+    Rather too many than too few, never fewer than FEWEST_GROUPS unless messages are few: a person merges two groups by
+    one edit, and cannot take one apart.
 
     Source:
         Rousseeuw 1987, "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis".
@@ -114,8 +115,9 @@ def stand_for(embeddings: np.ndarray, groups: Groups, rows: np.ndarray) -> list[
 
 
 def _grid(n_rows: int, *, most: int) -> list[int]:
-    grid, k = [2, 3], 4.0
-    while k <= max(most, 4):
+    largest = max(2, min(most, n_rows // FEWEST_A_GROUP))
+    grid, k = [min(FEWEST_GROUPS, largest)], FEWEST_GROUPS * GRID_STEP
+    while k <= largest:
         grid.append(round(k))
         k *= GRID_STEP
-    return sorted({k for k in grid if k <= max(2, n_rows // FEWEST_A_GROUP)})
+    return grid
