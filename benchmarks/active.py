@@ -48,7 +48,6 @@ SETS = {
     "massive_zh_cn": {"language": "zh", "dev": "dev.csv"},
 }
 STRATEGIES = ("random", "auto", "margin", "entropy", "gradient", "typical", "diverse", "disagreement", "grouped")
-GOALS = (0.80, 0.85, 0.88)
 N_ROUNDS, N_MORE_FOR_RANDOM = 10, 6
 C = 30.0
 LEFT_SHARE = 0.3
@@ -65,17 +64,19 @@ def main() -> int:
     parser.add_argument("--seeds", default="0-4", help="a range or a comma-separated list (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=N_ROUNDS, help="default: %(default)s")
     parser.add_argument("--judge", choices=("test", "dev", "left"), default="test", help="default: %(default)s")
+    parser.add_argument("--goals", default="80,85,88", help="accuracies in per cent (default: %(default)s)")
     parser.add_argument("--cache", type=Path, default=Path(".embeddings"), help="where embeddings are kept")
     parser.add_argument("--out", type=Path, help="write everything as JSON here")
     options = parser.parse_args()
     runs: list[dict[str, Any]] = []
+    goals = [float(goal) / 100 for goal in options.goals.split(",")]
     for name in options.sets.split(","):
         data = load(options.data / name, cache=options.cache, **SETS[name])
         for strategy in options.strategies.split(","):
             for seed in _seeds(options.seeds):
                 runs.append({"set": name, **run(data, strategy, seed=seed, judge=options.judge, rounds=options.rounds)})
-            print(_line(runs, name, strategy), flush=True)
-            _write(options.out, runs, judge=options.judge)
+            print(_line(runs, name, strategy, goals=goals), flush=True)
+            _write(options.out, runs, judge=options.judge, goals=goals)
     return 0
 
 
@@ -214,27 +215,27 @@ def labels_to_reach(accuracies: list[float], goal: float, *, n_classes: int) -> 
     return float("inf")
 
 
-def _line(runs: list[dict[str, Any]], name: str, strategy: str) -> str:
+def _line(runs: list[dict[str, Any]], name: str, strategy: str, *, goals: list[float]) -> str:
     mine = [one for one in runs if (one["set"], one["strategy"]) == (name, strategy)]
     rounds = min(len(one["accuracy"]) for one in mine)
     mean = np.mean([one["accuracy"][:rounds] for one in mine], axis=0)
     shared = mean[: N_ROUNDS + 1]
     reached = [
-        np.mean([labels_to_reach(one["accuracy"], goal, n_classes=one["n_classes"]) for one in mine]) for goal in GOALS
+        np.mean([labels_to_reach(one["accuracy"], goal, n_classes=one["n_classes"]) for one in mine]) for goal in goals
     ]
     lot = [one["accuracy"] for one in runs if (one["set"], one["strategy"]) == (name, "random")]
     worst = (shared - np.mean(lot, axis=0)[: len(shared)]).min() if lot else 0.0
     std = np.std([np.mean(one["accuracy"][: N_ROUNDS + 1]) for one in mine], ddof=1) if len(mine) > 1 else 0.0
     return (
         f"{name} {strategy:12s} area {100 * shared.mean():.2f} ± {100 * std:.2f}  "
-        f"labels to {'/'.join(f'{100 * goal:.0f}' for goal in GOALS)} %: {' / '.join(f'{n:.0f}' for n in reached)}  "
+        f"labels to {'/'.join(f'{100 * goal:.0f}' for goal in goals)} %: {' / '.join(f'{n:.0f}' for n in reached)}  "
         f"least lead over random {100 * worst:+.2f}  CPU s {sum(one['cpu_s'] for one in mine):.0f} "
         f"(choosing {sum(one['choosing_cpu_s'] for one in mine):.0f})\n    "
         + " ".join(f"{100 * value:.1f}" for value in mean)
     )
 
 
-def _write(out: Path | None, runs: list[dict[str, Any]], *, judge: str) -> None:
+def _write(out: Path | None, runs: list[dict[str, Any]], *, judge: str, goals: list[float]) -> None:
     if out is None:
         return
     summary: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -242,7 +243,7 @@ def _write(out: Path | None, runs: list[dict[str, Any]], *, judge: str) -> None:
         mine = [r for r in runs if (r["set"], r["strategy"]) == (one["set"], one["strategy"])]
         reached = {
             str(goal): float(np.mean([labels_to_reach(r["accuracy"], goal, n_classes=r["n_classes"]) for r in mine]))
-            for goal in GOALS
+            for goal in goals
         }
         summary[one["set"]][one["strategy"]] = {
             "n_seeds": len(mine),
