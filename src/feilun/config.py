@@ -21,6 +21,9 @@ CONFIG_NAME = "feilun.toml"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 
 
+Strategy = Literal["auto", "margin", "entropy", "typical", "diverse", "gradient", "disagreement", "random"]
+
+
 class ConfigMissing(FeilunError):
     """There is no feilun.toml where a project was expected."""
 
@@ -208,6 +211,16 @@ class ImproveSettings(Settings):
     )
 
 
+class LabelSettings(Settings):
+    """[label] How messages are chosen that a person should label."""
+
+    strategy: Strategy = Field(
+        "auto",
+        description="How 'feilun label next' chooses; 'auto' asks amid what the model does not know.",
+    )
+    batch: int = Field(20, ge=1, le=1000, description="Messages suggested at a time.")
+
+
 class StoreSettings(Settings):
     """[store] Where rows live."""
 
@@ -226,6 +239,7 @@ class FeilunSettings(Settings):
     compress: CompressSettings = CompressSettings()
     goal: GoalSettings = GoalSettings()
     serve: ServeSettings = ServeSettings()
+    label: LabelSettings = LabelSettings()
     improve: ImproveSettings = ImproveSettings()
     store: StoreSettings = StoreSettings()
 

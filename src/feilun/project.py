@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feilun.config import CONFIG_NAME, ConfigMissing, FeilunSettings, dump_settings, load_settings
-from feilun.errors import FeilunError
+from feilun.errors import FeilunError, language
 from feilun.records import (
     Answer,
     DataReport,
@@ -19,10 +20,13 @@ from feilun.records import (
     Example,
     FilePrediction,
     LabelDoubt,
+    LabelledFile,
+    LabelProposal,
     LearningCurve,
     Manifest,
     Report,
     ServedPrediction,
+    SuggestionBatch,
     TurnResult,
 )
 from feilun.store import Store, find_workspace, new_id
@@ -32,9 +36,11 @@ from feilun.tasks.identity import example_id
 if TYPE_CHECKING:
     from feilun.serve.engine import Stage
 
+log = logging.getLogger(__name__)
 PREDICT_CHUNK = 1024
 MAX_DOUBTS = 1000
 MAX_BACKLOG = 10_000  # corrections that the memory holds
+MOST_READ = 2000  # messages whose embeddings are kept for the next look at the queue
 BACKLOG_PART = 256  # corrections embedded per look, about half a second of one core
 
 
@@ -112,6 +118,7 @@ class Project:
         self._seen_release = ""
         self._seen_feedback: int | None = None
         self._backlog: list[dict[str, Any]] = []
+        self._read: dict[tuple[str, str], Any] = {}
 
     @classmethod
     def init(
@@ -465,10 +472,137 @@ class Project:
         return self.store.list_feedback(self.name, after=after, limit=limit)
 
     def queue(self, *, limit: int = 20) -> list[dict[str, Any]]:
-        """Messages that wait for a person, those that would teach most first; near-identical ones as one."""
+        """Messages that wait for a person, those that would teach most first; near-identical ones as one.
+
+        While a model is live, messages that mean nearly the same as one further up come later.
+        """
         from feilun.feedback import review_queue
 
-        return review_queue(self.store, self.name, task=self.task, limit=limit)
+        return review_queue(self.store, self.name, task=self.task, limit=limit, embed=self._reader())
+
+    def _reader(self) -> Callable[[Sequence[str]], Any] | None:
+        """The champion's embeddings of texts; None where no model can be read: what waits for people shows anyway."""
+        if self.store.find_champion(self.name) is None:
+            return None
+        try:
+            stage = self.stage
+        except FeilunError as error:
+            log.warning("the queue of %s is not spread out: %s", self.name, error.message("en"))
+            return None
+        return self._read_once if stage.is_ready else None
+
+    def _read_once(self, texts: Sequence[str]) -> Any:
+        """Embeddings by the champion, (n, n_hidden); those of the last few hundred messages are at hand."""
+        import numpy as np
+
+        model, known = self.stage.model, self._read
+        new = list(dict.fromkeys(text for text in texts if (model.model_id, text) not in known))
+        if new:
+            known.update(zip(((model.model_id, text) for text in new), model.scores(new)[0], strict=True))
+        found = np.stack([known[model.model_id, text] for text in texts])
+        if len(known) > MOST_READ:
+            self._read = {(model.model_id, text): vector for text, vector in zip(texts, found, strict=True)}
+        return found
+
+    def suggest(
+        self,
+        *,
+        limit: int | None = None,
+        strategy: str | None = None,
+        seed: int = 0,
+        most_new: int | None = None,
+        out: str | Path | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> SuggestionBatch:
+        """The messages to label next: from the review queue, from traffic, and from rows without a label.
+
+        Args:
+            limit, strategy: None takes [label] batch and strategy.
+            most_new: most messages to run through the champion now; None: as many as there are.
+            out: a file to write them to, as `export_suggestions` does.
+            on_progress: called with (messages done, messages in all).
+        Raises:
+            NoChampion: no model is live yet.
+            UnknownStrategy: there is no such strategy.
+            FileExists, UnknownOutput: `out` cannot be written; nothing was done.
+        """
+        from feilun.wheel.labelling import next_batch, refuse_output
+
+        if out is not None:
+            refuse_output(Path(out))
+        batch = next_batch(
+            self.store,
+            self.name,
+            model=self.stage.model,
+            dataset=self._last_dataset(),
+            limit=self.settings.label.batch if limit is None else limit,
+            strategy=strategy or self.settings.label.strategy,
+            seed=seed,
+            most_new=most_new,
+            on_progress=on_progress,
+        )
+        if out is not None:
+            self.export_suggestions(batch, out=out)
+        return batch
+
+    def export_suggestions(self, batch: SuggestionBatch, *, out: str | Path, lang: str | None = None) -> int:
+        """Write suggestions to a file with an empty label column, which `import_feedback` takes back; how many rows.
+
+        Raises:
+            FileExists: `out` is there already.
+        """
+        from feilun.wheel.labelling import export_batch
+
+        source = self.settings.data.sources[0] if self.settings.data.sources else None
+        columns = (source.text, source.label) if source else ("text", "label")
+        return export_batch(batch, Path(out), task=self.task, columns=columns, lang=lang or language())
+
+    @staticmethod
+    def propose_labels(
+        data: str | Path,
+        *,
+        out: str | Path,
+        text: str | None = None,
+        language: str | None = None,
+        n_groups: int | None = None,
+        backbone: str = "",
+        seed: int = 0,
+        on_event: Callable[[str, dict[str, Any]], None] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> LabelProposal:
+        """Group the messages of a file that has no labels and write a table for a person to name the groups in.
+
+        Fetches the backbone when it is not on this machine. `apply_labels` makes a labelled file of the edited table.
+
+        Raises:
+            TooFewMessages, FileExists: nothing was written.
+        """
+        from feilun.models import pull
+        from feilun.wheel.cold_start import look, propose
+
+        defaults = FeilunSettings.model_validate({"project": {"name": "start"}})
+        start = look(Path(data), text=text, language=language, max_chars=defaults.data.max_chars)
+        return propose(
+            start,
+            pull(backbone, language=start.language, on_event=on_event),
+            out=Path(out),
+            n_groups=n_groups,
+            max_tokens=defaults.backbone.max_tokens,
+            threads=defaults.serve.threads,
+            seed=seed,
+            on_progress=on_progress,
+        )
+
+    @staticmethod
+    def apply_labels(groups: str | Path, *, out: str | Path, core: float = 0.5) -> LabelledFile:
+        """A labelled file from the table that a person has edited; the fringe of each group stays unlabelled.
+
+        Raises:
+            GroupsDoNotFit, NothingLabelled: nothing was written.
+        """
+        from feilun.wheel.cold_start import apply
+
+        return apply(Path(groups), out=Path(out), core=core)
 
     def skip(self, prediction_id: str) -> None:
         self.store.get_prediction(self.name, prediction_id)

@@ -436,6 +436,74 @@ class ServedPrediction(Record):
     latency_ms: float = 0.0
 
 
+class Why(Record):
+    """Why a person is asked about a message: a stable code, and a sentence in both languages."""
+
+    code: str
+    en: str
+    zh: str
+
+
+class Suggestion(Record):
+    """A message worth a label, with the model's guess and why it is worth one; the most important reason first.
+
+    prediction_id: of the served answer when there was one; feedback takes it, or else `inputs`.
+    source: "queue" waits for a person already, "traffic" was answered, "data" is a row without a label.
+    n_similar: other messages of the pool that mean nearly the same.
+    """
+
+    example_id: str
+    inputs: dict[str, Any]
+    prediction_id: str | None = None
+    source: str = "data"
+    labels: tuple[str, ...] = ()
+    confidence: float = 0.0
+    alternatives: tuple[tuple[str, float], ...] = ()
+    why: tuple[Why, ...] = ()
+    n_similar: int = 0
+
+
+class SuggestionBatch(Record):
+    """What to label next. n_pool messages without a label were found, n_scored of them were weighed up."""
+
+    suggestions: tuple[Suggestion, ...]
+    strategy: str
+    model_id: str
+    n_pool: int
+    n_scored: int
+
+
+class LabelGroup(Record):
+    """A group of like messages without labels, and what it might be called."""
+
+    number: int
+    label: str
+    n_messages: int
+    keywords: tuple[str, ...]
+    examples: tuple[str, ...]
+
+
+class LabelProposal(Record):
+    """What `feilun label start` found in a file without labels, and where it wrote it."""
+
+    groups: tuple[LabelGroup, ...]
+    n_messages: int
+    n_set_aside: int
+    language: str
+    separation: float
+    groups_path: str = ""
+    messages_path: str = ""
+
+
+class LabelledFile(Record):
+    """What `feilun label apply` wrote."""
+
+    out: str
+    n_rows: int
+    n_labelled: int
+    class_counts: dict[str, int]
+
+
 class FilePrediction(Record):
     """What predicting a whole file came to."""
 

@@ -77,3 +77,31 @@ def test_rolling_back_to_nothing_is_refused_and_not_logged(folder: Path, run: Ru
     said = run("release", "rollback", folder, "--yes", "--json")
     assert (said.exit_code, said.json["error"]["code"]) == (2, "release.nothing_to_roll_back")
     assert run("release", "list", folder, "--json").json == []
+
+
+def test_without_a_model_nothing_is_suggested_and_the_way_to_one_is_named(folder: Path, run: Run):
+    said = run("label", "next", folder, "--out", folder / "batch.csv")
+    assert (said.exit_code, said.out) == (1, "")
+    assert said.err == "Error: Project support has no live model yet. Make one with: feilun turn\n"
+    assert not (folder / "batch.csv").exists()
+
+
+def test_a_file_without_labels_is_told_how_to_start(tmp_path: Path, run: Run):
+    bare = tmp_path / "messages.csv"
+    bare.write_text("text\nwhere is it\nmoney back\n", "utf-8")
+    for start in (f"feilun label start --data {bare}", "--label COLUMN"):
+        assert start in run("init", tmp_path / "p", "--data", bare, "--yes", "--no-pull").err
+    empty = tmp_path / "empty.csv"
+    empty.write_text("text,label\nwhere is it,\nmoney back, \n", "utf-8")
+    assert "feilun label start --data FILE" in run("init", tmp_path / "p", "--data", empty, "--yes", "--no-pull").err
+    assert not (tmp_path / "p").exists()
+
+
+def test_groups_are_applied_from_the_command_line(tmp_path: Path, run: Run):
+    (tmp_path / "groups.csv").write_text("group,label\n1,退款\n2,delivery\n", "utf-8")
+    (tmp_path / "groups.messages.csv").write_text("text,group,typical\na,1,0.9\nb,1,0.5\nc,2,0.8\n", "utf-8")
+    done = run(
+        "label", "apply", tmp_path / "groups.csv", "--out", tmp_path / "labelled.csv", "--core", "1", "--json"
+    ).json
+    assert (done["n_rows"], done["n_labelled"], done["class_counts"]) == (3, 3, {"退款": 2, "delivery": 1})
+    assert "退款" in (tmp_path / "labelled.csv").read_text("utf-8-sig")

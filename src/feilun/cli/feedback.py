@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from feilun.cli.shared import HERE, AsJson, Folder, new_app, open_project, result, short, table, user_name, words
+from feilun.errors import language as spoken
 
 app = new_app(help="Corrections: list, add and import them; the review queue.")
 
@@ -133,6 +134,8 @@ def _show_feedback(rows: list[dict[str, Any]]) -> None:
 
 
 def _show_queue(rows: list[dict[str, Any]]) -> None:
+    from feilun.feedback import sentences
+
     table(
         [
             (
@@ -140,8 +143,9 @@ def _show_queue(rows: list[dict[str, Any]]) -> None:
                 " | ".join(row["labels"]),
                 row["confidence"],
                 short(str(row["inputs"].get("text", ""))),
+                sentences(row["why"], lang=spoken()),
             )
             for row in rows
         ],
-        columns=("prediction_id", "label", "confidence", "message"),
+        columns=("prediction_id", "label", "confidence", "message", "why"),
     )

@@ -6,15 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from feilun.train.cache import EmbeddingCache
     from feilun.train.errors import NoCandidate, NothingToLearn, ResultDamaged
     from feilun.train.refits import refit
     from feilun.train.result import load_result
     from feilun.train.run import train
 
-__all__ = ["NoCandidate", "NothingToLearn", "ResultDamaged", "load_result", "refit", "train"]
+__all__ = ["EmbeddingCache", "NoCandidate", "NothingToLearn", "ResultDamaged", "load_result", "refit", "train"]
 
 _ROOMS = {
     "NoCandidate": "errors",
+    "EmbeddingCache": "cache",
     "NothingToLearn": "errors",
     "ResultDamaged": "errors",
     "load_result": "result",

@@ -147,3 +147,34 @@ def test_a_doubtful_label_is_shown_until_feedback_with_its_message_settles_it(cl
     say(client, inputs=shown[0]["inputs"], label=shown[0]["labels"][0]).raise_for_status()
     assert client.get(f"{AT}/doubts").json() == {"doubts": []}
     assert client.get(f"{AT}/doubts", params={"limit": 0}).status_code == 422
+
+
+def test_suggestions_are_answers_nobody_spoke_on_until_they_are_labelled(client, project):
+    answer = ask(client, "cancel my parcel order please")
+    project.store.writer.write(lambda connection: None)  # predictions before this one are written
+    batch = client.get(f"{AT}/suggestions", params={"limit": 5, "strategy": "margin"}).json()
+    [row] = [row for row in batch["suggestions"] if row["prediction_id"] == answer["prediction_id"]]
+    assert row["inputs"] == {"text": "cancel my parcel order please"}
+    assert (batch["strategy"], batch["model_id"]) == ("margin", answer["model_version"])
+    assert row["labels"] == answer["labels"] and row["why"][0]["text"].isascii()
+    chinese = client.get(f"{AT}/suggestions", headers={"Accept-Language": "zh"}).json()["suggestions"]
+    assert all(not reason["text"].isascii() for one in chinese for reason in one["why"])
+    say(client, inputs=row["inputs"], label="refund")
+    left = client.get(f"{AT}/suggestions").json()["suggestions"]
+    assert row["example_id"] not in {one["example_id"] for one in left}
+    for wrong in ({"strategy": "magic"}, {"limit": 0}, {"limit": 1001}):
+        assert client.get(f"{AT}/suggestions", params=wrong).status_code == 422
+
+
+def test_a_row_of_the_queue_says_why_it_waits_in_the_callers_language(client):
+    say(client, prediction_id=ask(client)["prediction_id"], thumb="down")
+    seen = [client.get(f"{AT}/queue", headers={"Accept-Language": lang}).json()["queue"][0] for lang in ("en", "zh")]
+    assert [row["why"] for row in seen] == [
+        [{"code": "disliked", "text": "Somebody disliked the answer."}],
+        [{"code": "disliked", "text": "有人不满意这个回答。"}],
+    ]
+
+
+def test_without_a_model_there_are_no_suggestions_but_a_reason(serve, bare_project):
+    refused = serve(bare_project).get("/v1/projects/bare/suggestions")
+    assert (refused.status_code, refused.json()["code"]) == (503, "serve.not_ready")

@@ -121,6 +121,16 @@ class FeedbackPage(Shape):
     next_after: int | None = Field(description="Pass it as `after` for the next page; null when this is the last.")
 
 
+class Reason(Shape):
+    """Why a person is asked."""
+
+    code: str = Field(
+        description="One of disliked, handed_over, out_of_scope, unsure, undecided, disagreement, novel, typical, "
+        "few_labels, by_lot, useful."
+    )
+    text: str = Field(description="The reason in one sentence in the caller's language.")
+
+
 class QueueRow(Shape):
     """An answer that waits for a person."""
 
@@ -133,6 +143,7 @@ class QueueRow(Shape):
     teach: float = Field(description="How much a label would teach; a thumb down adds 1.")
     model_id: str
     similar: list[str] = Field(description="Prediction ids of nearly the same messages, shown as this one.")
+    why: list[Reason] = Field(description="Why it waits.")
     created_at: datetime
 
 
@@ -157,6 +168,28 @@ class DoubtRow(Shape):
 
 class DoubtList(Shape):
     doubts: list[DoubtRow] = Field(description="The most doubtful first.")
+
+
+class SuggestionRow(Shape):
+    """A message whose label would teach the model."""
+
+    example_id: str = Field(description="Names the message; equal messages have the same.")
+    inputs: dict[str, Any] = Field(description="The message; feedback takes it where there is no prediction_id.")
+    prediction_id: str | None = Field(description="The answer that was given, if one was; feedback takes it.")
+    source: str = Field(description="queue: waits for a person; traffic: was answered; data: a row without a label.")
+    labels: list[str] = Field(description="What the model would say.")
+    confidence: float
+    alternatives: list[tuple[str, float]]
+    why: list[Reason] = Field(description="The most telling reason first.")
+    n_similar: int = Field(description="Other messages without a label that mean nearly the same.")
+
+
+class SuggestionReply(Shape):
+    suggestions: list[SuggestionRow] = Field(description="The most useful first.")
+    strategy: str
+    model_id: str
+    n_pool: int = Field(description="Messages without a label that were found.")
+    n_scored: int = Field(description="How many of them the model has read by now; the next request reads more.")
 
 
 class ModelRow(Shape):
