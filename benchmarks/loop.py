@@ -67,6 +67,7 @@ def main() -> int:
     parser.add_argument("--job", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(n_threads())
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     if options.job:
         print(json.dumps(cost_a_row(json.loads(options.job))))
         return 0

@@ -13,7 +13,7 @@ with Feilun. For sentences that a backbone's card wants behind `query: `, everyb
 Methods
   chosen     feilun.train with its default settings under --budget; probe, tune: that rung alone
   baseline   frozen embeddings, scikit-learn LogisticRegression as it comes (C = 1)
-  tfidf      TF-IDF of words and pairs (Chinese: one to three characters), LogisticRegression with C = 10
+  tfidf      TF-IDF of words, pairs and parts of words (Chinese: characters and pairs), LogisticRegression, C = 10
   setfit     SetFit {setfit}: batches of 16, 5 iterations at 1e-4. Its paper's 20 iterations at 2e-5 cost four times
              as much (--setfit-iterations 20 --setfit-rate 2e-5); its library's default, every pair, many times more
   trainer    transformers' Trainer {transformers}, all layers, float32, 20 epochs in batches of 16, AdamW 1e-4,

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-
 VECTOR = 16
 """Floats in a vector register. torch's softmax over rows shorter than that goes float by float, four times slower than
 the same written out; over longer ones its single pass wins."""
