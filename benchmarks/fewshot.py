@@ -28,9 +28,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from common import KEYS, as_text, in_own_process, seeds, summarise, tell, write_results
+from common import KEYS, as_text, in_own_process, summarise, tell, write_results
 from methods import run_job
-from sets import SETS, SOURCES, tasks
+from sets import SOURCES, add_options, fits
 
 METHODS = ("baseline", "probe", "tune", "chosen")
 
@@ -40,17 +40,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=SOURCES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, help="folder with the public data, see below")
-    parser.add_argument(
-        "--sets", default="banking77,massive_zh_cn", help=f"of {', '.join(SETS)} (default: %(default)s)"
-    )
-    parser.add_argument("--shots", default="", help="comma-separated shots a class (default: all that a set has)")
-    parser.add_argument("--subsets", default="", help="published,drawn (default: all that a set has)")
-    parser.add_argument("--seeds", default="0-4", help="a range or a comma-separated list (default: %(default)s)")
+    add_options(parser, names="banking77,massive_zh_cn", some_seeds="0-4")
     parser.add_argument("--methods", default=",".join(METHODS), help="default: %(default)s")
-    parser.add_argument("--backbone-en", default="", help="spec of the English backbone (default: the catalogue's)")
-    parser.add_argument("--backbone-zh", default="", help="spec of the Chinese backbone (default: the catalogue's)")
-    parser.add_argument("--budget", type=float, default=600, help="wall-clock seconds for a fit (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="write everything as JSON here")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -59,32 +50,11 @@ def main() -> int:
         return 0
     if options.data is None:
         parser.error("--data is needed; see --help for where the data come from")
-    records = [_measure(job) for job in jobs(options)]
+    records = [_measure(job) for job in fits(options, options.methods.split(","))]
     print(as_text(summarise(records, against="baseline")))
     if options.out:
         write_results(options.out, records, against="baseline")
     return 0
-
-
-def jobs(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Every fit to make, as plain values that a child process can be told."""
-    wanted = tasks(
-        options.data,
-        names=options.sets.split(","),
-        shots=[int(s) for s in options.shots.split(",")] if options.shots else [],
-        subsets=options.subsets.split(",") if options.subsets else [],
-        seeds=seeds(options.seeds),
-    )
-    return [
-        {
-            **task,
-            "backbone": options.backbone_en if task["language"] == "en" else options.backbone_zh,
-            "method": method,
-            "budget_s": options.budget,
-        }
-        for task in wanted
-        for method in options.methods.split(",")
-    ]
 
 
 def _measure(job: dict[str, Any]) -> dict[str, Any]:

@@ -34,9 +34,9 @@ import venv
 from pathlib import Path
 from typing import Any
 
-from common import KEYS, Record, as_text, in_own_process, judged, seeds, summarise, tell, write_results
+from common import KEYS, Record, as_text, in_own_process, judged, summarise, tell, write_results
 from methods import find_backbone, run_job
-from sets import SETS, SOURCES, judging_rows, tasks, teaching_rows
+from sets import SOURCES, add_options, fits, judging_rows, teaching_rows
 
 OURS = "chosen"
 THEIRS = ("setfit", "trainer")
@@ -78,18 +78,11 @@ def arguments() -> argparse.ArgumentParser:
         epilog=SOURCES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, help="folder with the public data, see below")
+    add_options(parser, names="banking77", some_seeds="0")
     parser.add_argument(
         "--peers", default="baseline,tfidf,setfit,trainer", help=f"of {', '.join(METHODS)} (default: %(default)s)"
     )
     parser.add_argument("--without-ours", action="store_true", help="leave Feilun's own fit out, or for later")
-    parser.add_argument("--sets", default="banking77", help=f"of {', '.join(SETS)} (default: %(default)s)")
-    parser.add_argument("--shots", default="", help="comma-separated shots a class (default: all that a set has)")
-    parser.add_argument("--subsets", default="", help="published,drawn,all (default: all that a set has)")
-    parser.add_argument("--seeds", default="0", help="a range or a comma-separated list (default: %(default)s)")
-    parser.add_argument("--backbone-en", default="", help="spec of the English backbone (default: the catalogue's)")
-    parser.add_argument("--backbone-zh", default="", help="spec of the Chinese backbone (default: the catalogue's)")
-    parser.add_argument("--budget", type=float, default=600, help="wall-clock seconds for our fit (default: 600)")
     parser.add_argument("--setfit-iterations", type=int, default=5, help="pairs drawn a row, both kinds (default: 5)")
     parser.add_argument("--setfit-rate", type=float, default=1e-4, help="step size of SetFit's body (default: 1e-4)")
     parser.add_argument("--trainer-epochs", type=int, default=20, help="default: %(default)s")
@@ -109,23 +102,8 @@ def jobs(options: argparse.Namespace) -> list[dict[str, Any]]:
     unknown = sorted({*methods} - {*METHODS})
     if unknown:
         arguments().error(f"unknown peers: {', '.join(unknown)}; there are {', '.join(METHODS)}")
-    wanted = tasks(
-        options.data,
-        names=options.sets.split(","),
-        shots=[int(s) for s in options.shots.split(",")] if options.shots else [],
-        subsets=options.subsets.split(",") if options.subsets else [],
-        seeds=seeds(options.seeds),
-    )
     return [
-        {
-            **task,
-            "backbone": options.backbone_en if task["language"] == "en" else options.backbone_zh,
-            "method": method,
-            "budget_s": options.budget,
-            "settings": settings_of(method, options),
-        }
-        for task in wanted
-        for method in dict.fromkeys(methods)
+        {**fit, "settings": settings_of(fit["method"], options)} for fit in fits(options, list(dict.fromkeys(methods)))
     ]
 
 

@@ -5,6 +5,7 @@ Nothing is chosen on the rows that judge: they are read once, after the fit.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from common import seeds
 
 SOURCES = """\
 FOLDER holds one folder a set. Files are CSV with columns text,label; fewshot.json holds
@@ -78,6 +81,37 @@ class Rows(NamedTuple):
 
     texts: list[str]
     labels: list[str]
+
+
+def add_options(parser: argparse.ArgumentParser, *, names: str, some_seeds: str) -> None:
+    """The options that say what to learn from, and for how long."""
+    parser.add_argument("--data", type=Path, help="folder with the public data, see below")
+    parser.add_argument("--sets", default=names, help=f"of {', '.join(SETS)} (default: %(default)s)")
+    parser.add_argument("--shots", default="", help="comma-separated shots a class (default: all that a set has)")
+    parser.add_argument("--subsets", default="", help="published,drawn,all (default: all that a set has)")
+    parser.add_argument("--seeds", default=some_seeds, help="a range or a comma-separated list (default: %(default)s)")
+    parser.add_argument("--backbone-en", default="", help="spec of the English backbone (default: the catalogue's)")
+    parser.add_argument("--backbone-zh", default="", help="spec of the Chinese backbone (default: the catalogue's)")
+    parser.add_argument(
+        "--budget", type=float, default=600, help="wall-clock seconds for our fit (default: %(default)s)"
+    )
+
+
+def fits(options: argparse.Namespace, methods: list[str]) -> list[dict[str, Any]]:
+    """Every fit that `add_options`' options ask for, method by method on the same rows."""
+    wanted = tasks(
+        options.data,
+        names=options.sets.split(","),
+        shots=[int(s) for s in options.shots.split(",")] if options.shots else [],
+        subsets=options.subsets.split(",") if options.subsets else [],
+        seeds=seeds(options.seeds),
+    )
+    backbones = {"en": options.backbone_en, "zh": options.backbone_zh}
+    return [
+        {**task, "backbone": backbones[task["language"]], "method": method, "budget_s": options.budget}
+        for task in wanted
+        for method in methods
+    ]
 
 
 def tasks(

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-RUNNABLE = sorted(path.stem for path in FOLDER.glob("*.py") if "argparse" in path.read_text("utf-8"))
+RUNNABLE = sorted(path.stem for path in FOLDER.glob("*.py") if "ArgumentParser(" in path.read_text("utf-8"))
 RUN = {"set": "snips", "shots": 5, "subset": "drawn", "detail": "", "macro_f1": 0.5, "peak_mb": 100.0}
 
 
