@@ -99,9 +99,16 @@ def add_options(parser: argparse.ArgumentParser, *, names: str, some_seeds: str)
 
 def fits(options: argparse.Namespace, methods: list[str]) -> list[dict[str, Any]]:
     """Every fit that `add_options`' options ask for, method by method on the same rows."""
+    names = options.sets.split(",")
+    for name in names:
+        if name not in SETS:
+            raise SystemExit(f"unknown set {name!r}; there are {', '.join(SETS)}")
+        folder = options.data / (SETS[name].folder or name)
+        if not folder.is_dir():
+            raise SystemExit(f"no folder {folder}; --help says where {name} comes from and what belongs in it")
     wanted = tasks(
         options.data,
-        names=options.sets.split(","),
+        names=names,
         shots=[int(s) for s in options.shots.split(",")] if options.shots else [],
         subsets=options.subsets.split(",") if options.subsets else [],
         seeds=seeds(options.seeds),

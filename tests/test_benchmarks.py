@@ -104,6 +104,7 @@ def test_a_published_command_tells_no_folder_of_ours(load):
 
 def test_every_peer_gets_the_same_rows_and_its_own_settings(load, tmp_path):
     peers = load("peers")
+    (tmp_path / "banking77").mkdir()
     line = ["--data", str(tmp_path), "--shots", "10", "--subsets", "published", "--seeds", "0", "--trainer-epochs", "3"]
     jobs = peers.jobs(peers.arguments().parse_args(line))
     assert [job["method"] for job in jobs] == ["chosen", "baseline", "tfidf", "setfit", "trainer"]
@@ -118,6 +119,15 @@ def test_an_unknown_peer_is_refused_with_the_names_there_are(load, tmp_path, cap
         peers.jobs(peers.arguments().parse_args(["--data", str(tmp_path), "--peers", "setfitt"]))
     assert refused.value.code == 2
     assert "setfitt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("snipss", "there are banking77"), ("snips", "no folder")], ids=["unknown set", "no such folder"]
+)
+def test_a_set_that_is_not_there_is_refused_before_anything_runs(load, tmp_path, name, said):
+    peers = load("peers")
+    with pytest.raises(SystemExit, match=said):
+        peers.jobs(peers.arguments().parse_args(["--data", str(tmp_path), "--sets", name]))
 
 
 def test_model_flops_are_the_products_that_torch_is_seen_to_make(load, tiny_backbone):
