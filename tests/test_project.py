@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from feilun.data import build_dataset, write_snapshot
+from feilun.feedback import prediction_row
 from feilun.models import pull
 from feilun.project import NoSuchDoubt, Project, TooFewRows
-from feilun.records import Backbone, LabelDoubt, LabelDoubts, Report
+from feilun.records import Answer, Backbone, LabelDoubt, LabelDoubts, Report, Why
 from feilun.tasks import example_id
 from tests.bundles import make_bundle
 from tests.cli.conftest import Run, run  # noqa: F401
@@ -123,6 +124,93 @@ def test_a_settled_label_wins_over_the_file_and_is_not_asked_again(folder: Path)
         now = {example.inputs["text"]: example for example in project._build()[0].train}
         assert now["where is my parcel"].target == ("delivery",)
         assert now["退款"].source == "feedback"
+
+
+def test_the_queue_asks_about_doubts_until_they_are_settled(folder: Path):
+    with Project(folder) as project:
+        parcel, refund = project.queue()
+        assert parcel | {"created_at": None} == {
+            "prediction_id": None,
+            "example_id": example_id("where is my parcel"),
+            "inputs": {"text": "where is my parcel"},
+            "labels": ["delivery"],
+            "given": ["refund"],
+            "confidence": None,
+            "reason": "label_doubt",
+            "alternatives": [],
+            "teach": 0.98,
+            "model_id": "m2",
+            "similar": [],
+            "why": (
+                Why(
+                    code="label_doubt",
+                    en="data.csv:2 is labelled 'refund'; by cross-validation it is rather 'delivery'.",
+                    zh="data.csv:2 的标签是“refund”，交叉验证认为更可能是“delivery”。",
+                ),
+            ),
+            "created_at": None,
+        }
+        assert refund["inputs"] == {"text": "退款"}
+        assert [row["inputs"] for row in project.queue(limit=1)] == [parcel["inputs"]]
+        project.give_feedback(inputs=parcel["inputs"], label="delivery")
+        assert [row["inputs"] for row in project.queue()] == [refund["inputs"]]
+        project.settle_label(refund["example_id"])
+        assert project.queue() == []
+
+
+def wait_for_a_person(project: Project, *texts: str) -> None:
+    answer = Answer(
+        label="refund", labels=("refund",), confidence=0.4, decision="hand_over", reason="unsure", alternatives=()
+    )
+    project.store.add_predictions(
+        [
+            prediction_row(
+                project="support",
+                prediction_id=f"p_{number}",
+                inputs={"text": text},
+                example_id=example_id(text),
+                answer=answer,
+                model_id="m2",
+                latency_ms=1,
+            )
+            for number, text in enumerate(texts)
+        ]
+    ).result()
+
+
+def test_in_the_queue_people_who_wait_come_before_doubts_and_a_message_comes_once(folder: Path):
+    with Project(folder) as project:
+        wait_for_a_person(project, "my order is broken", "退款")
+        asked = [(row["inputs"]["text"], row["reason"]) for row in project.queue()]
+        assert sorted(asked[:2]) == [("my order is broken", "unsure"), ("退款", "unsure")]
+        assert asked[2:] == [("where is my parcel", "label_doubt")]
+        assert {row["reason"] for row in project.queue(limit=2)} == {"unsure"}
+
+
+def test_the_queue_sees_that_a_row_was_changed_and_does_without_files_that_cannot_be_read(folder: Path):
+    with Project(folder) as project:
+        assert len(project.queue()) == 2
+        write(folder, [("one more", "refund"), *ROWS[:3], ("退款", "refund"), *MORE])
+        assert [row["why"][0].en[:10] for row in project.queue()] == ["data.csv:3"]
+        (folder / "data.csv").unlink()
+        wait_for_a_person(project, "my order is broken")
+        assert [row["prediction_id"] for row in project.queue()] == ["p_0"]
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [("en", "rather 'delivery'|feilun data settle EXAMPLE"), ("zh", "更可能是“delivery”|feilun data settle 样本")],
+)
+def test_the_command_lines_queue_shows_doubts_and_how_to_settle_them(
+    folder: Path,
+    run: Run,  # noqa: F811
+    lang: str,
+    words: str,
+):
+    shown = run("--lang", lang, "feedback", "queue", folder)
+    why, advice = words.split("|")
+    assert example_id("where is my parcel") in shown.out and why in shown.out
+    assert f"{advice} {folder}" in shown.err
 
 
 def test_settling_what_nobody_doubts_is_refused_and_nothing_is_kept(folder: Path):

@@ -17,7 +17,6 @@ from feilun.records import (
     DataReport,
     Dataset,
     Event,
-    Example,
     FilePrediction,
     LabelDoubt,
     LabelledFile,
@@ -35,10 +34,12 @@ from feilun.tasks.identity import example_id
 
 if TYPE_CHECKING:
     from feilun.serve.engine import Stage
+    from feilun.wheel.doubts import DoubtfulRow
 
 log = logging.getLogger(__name__)
 PREDICT_CHUNK = 1024
 MAX_DOUBTS = 1000
+DOUBTS_SHARE = 0.25  # of a batch of suggestions at most: a wrong label teaches wrongly, but many doubts are mistaken
 MAX_BACKLOG = 10_000  # corrections that the memory holds
 MOST_READ = 2000  # messages whose embeddings are kept for the next look at the queue
 BACKLOG_PART = 256  # corrections embedded per look, about half a second of one core
@@ -119,6 +120,7 @@ class Project:
         self._seen_feedback: int | None = None
         self._backlog: list[dict[str, Any]] = []
         self._read: dict[tuple[str, str], Any] = {}
+        self._doubted: tuple[Any, list[DoubtfulRow]] = (None, [])
 
     @classmethod
     def init(
@@ -169,9 +171,11 @@ class Project:
 
     def check_data(self) -> DataReport:
         """What a turn would find in the data now; writes nothing."""
+        from feilun.wheel.doubts import said
+
         dataset, report = self._build()
         doubts = self._open_doubts(dataset)
-        listed = tuple((_reference(example), _said(example.target), _said(d.suggested)) for d, example in doubts)
+        listed = tuple((row.place, said(row.example.target), said(row.doubt.suggested)) for row in doubts)
         return report.model_copy(update={"n_label_doubts": len(doubts), "label_doubts": listed})
 
     def doubtful_labels(self, *, limit: int = 20) -> list[dict[str, Any]]:
@@ -180,18 +184,7 @@ class Project:
         A row is no longer listed once its label has changed, or somebody has confirmed or corrected it (feedback with
         its inputs does, and so does `settle_label`).
         """
-        return [
-            {
-                "example_id": example.example_id,
-                "inputs": example.inputs,
-                "source": example.source,
-                "row": example.row,
-                "labels": list(example.target or ()),
-                "suggested": list(doubt.suggested),
-                "score": doubt.score,
-            }
-            for doubt, example in self._open_doubts(self._build()[0])[:limit]
-        ]
+        return [row.fields() for row in self._open_doubts(self._build()[0])[:limit]]
 
     def settle_label(self, example_id: str, *, label: str | None = None, actor: str = "python") -> dict[str, Any]:
         """Give a doubtful row its right label, or confirm the one it has (`label` None); a correction like any other.
@@ -240,21 +233,41 @@ class Project:
             self.folder, self.settings, task=self.task, corrections=known, previous=self._last_dataset()
         )
 
-    def _open_doubts(self, dataset: Dataset) -> list[tuple[LabelDoubt, Example]]:
-        """The last turn's doubts about rows that still stand as they did, with the row as it is now."""
-        from feilun.feedback import SOURCE
+    def _open_doubts(self, dataset: Dataset) -> list[DoubtfulRow]:
+        """The last turn's doubts about rows that still stand as they did."""
+        from feilun.wheel.doubts import still_doubtful
 
         last = self.store.find_last_turn(self.name)
-        if last is None or not last["model_id"]:
+        return still_doubtful(self._doubts_of(last["model_id"]), dataset) if last else []
+
+    def _doubts_to_ask(self) -> list[DoubtfulRow]:
+        """Doubtful rows that nobody has spoken on. The files are read again only after they, or the model, changed;
+        where they cannot be read there are none: the queue of what people wait for shows anyway."""
+        from feilun.wheel.doubts import files_as_of
+
+        last = self.store.find_last_turn(self.name)
+        if last is None:
             return []
-        found = self.report(last["model_id"]).label_doubts
-        now = {example.example_id: example for example in dataset.train if example.source != SOURCE}
-        doubts = found.doubts if found else ()
-        return [
-            (doubt, now[doubt.example_id])
-            for doubt in doubts
-            if doubt.example_id in now and now[doubt.example_id].target == doubt.given
-        ]
+        as_of = (last["turn_id"], files_as_of(self.folder, self.settings.data))
+        if self._doubted[0] != as_of:
+            self._doubted = (as_of, self._find_doubts(last["model_id"]))
+        rows = self._doubted[1]
+        settled = self.store.list_settled(self.name) if rows else set()
+        return [row for row in rows if row.example.example_id not in settled]
+
+    def _doubts_of(self, model_id: str | None) -> tuple[LabelDoubt, ...]:
+        found = self.report(model_id).label_doubts if model_id else None
+        return found.doubts if found else ()
+
+    def _find_doubts(self, model_id: str | None) -> list[DoubtfulRow]:
+        from feilun.wheel.doubts import still_doubtful
+
+        doubts = self._doubts_of(model_id)
+        try:
+            return still_doubtful(doubts, self._build()[0]) if doubts else []
+        except FeilunError as error:
+            log.warning("doubtful labels of %s are not asked about: %s", self.name, error.message("en"))
+            return []
 
     def _last_dataset(self) -> Dataset | None:
         from feilun.data import read_snapshot
@@ -474,11 +487,24 @@ class Project:
     def queue(self, *, limit: int = 20) -> list[dict[str, Any]]:
         """Messages that wait for a person, those that would teach most first; near-identical ones as one.
 
-        While a model is live, messages that mean nearly the same as one further up come later.
+        While a model is live, messages that mean nearly the same as one further up come later. Where people's
+        messages leave room, rows follow whose label looks wrong (`prediction_id` None, `reason` "label_doubt"):
+        feedback with their inputs and a label settles them, as `settle_label` does.
         """
         from feilun.feedback import review_queue
 
-        return review_queue(self.store, self.name, task=self.task, limit=limit, embed=self._reader())
+        rows = review_queue(self.store, self.name, task=self.task, limit=limit, embed=self._reader())
+        waiting = {row["example_id"] for row in rows}
+        more = [row for row in self._doubts_to_ask() if row.example.example_id not in waiting][: limit - len(rows)]
+        return rows + (self._as_queue_rows(more) if more else [])
+
+    def _as_queue_rows(self, doubts: Sequence[DoubtfulRow]) -> list[dict[str, Any]]:
+        from feilun.wheel.doubts import queue_rows
+
+        last = self.store.find_last_turn(self.name)
+        assert last is not None  # it doubted
+        model = self.get_model(last["model_id"])
+        return queue_rows(doubts, model_id=model["model_id"], created_at=model["created_at"])
 
     def _reader(self) -> Callable[[Sequence[str]], Any] | None:
         """The champion's embeddings of texts; None where no model can be read: what waits for people shows anyway."""
@@ -516,6 +542,8 @@ class Project:
     ) -> SuggestionBatch:
         """The messages to label next: from the review queue, from traffic, and from rows without a label.
 
+        Rows whose own label looks wrong take up to a quarter of the places, after what somebody disliked.
+
         Args:
             limit, strategy: None takes [label] batch and strategy.
             most_new: most messages to run through the champion now; None: as many as there are.
@@ -526,19 +554,22 @@ class Project:
             UnknownStrategy: there is no such strategy.
             FileExists, UnknownOutput: `out` cannot be written; nothing was done.
         """
+        from feilun.wheel.doubts import questions
         from feilun.wheel.labelling import next_batch, refuse_output
 
         if out is not None:
             refuse_output(Path(out))
+        n_asked = self.settings.label.batch if limit is None else limit
         batch = next_batch(
             self.store,
             self.name,
             model=self.stage.model,
             dataset=self._last_dataset(),
-            limit=self.settings.label.batch if limit is None else limit,
+            limit=n_asked,
             strategy=strategy or self.settings.label.strategy,
             seed=seed,
             most_new=most_new,
+            more=questions(self._doubts_to_ask()[: int(n_asked * DOUBTS_SHARE)]),
             on_progress=on_progress,
         )
         if out is not None:
@@ -719,15 +750,6 @@ class Project:
         if "stage" in self.__dict__:
             self.refresh()
         return entry
-
-
-def _reference(example: Example) -> str:
-    """Where a person finds a row: "file:row"."""
-    return example.source if example.row is None else f"{example.source}:{example.row}"
-
-
-def _said(labels: Sequence[str] | None) -> str:
-    return " | ".join(labels or ())
 
 
 def _served(answer: Answer, *, model_id: str, latency_ms: float) -> ServedPrediction:

@@ -448,7 +448,8 @@ class Suggestion(Record):
     """A message worth a label, with the model's guess and why it is worth one; the most important reason first.
 
     prediction_id: of the served answer when there was one; feedback takes it, or else `inputs`.
-    source: "queue" waits for a person already, "traffic" was answered, "data" is a row without a label.
+    source: "queue" waits for a person already, "traffic" was answered, "data" is a row without a label, "doubt" a row
+    whose label looks wrong.
     n_similar: other messages of the pool that mean nearly the same.
     """
 
@@ -464,7 +465,7 @@ class Suggestion(Record):
 
 
 class SuggestionBatch(Record):
-    """What to label next. n_pool messages without a label were found, n_scored of them were weighed up."""
+    """What to label next. n_pool messages could be asked about, n_scored of them were weighed up."""
 
     suggestions: tuple[Suggestion, ...]
     strategy: str

@@ -109,9 +109,11 @@ def test_a_label_takes_a_message_out_of_the_pool_whatever_its_source(store, mode
 def test_questions_from_elsewhere_are_asked_with_their_reason_even_on_labelled_rows(store, model):
     doubtful = next(iter(MESSAGES["refund"]))
     reason = Why(code="doubtful_label", en="The label looks wrong.", zh="标签可疑。")
-    more = [Question({"text": doubtful}, "data", why=(reason,), first=True)]
-    first = suggest(store, model, limit=1, more=more).suggestions[0]
-    assert (first.inputs["text"], first.why[0]) == (doubtful, reason)
+    more = [Question({"text": doubtful}, "doubt", why=(reason,), first=True)]
+    disliked, first, other = suggest(store, model, limit=3, more=more).suggestions
+    assert (first.inputs["text"], first.source, first.why[0]) == (doubtful, "doubt", reason)
+    assert disliked.inputs["text"] == DISLIKED  # a person waits for that
+    assert other.source != "doubt"
 
 
 def test_a_large_pool_is_read_part_by_part_and_nothing_twice(store, model):

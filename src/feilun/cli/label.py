@@ -37,8 +37,9 @@ def next_(
 ) -> None:
     """Suggest the messages whose labels would teach the model most, and say why.
 
-    They come from the review queue, from answers that nobody has spoken on, and from rows without a label. Fill in
-    the label column of the file and bring it back with `feilun feedback import`.
+    They come from the review queue, from answers that nobody has spoken on, from rows without a label and, a quarter
+    of them at most, from rows whose own label looks wrong. Fill in the label column of the file and bring it back with
+    `feilun feedback import`.
 
     \b
     Examples:

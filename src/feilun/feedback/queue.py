@@ -34,15 +34,15 @@ def review_queue(
         embed: texts -> (n, n_hidden) of unit length. With it, what means nearly the same as a row further up comes
             later, so that ten questions are about ten things; what somebody disliked stays in front.
     Returns:
-        Rows with two keys more than the table: `similar`, the prediction ids of the messages that a row stands for,
-        and `why`, the reasons why it waits.
+        Rows with three keys more than the table: `similar`, the prediction ids of the messages that a row stands for,
+        `why`, the reasons why it waits, and `given`, None: nobody has labelled it.
     """
     rows = store.list_queue(project, limit=min(limit * LOOK_AHEAD, MAX_LOOKED_AT))
     shown = group_alike(rows, texts=[task.text_of(row["inputs"]) for row in rows])
     if embed is not None and shown:
         embeddings = embed([task.text_of(row["inputs"]) for row in shown])
         shown = [shown[i] for i in each_about_another(embeddings, [row["teach"] for row in shown])]
-    return [row | {"why": waits_because(row)} for row in shown[:limit]]
+    return [row | {"given": None, "why": waits_because(row)} for row in shown[:limit]]
 
 
 def is_disliked(row: dict[str, Any]) -> bool:

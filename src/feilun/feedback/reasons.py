@@ -21,6 +21,10 @@ WORDS = {
     "disliked": ("Somebody disliked the answer.", "有人不满意这个回答。"),
     "handed_over": ("The model handed it over to a person.", "模型已将它转给人工。"),
     "out_of_scope": ("The model thinks that it belongs to no class.", "模型认为它不属于任何类别。"),
+    "label_doubt": (
+        "{place} is labelled {given!r}; by cross-validation it is rather {suggested!r}.",
+        "{place} 的标签是“{given}”，交叉验证认为更可能是“{suggested}”。",
+    ),
     "unsure": (
         "The model is unsure between {first!r} ({p_first:.0%}) and {second!r} ({p_second:.0%}).",
         "模型在“{first}”（{p_first:.0%}）与“{second}”（{p_second:.0%}）之间拿不准。",

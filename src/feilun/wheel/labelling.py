@@ -173,8 +173,7 @@ def export_batch(batch: SuggestionBatch, out: Path, *, task: Task, columns: tupl
 def _questions(
     store: Store, project: str, *, task: Task, dataset: Dataset | None, more: Iterable[Question]
 ) -> list[Question]:
-    """The whole pool, each message once, the sources with a person waiting first."""
-    asked = list(more)
+    """The whole pool, each message once, the sources with a person waiting first, questions from elsewhere last."""
     found = [
         Question(row["inputs"], "queue", row["prediction_id"], waits_because(row), first=is_disliked(row))
         for row in store.list_queue(project, limit=MOST_QUEUED)
@@ -189,11 +188,13 @@ def _questions(
         found += [Question(one.inputs, "data") for one in dataset.unlabelled if one.example_id not in settled]
         # A label on what is held out would not train, and what trains has one.
         known = {example.example_id for example in (*dataset.holdout, *dataset.train)}
-    once = {example_id(task.text_of(one.inputs)): one for one in reversed(asked)}
+    once: dict[str, Question] = {}
     for question in found:
         key = example_id(task.text_of(question.inputs))
         if key not in known:
             once.setdefault(key, question)
+    for question in more:
+        once.setdefault(example_id(task.text_of(question.inputs)), question)
     return list(once.values())
 
 

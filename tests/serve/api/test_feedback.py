@@ -144,8 +144,17 @@ def test_a_doubtful_label_is_shown_until_feedback_with_its_message_settles_it(cl
         }
     ]
     assert client.get(f"{AT}/models/{model_id}/report").json()["label_doubts"]["n_doubtful"] == 1
+    for lang, word in (("en", "is labelled"), ("zh", "的标签是")):
+        [asked] = client.get(f"{AT}/queue", headers={"Accept-Language": lang}).json()["queue"]
+        assert (asked["prediction_id"], asked["confidence"], asked["reason"]) == (None, None, "label_doubt")
+        assert (asked["inputs"], asked["given"], asked["labels"]) == (row.inputs, list(row.target), ["made_up"])
+        [suggested] = client.get(f"{AT}/suggestions?limit=4", headers={"Accept-Language": lang}).json()["suggestions"]
+        assert (suggested["source"], suggested["example_id"]) == ("doubt", row.example_id)
+        assert word in asked["why"][0]["text"] and suggested["why"][0] == asked["why"][0]
+    assert client.get(f"{AT}/suggestions?limit=3").json()["suggestions"] == []  # a quarter of them at most
     say(client, inputs=shown[0]["inputs"], label=shown[0]["labels"][0]).raise_for_status()
     assert client.get(f"{AT}/doubts").json() == {"doubts": []}
+    assert client.get(f"{AT}/queue").json() == {"queue": [], "n_waiting": 0}
     assert client.get(f"{AT}/doubts", params={"limit": 0}).status_code == 422
 
 

@@ -79,17 +79,14 @@ async def list_queue(
     limit: Annotated[int, Query(ge=1, le=100, description="Most rows.")] = 20,
 ) -> Response:
     """Answers that were handed over or got a thumb down, those whose label would teach most first; each message once,
-    and what means nearly the same as one further up later.
-    Give feedback with their prediction_id to settle them."""
+    and what means nearly the same as one further up later. Where they leave room, training rows follow whose label
+    looks wrong. Give feedback with the prediction_id to settle an answer, with the inputs to settle a row."""
     project = visit.project
     rows = await visit.house.compute(project.queue, limit=limit)
     n_waiting = await visit.house.read(project.store.count_queue, project.name)
     return send(
         {
-            "queue": [
-                _pick({"similar": [], **row, "why": _reasons(row["why"], visit.lang)}, QueueRow.model_fields)
-                for row in rows
-            ],
+            "queue": [_pick({**row, "why": _reasons(row["why"], visit.lang)}, QueueRow.model_fields) for row in rows],
             "n_waiting": n_waiting,
         }
     )
@@ -140,8 +137,9 @@ async def list_suggestions(
         Strategy | None, Query(description="How to choose; else [label] strategy.", examples=["auto"])
     ] = None,
 ) -> Response:
-    """From the queue, from answers nobody has spoken on, and from rows without a label. Give feedback with the
-    prediction_id, or else with the inputs. A large pool is read part by part, so later requests choose from more."""
+    """From the queue, from answers nobody has spoken on, from rows without a label, and, for a quarter of the batch at
+    most, from rows whose label looks wrong. Give feedback with the prediction_id, or else with the inputs. A large pool
+    is read part by part, so later requests choose from more."""
     house, project = visit.house, visit.project
     house.must_be_ready(project)
     batch = await house.compute(project.suggest, limit=limit, strategy=strategy, most_new=MOST_NEW)
