@@ -21,6 +21,9 @@ CONFIG_NAME = "feilun.toml"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 
 
+Strategy = Literal["auto", "margin", "entropy", "typical", "diverse", "gradient", "disagreement", "random"]
+
+
 class ConfigMissing(FeilunError):
     """There is no feilun.toml where a project was expected."""
 
@@ -320,6 +323,8 @@ class EvaluateSettings(Settings):
     )
     confidence_level: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval in the report.")
     n_bootstrap: int = Field(1000, ge=100, le=100_000, description="Resamples behind the intervals.")
+    label_doubts: bool = Field(True, description="Look for wrong labels among the training rows (needs feilun[train]).")
+    learning_curve: bool = Field(True, description="Say what more labels would bring; costs a few seconds a turn.")
 
 
 class DistilSettings(Settings):
@@ -401,6 +406,16 @@ class ImproveSettings(Settings):
     )
 
 
+class LabelSettings(Settings):
+    """[label] How messages are chosen that a person should label."""
+
+    strategy: Strategy = Field(
+        "auto",
+        description="How 'feilun label next' chooses; 'auto' asks amid what the model does not know.",
+    )
+    batch: int = Field(20, ge=1, le=1000, description="Messages suggested at a time.")
+
+
 class StoreSettings(Settings):
     """[store] Where rows live."""
 
@@ -419,6 +434,7 @@ class FeilunSettings(Settings):
     compress: CompressSettings = CompressSettings()
     goal: GoalSettings = GoalSettings()
     serve: ServeSettings = ServeSettings()
+    label: LabelSettings = LabelSettings()
     improve: ImproveSettings = ImproveSettings()
     store: StoreSettings = StoreSettings()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feilun.config import CONFIG_NAME, ConfigMissing, FeilunSettings, dump_settings, load_settings, with_search
-from feilun.errors import FeilunError
+from feilun.errors import FeilunError, language
 from feilun.records import (
     Answer,
     CompressResult,
@@ -18,10 +19,15 @@ from feilun.records import (
     Dataset,
     Event,
     FilePrediction,
+    LabelDoubt,
+    LabelledFile,
+    LabelProposal,
+    LearningCurve,
     Manifest,
     Preflight,
     Report,
     ServedPrediction,
+    SuggestionBatch,
     TurnResult,
 )
 from feilun.store import Store, find_workspace, new_id
@@ -30,9 +36,14 @@ from feilun.tasks.identity import example_id
 
 if TYPE_CHECKING:
     from feilun.serve.engine import Stage
+    from feilun.wheel.doubts import DoubtfulRow
 
+log = logging.getLogger(__name__)
 PREDICT_CHUNK = 1024
+MAX_DOUBTS = 1000
+DOUBTS_SHARE = 0.25  # of a batch of suggestions at most: a wrong label teaches wrongly, but many doubts are mistaken
 MAX_BACKLOG = 10_000  # corrections that the memory holds
+MOST_READ = 2000  # messages whose embeddings are kept for the next look at the queue
 BACKLOG_PART = 256  # corrections embedded per look, about half a second of one core
 
 
@@ -68,6 +79,27 @@ class NoModel(FeilunError):
     zh = "项目 {project!r} 还没有模型。请先训练：feilun turn {folder}"
 
 
+class NoSuchDoubt(FeilunError):
+    """A label was to be settled that nobody doubts."""
+
+    code, kind = "project.no_such_doubt", "missing"
+    en = "No label of the training rows is in doubt under {example_id!r}. See: feilun data doubts {folder}"
+    zh = "训练行中没有编号为 {example_id!r} 的存疑标签。请查看：feilun data doubts {folder}"
+
+
+class TooFewRows(FeilunError):
+    """A learning curve was asked for, and there is next to nothing to draw it from."""
+
+    code, kind = "project.too_few_rows", "invalid"
+    en = (
+        "{n_rows} training rows are too few to say what more would bring: at least 20 are needed, and classes with two "
+        "rows or more. Label a few more of each class."
+    )
+    zh = (
+        "只有 {n_rows} 行训练数据，不足以预测再标注的效果：至少需要 20 行，且有类别不少于两行。请为每个类别再标注几行。"
+    )
+
+
 class Project:
     """One folder with a feilun.toml, and everything that can be done with it.
 
@@ -89,6 +121,8 @@ class Project:
         self._seen_release = ""
         self._seen_feedback: int | None = None
         self._backlog: list[dict[str, Any]] = []
+        self._read: dict[tuple[str, str], Any] = {}
+        self._doubted: tuple[Any, list[DoubtfulRow]] = (None, [])
 
     @classmethod
     def init(
@@ -139,14 +173,103 @@ class Project:
 
     def check_data(self) -> DataReport:
         """What a turn would find in the data now; writes nothing."""
+        from feilun.wheel.doubts import said
+
+        dataset, report = self._build()
+        doubts = self._open_doubts(dataset)
+        listed = tuple((row.place, said(row.example.target), said(row.doubt.suggested)) for row in doubts)
+        return report.model_copy(update={"n_label_doubts": len(doubts), "label_doubts": listed})
+
+    def doubtful_labels(self, *, limit: int = 20) -> list[dict[str, Any]]:
+        """Training rows whose label looks wrong by the last turn's cross-validation, the most doubtful first.
+
+        A row is no longer listed once its label has changed, or somebody has confirmed or corrected it (feedback with
+        its inputs does, and so does `settle_label`).
+        """
+        return [row.fields() for row in self._open_doubts(self._build()[0])[:limit]]
+
+    def settle_label(self, example_id: str, *, label: str | None = None, actor: str = "python") -> dict[str, Any]:
+        """Give a doubtful row its right label, or confirm the one it has (`label` None); a correction like any other.
+
+        Raises:
+            NoSuchDoubt: the row is not, or no longer, among the doubtful ones.
+        """
+        rows = {row["example_id"]: row for row in self.doubtful_labels(limit=MAX_DOUBTS)}
+        if example_id not in rows:
+            raise NoSuchDoubt(example_id=example_id, folder=str(self.folder))
+        row = rows[example_id]
+        said = self.settings.task.label_separator.join(row["labels"]) if label is None else label
+        return self.give_feedback(inputs=row["inputs"], label=said, actor=actor)[0]
+
+    def learning_curve(self) -> LearningCurve:
+        """What more labels would bring, from the data alone: seconds, and no turn is needed.
+
+        Raises:
+            ModelMissing: the backbone is not on this machine.
+            TooFewRows: there are too few labelled rows to draw a curve from.
+        """
+        from feilun.models import resolve
+        from feilun.wheel import draw_curve
+
+        backbone = resolve(self.settings.backbone.model, language=self.settings.project.language)
+        dataset, _ = self._build()
+        curve = draw_curve(
+            dataset,
+            backbone,
+            self.settings,
+            task=self.task,
+            cache_dir=self.store.workspace / "cache",
+            seed=self.settings.train.seed,
+        )
+        if curve is None:
+            raise TooFewRows(n_rows=len(dataset.train))
+        return curve
+
+    def _build(self) -> tuple[Dataset, DataReport]:
+        """What a turn would learn from now, and the report on it; nothing is written."""
         from feilun.data import build_dataset
         from feilun.feedback import corrections
 
         known = corrections(self.store, self.name, task=self.task)
-        _, report = build_dataset(
+        return build_dataset(
             self.folder, self.settings, task=self.task, corrections=known, previous=self._last_dataset()
         )
-        return report
+
+    def _open_doubts(self, dataset: Dataset) -> list[DoubtfulRow]:
+        """The last turn's doubts about rows that still stand as they did."""
+        from feilun.wheel.doubts import still_doubtful
+
+        last = self.store.find_last_turn(self.name)
+        return still_doubtful(self._doubts_of(last["model_id"]), dataset) if last else []
+
+    def _doubts_to_ask(self) -> list[DoubtfulRow]:
+        """Doubtful rows that nobody has spoken on. The files are read again only after they, or the model, changed;
+        where they cannot be read there are none: the queue of what people wait for shows anyway."""
+        from feilun.wheel.doubts import files_as_of
+
+        last = self.store.find_last_turn(self.name)
+        if last is None:
+            return []
+        as_of = (last["turn_id"], files_as_of(self.folder, self.settings.data))
+        if self._doubted[0] != as_of:
+            self._doubted = (as_of, self._find_doubts(last["model_id"]))
+        rows = self._doubted[1]
+        settled = self.store.list_settled(self.name) if rows else set()
+        return [row for row in rows if row.example.example_id not in settled]
+
+    def _doubts_of(self, model_id: str | None) -> tuple[LabelDoubt, ...]:
+        found = self.report(model_id).label_doubts if model_id else None
+        return found.doubts if found else ()
+
+    def _find_doubts(self, model_id: str | None) -> list[DoubtfulRow]:
+        from feilun.wheel.doubts import still_doubtful
+
+        doubts = self._doubts_of(model_id)
+        try:
+            return still_doubtful(doubts, self._build()[0]) if doubts else []
+        except FeilunError as error:
+            log.warning("doubtful labels of %s are not asked about: %s", self.name, error.message("en"))
+            return []
 
     def _last_dataset(self) -> Dataset | None:
         from feilun.data import read_snapshot
@@ -379,10 +502,155 @@ class Project:
         return self.store.list_feedback(self.name, after=after, limit=limit)
 
     def queue(self, *, limit: int = 20) -> list[dict[str, Any]]:
-        """Messages that wait for a person, those that would teach most first; near-identical ones as one."""
+        """Messages that wait for a person, those that would teach most first; near-identical ones as one.
+
+        While a model is live, messages that mean nearly the same as one further up come later. Where people's
+        messages leave room, rows follow whose label looks wrong (`prediction_id` None, `reason` "label_doubt"):
+        feedback with their inputs and a label settles them, as `settle_label` does.
+        """
         from feilun.feedback import review_queue
 
-        return review_queue(self.store, self.name, task=self.task, limit=limit)
+        rows = review_queue(self.store, self.name, task=self.task, limit=limit, embed=self._reader())
+        waiting = {row["example_id"] for row in rows}
+        more = [row for row in self._doubts_to_ask() if row.example.example_id not in waiting][: limit - len(rows)]
+        return rows + (self._as_queue_rows(more) if more else [])
+
+    def _as_queue_rows(self, doubts: Sequence[DoubtfulRow]) -> list[dict[str, Any]]:
+        from feilun.wheel.doubts import queue_rows
+
+        last = self.store.find_last_turn(self.name)
+        assert last is not None  # it doubted
+        model = self.get_model(last["model_id"])
+        return queue_rows(doubts, model_id=model["model_id"], created_at=model["created_at"])
+
+    def _reader(self) -> Callable[[Sequence[str]], Any] | None:
+        """The champion's embeddings of texts; None where no model can be read: what waits for people shows anyway."""
+        if self.store.find_champion(self.name) is None:
+            return None
+        try:
+            stage = self.stage
+        except FeilunError as error:
+            log.warning("the queue of %s is not spread out: %s", self.name, error.message("en"))
+            return None
+        return self._read_once if stage.is_ready else None
+
+    def _read_once(self, texts: Sequence[str]) -> Any:
+        """Embeddings by the champion, (n, n_hidden); those of the last few hundred messages are at hand."""
+        import numpy as np
+
+        model, known = self.stage.model, self._read
+        new = list(dict.fromkeys(text for text in texts if (model.model_id, text) not in known))
+        if new:
+            known.update(zip(((model.model_id, text) for text in new), model.scores(new)[0], strict=True))
+        found = np.stack([known[model.model_id, text] for text in texts])
+        if len(known) > MOST_READ:
+            self._read = {(model.model_id, text): vector for text, vector in zip(texts, found, strict=True)}
+        return found
+
+    def suggest(
+        self,
+        *,
+        limit: int | None = None,
+        strategy: str | None = None,
+        seed: int = 0,
+        most_new: int | None = None,
+        out: str | Path | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> SuggestionBatch:
+        """The messages to label next: from the review queue, from traffic, and from rows without a label.
+
+        Rows whose own label looks wrong take up to a quarter of the places, after what somebody disliked.
+
+        Args:
+            limit, strategy: None takes [label] batch and strategy.
+            most_new: most messages to run through the champion now; None: as many as there are.
+            out: a file to write them to, as `export_suggestions` does.
+            on_progress: called with (messages done, messages in all).
+        Raises:
+            NoChampion: no model is live yet.
+            UnknownStrategy: there is no such strategy.
+            FileExists, UnknownOutput: `out` cannot be written; nothing was done.
+        """
+        from feilun.wheel.doubts import questions
+        from feilun.wheel.labelling import next_batch, refuse_output
+
+        if out is not None:
+            refuse_output(Path(out))
+        n_asked = self.settings.label.batch if limit is None else limit
+        batch = next_batch(
+            self.store,
+            self.name,
+            model=self.stage.model,
+            dataset=self._last_dataset(),
+            limit=n_asked,
+            strategy=strategy or self.settings.label.strategy,
+            seed=seed,
+            most_new=most_new,
+            more=questions(self._doubts_to_ask()[: int(n_asked * DOUBTS_SHARE)]),
+            on_progress=on_progress,
+        )
+        if out is not None:
+            self.export_suggestions(batch, out=out)
+        return batch
+
+    def export_suggestions(self, batch: SuggestionBatch, *, out: str | Path, lang: str | None = None) -> int:
+        """Write suggestions to a file with an empty label column, which `import_feedback` takes back; how many rows.
+
+        Raises:
+            FileExists: `out` is there already.
+        """
+        from feilun.wheel.labelling import export_batch
+
+        source = self.settings.data.sources[0] if self.settings.data.sources else None
+        columns = (source.text, source.label) if source else ("text", "label")
+        return export_batch(batch, Path(out), task=self.task, columns=columns, lang=lang or language())
+
+    @staticmethod
+    def propose_labels(
+        data: str | Path,
+        *,
+        out: str | Path,
+        text: str | None = None,
+        language: str | None = None,
+        n_groups: int | None = None,
+        backbone: str = "",
+        seed: int = 0,
+        on_event: Callable[[str, dict[str, Any]], None] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> LabelProposal:
+        """Group the messages of a file that has no labels and write a table for a person to name the groups in.
+
+        Fetches the backbone when it is not on this machine. `apply_labels` makes a labelled file of the edited table.
+
+        Raises:
+            TooFewMessages, FileExists: nothing was written.
+        """
+        from feilun.models import pull
+        from feilun.wheel.cold_start import look, propose
+
+        defaults = FeilunSettings.model_validate({"project": {"name": "start"}})
+        start = look(Path(data), text=text, language=language, max_chars=defaults.data.max_chars)
+        return propose(
+            start,
+            pull(backbone, language=start.language, on_event=on_event),
+            out=Path(out),
+            n_groups=n_groups,
+            max_tokens=defaults.backbone.max_tokens,
+            threads=defaults.serve.threads,
+            seed=seed,
+            on_progress=on_progress,
+        )
+
+    @staticmethod
+    def apply_labels(groups: str | Path, *, out: str | Path, core: float = 0.5) -> LabelledFile:
+        """A labelled file from the table that a person has edited; the fringe of each group stays unlabelled.
+
+        Raises:
+            GroupsDoNotFit, NothingLabelled: nothing was written.
+        """
+        from feilun.wheel.cold_start import apply
+
+        return apply(Path(groups), out=Path(out), core=core)
 
     def skip(self, prediction_id: str) -> None:
         self.store.get_prediction(self.name, prediction_id)
@@ -600,9 +868,11 @@ def open_projects(folder: str | Path) -> dict[str, Project]:
 __all__ = [
     "GoalNotMet",
     "NoModel",
+    "NoSuchDoubt",
     "NothingToRollBack",
     "Project",
     "ProjectExists",
+    "TooFewRows",
     "open_projects",
     "propose_settings",
 ]

@@ -60,7 +60,9 @@ class DataReport(Record):
     """What was found in the data; made by `data`, shown by `feilun data check`.
 
     Pairs are (row reference, row reference), a reference being "file:row"; the lists are cut, the counts are whole.
-    n_conflicts counts texts, the other counts rows. Near leaks are near duplicates across train and holdout.
+    n_conflicts counts texts, the other counts rows. Near leaks are near duplicates across train and holdout. Label
+    doubts are (row reference, label, suggested label): labels that the last turn's cross-validation speaks against
+    and that nobody has changed or confirmed since.
     """
 
     n_rows: int
@@ -83,6 +85,8 @@ class DataReport(Record):
     leaks: tuple[tuple[str, str], ...] = ()
     n_near_leaks: int = 0
     near_leaks: tuple[tuple[str, str], ...] = ()
+    n_label_doubts: int = 0
+    label_doubts: tuple[tuple[str, str, str], ...] = ()
     advice_en: tuple[str, ...] = ()
     advice_zh: tuple[str, ...] = ()
 
@@ -120,7 +124,7 @@ class Need(Record):
     verdict: Literal["AMPLE", "TIGHT", "OVER"]
 
 
-class Forecast(Record):
+class RungForecast(Record):
     """The needs of one rung; none, with a note, when it would not be tried."""
 
     method: str
@@ -135,7 +139,7 @@ class Preflight(Record):
     n_rows: int
     n_classes: int
     budget_s: float
-    rungs: tuple[Forecast, ...]
+    rungs: tuple[RungForecast, ...]
 
 
 class SearchTrial(Record):
@@ -354,6 +358,83 @@ class Comparison(Record):
     n_rows: int
 
 
+class LabelDoubt(Record):
+    """A training example whose label looks wrong.
+
+    score: the calibrated probability of the given label, out of fold. source, row: where the example stood when the
+    turn read it; row is None when that is not known.
+    """
+
+    example_id: str
+    source: str
+    row: int | None = None
+    given: tuple[str, ...]
+    suggested: tuple[str, ...]
+    score: float
+
+
+class LabelDoubts(Record):
+    """What confident learning says about the labels that training learnt from; the most doubtful first.
+
+    n_judged: labelled examples that were looked at; n_doubtful is whole, `doubts` is cut. When nothing was looked for,
+    n_judged is 0 and the note says why.
+    """
+
+    n_judged: int = 0
+    n_doubtful: int = 0
+    doubts: tuple[LabelDoubt, ...] = ()
+    note_en: str = ""
+    note_zh: str = ""
+
+
+class CurvePoint(Record):
+    """The metric of refits that learnt from so many labels, judged on messages they had not seen."""
+
+    n_labels: int
+    value: float
+
+
+class Forecast(Record):
+    """What so many more labels of the same kind would bring: the metric then, and how much that is more than now."""
+
+    n_more: int
+    value: Interval
+    gain: Interval
+
+
+class ClassGain(Record):
+    """What labels of one class would bring. `gain` is in right answers: the share of all messages, for ten labels."""
+
+    label: str
+    n_examples: int
+    error: float
+    gain: float
+
+
+class LearningCurve(Record):
+    """How the metric grows with labels, and whether the goal can be reached by labelling.
+
+    now: the metric today; forecasts: the next 100 labels, twice and four times as many as there are; classes: those
+    that gain most for each label first.
+    goal, verdict, chance: with a goal set, whether at most four times the labels reach it ("reached" already, "yes",
+    "likely", "unlikely") and in which share of the plausible curves; n_needed: the labels it takes, with the bounds of
+    its interval; None where even four times as many may not do.
+    """
+
+    metric: str
+    n_labels: int
+    points: tuple[CurvePoint, ...] = ()
+    now: Interval
+    forecasts: tuple[Forecast, ...] = ()
+    classes: tuple[ClassGain, ...] = ()
+    goal: float | None = None
+    verdict: Literal["reached", "yes", "likely", "unlikely", ""] = ""
+    chance: float | None = None
+    n_needed: int | None = None
+    n_needed_low: int | None = None
+    n_needed_high: int | None = None
+
+
 class Report(Record):
     """Everything known about a model, written before it may go live."""
 
@@ -381,6 +462,8 @@ class Report(Record):
     backbone: BackboneInfo
     warnings_en: tuple[str, ...] = ()
     warnings_zh: tuple[str, ...] = ()
+    label_doubts: LabelDoubts | None = None
+    learning_curve: LearningCurve | None = None
 
 
 class Decision(Record):
@@ -458,6 +541,75 @@ class ServedPrediction(Record):
     model_version: str
     alternatives: tuple[tuple[str, float], ...] = ()
     latency_ms: float = 0.0
+
+
+class Why(Record):
+    """Why a person is asked about a message: a stable code, and a sentence in both languages."""
+
+    code: str
+    en: str
+    zh: str
+
+
+class Suggestion(Record):
+    """A message worth a label, with the model's guess and why it is worth one; the most important reason first.
+
+    prediction_id: of the served answer when there was one; feedback takes it, or else `inputs`.
+    source: "queue" waits for a person already, "traffic" was answered, "data" is a row without a label, "doubt" a row
+    whose label looks wrong.
+    n_similar: other messages of the pool that mean nearly the same.
+    """
+
+    example_id: str
+    inputs: dict[str, Any]
+    prediction_id: str | None = None
+    source: str = "data"
+    labels: tuple[str, ...] = ()
+    confidence: float = 0.0
+    alternatives: tuple[tuple[str, float], ...] = ()
+    why: tuple[Why, ...] = ()
+    n_similar: int = 0
+
+
+class SuggestionBatch(Record):
+    """What to label next. n_pool messages could be asked about, n_scored of them were weighed up."""
+
+    suggestions: tuple[Suggestion, ...]
+    strategy: str
+    model_id: str
+    n_pool: int
+    n_scored: int
+
+
+class LabelGroup(Record):
+    """A group of like messages without labels, and what it might be called."""
+
+    number: int
+    label: str
+    n_messages: int
+    keywords: tuple[str, ...]
+    examples: tuple[str, ...]
+
+
+class LabelProposal(Record):
+    """What `feilun label start` found in a file without labels, and where it wrote it."""
+
+    groups: tuple[LabelGroup, ...]
+    n_messages: int
+    n_set_aside: int
+    language: str
+    separation: float
+    groups_path: str = ""
+    messages_path: str = ""
+
+
+class LabelledFile(Record):
+    """What `feilun label apply` wrote."""
+
+    out: str
+    n_rows: int
+    n_labelled: int
+    class_counts: dict[str, int]
 
 
 class FilePrediction(Record):

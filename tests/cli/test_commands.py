@@ -89,11 +89,11 @@ def test_a_dry_run_that_cannot_work_says_what_a_turn_would_say_and_starts_none(f
 
 def test_what_a_turn_would_take_reads_well_in_both_languages(capsys, monkeypatch):
     from feilun.cli.turn import show_preflight
-    from feilun.records import Forecast, Need, Preflight
+    from feilun.records import Need, Preflight, RungForecast
 
     need = Need(what="memory", needs=900.0, has=1000.0, unit="MB", verdict="TIGHT")
-    skipped = Forecast(method="full", note_en="Would not be tried.", note_zh="不会尝试。")
-    ahead = Preflight(n_rows=20, n_classes=2, budget_s=60, rungs=(Forecast(method="tune", needs=(need,)), skipped))
+    skipped = RungForecast(method="full", note_en="Would not be tried.", note_zh="不会尝试。")
+    ahead = Preflight(n_rows=20, n_classes=2, budget_s=60, rungs=(RungForecast(method="tune", needs=(need,)), skipped))
     for lang, verdict, note in (("en", "TIGHT", "full: Would not be tried."), ("zh", "紧张", "full：不会尝试。")):
         monkeypatch.setenv("FEILUN_LANG", lang)
         show_preflight(ahead)
@@ -101,3 +101,31 @@ def test_what_a_turn_would_take_reads_well_in_both_languages(capsys, monkeypatch
         assert verdict in shown
         assert note in shown
         assert "900.0" in shown
+
+
+def test_without_a_model_nothing_is_suggested_and_the_way_to_one_is_named(folder: Path, run: Run):
+    said = run("label", "next", folder, "--out", folder / "batch.csv")
+    assert (said.exit_code, said.out) == (1, "")
+    assert said.err == "Error: Project support has no live model yet. Make one with: feilun turn\n"
+    assert not (folder / "batch.csv").exists()
+
+
+def test_a_file_without_labels_is_told_how_to_start(tmp_path: Path, run: Run):
+    bare = tmp_path / "messages.csv"
+    bare.write_text("text\nwhere is it\nmoney back\n", "utf-8")
+    for start in (f"feilun label start --data {bare}", "--label COLUMN"):
+        assert start in run("init", tmp_path / "p", "--data", bare, "--yes", "--no-pull").err
+    empty = tmp_path / "empty.csv"
+    empty.write_text("text,label\nwhere is it,\nmoney back, \n", "utf-8")
+    assert "feilun label start --data FILE" in run("init", tmp_path / "p", "--data", empty, "--yes", "--no-pull").err
+    assert not (tmp_path / "p").exists()
+
+
+def test_groups_are_applied_from_the_command_line(tmp_path: Path, run: Run):
+    (tmp_path / "groups.csv").write_text("group,label\n1,退款\n2,delivery\n", "utf-8")
+    (tmp_path / "groups.messages.csv").write_text("text,group,typical\na,1,0.9\nb,1,0.5\nc,2,0.8\n", "utf-8")
+    done = run(
+        "label", "apply", tmp_path / "groups.csv", "--out", tmp_path / "labelled.csv", "--core", "1", "--json"
+    ).json
+    assert (done["n_rows"], done["n_labelled"], done["class_counts"]) == (3, 3, {"退款": 2, "delivery": 1})
+    assert "退款" in (tmp_path / "labelled.csv").read_text("utf-8-sig")

@@ -36,7 +36,10 @@ COMMANDS = dict(leaves(typer.main.get_command(app)))
 
 def test_the_commands_are_the_published_ones():
     assert sorted(" ".join(path) for path in COMMANDS) == [
+        "data advise",
         "data check",
+        "data doubts",
+        "data settle",
         "data show",
         "feedback add",
         "feedback import",
@@ -52,6 +55,9 @@ def test_the_commands_are_the_published_ones():
         "key create",
         "key list",
         "key revoke",
+        "label apply",
+        "label next",
+        "label start",
         "model compress",
         "model export",
         "model list",

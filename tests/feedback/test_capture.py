@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from feilun.config import TaskSettings
@@ -171,3 +172,34 @@ def test_the_queue_asks_what_teaches_most_and_asks_it_once(store):
     assert len(review_queue(store, "support", task=TASK, limit=1)) == 1
     say(store, "p2", label="delivery")
     assert [row["prediction_id"] for row in review_queue(store, "support", task=TASK)] == ["p3", "p1"]
+
+
+def test_what_means_the_same_comes_later_and_what_was_disliked_stays_in_front(store):
+    for prediction_id, text, confidence in [
+        ("p1", "where is my parcel", 0.3),
+        ("p2", "my delivery has not come", 0.35),
+        ("p3", "我要退款", 0.6),
+        ("p4", "how old must i be", 0.9),
+    ]:
+        serve(store, prediction_id, text, confidence=confidence)
+    say(store, "p4", thumb="down")
+    vectors = {"w": [1, 0, 0], "m": [0.99, 0.14, 0], "我": [0, 1, 0], "h": [0, 0, 1]}
+
+    def embed(texts):
+        rows = np.array([vectors[text[0]] for text in texts], dtype=np.float32)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    plain = review_queue(store, "support", task=TASK)
+    spread_out = review_queue(store, "support", task=TASK, embed=embed)
+    assert [row["prediction_id"] for row in plain] == ["p4", "p1", "p2", "p3"]
+    assert [row["prediction_id"] for row in spread_out] == ["p4", "p1", "p3", "p2"]
+    assert [[why.code for why in row["why"]] for row in spread_out[:2]] == [["disliked"], ["handed_over"]]
+
+
+def test_a_label_on_the_message_itself_settles_the_answers_that_wait(store):
+    serve(store, "p1", "where is it")
+    serve(store, "p2", "money back")
+    say(store, None, inputs={"text": " Where IS it "}, label="delivery")
+    say(store, None, inputs={"text": "money back"}, comment="unclear")
+    assert [row["prediction_id"] for row in review_queue(store, "support", task=TASK)] == ["p2"]
+    assert store.list_settled("support") == {example_id("where is it"), example_id("money back")}

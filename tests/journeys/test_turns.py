@@ -48,6 +48,11 @@ def test_two_askers_get_one_turn_and_the_same_result(tiny_project: Path) -> None
         assert len(project.list_models()) == len(project.list_releases()) == 1
         kinds = [event.data["step"] for event in project.events() if event.kind == "step.done"]
         assert kinds == ["data", "train", "compress", "evaluate", "seal", "release"]
+        report = project.report(results[0].model_id)
+        assert report.label_doubts is not None and report.learning_curve is not None
+        assert report.label_doubts.n_judged == report.learning_curve.n_labels == report.n_train
+        assert report.learning_curve.now == report.metrics["accuracy"]  # laid through the model that was trained
+        assert all(doubt.row is not None and doubt.row > 1 for doubt in report.label_doubts.doubts)
 
 
 def test_a_killed_turn_goes_on_at_its_step_and_a_finished_step_is_not_done_again(tiny_project: Path) -> None:

@@ -41,6 +41,7 @@ def first_turn(tmp_path_factory: pytest.TempPathFactory, english_backbone: objec
         project={"name": "bank"},
         data={"sources": [{"path": "start.csv"}], "holdout": {"path": "holdout.csv"}},
         train={"budget_s": 60, "probe": {"c": [30.0]}, "tune": {"enabled": False}},
+        evaluate={"learning_curve": False},  # has tests of its own; here it would only take time
     )
     with Project(folder) as project:
         result = project.turn()

@@ -10,7 +10,7 @@ import torch
 
 from feilun.models import read_config, read_tensors
 from feilun.network.activations import Activations
-from feilun.network.attention import Group, packed_attention
+from feilun.network.attention import VECTOR, Group, packed_attention
 from feilun.network.batches import Corpus
 from feilun.network.encoder import LayerStack, embed_tokens, pool
 from feilun.records import Backbone
@@ -45,20 +45,22 @@ def test_packed_rows_give_what_the_reference_gives_row_by_row(tmp_path, family):
     np.testing.assert_allclose(ours.numpy(), _reference(tmp_path, family, [ROWS[r] for r in batch.rows]), atol=2e-6)
 
 
-def test_gradients_of_packed_attention_are_those_of_plain_attention():
+@pytest.mark.parametrize("long", [VECTOR - 1, VECTOR, 40], ids=["short rows", "rows of a vector", "long rows"])
+def test_gradients_of_packed_attention_are_those_of_plain_attention(long):
     torch.manual_seed(0)
-    groups, n_heads, width = (Group(2, 3), Group(1, 5)), 2, 4
-    qkv = torch.randn(13, 3 * n_heads * width, requires_grad=True)  # two tokens of padding at the end
-    upstream = torch.randn(13, n_heads * width)
-    upstream[11:] = 0
+    groups, n_heads, width = (Group(2, 3), Group(1, long)), 2, 4
+    end = 6 + long
+    qkv = torch.randn(end + 2, 3 * n_heads * width, requires_grad=True)  # two tokens of padding at the end
+    upstream = torch.randn(end + 2, n_heads * width)
+    upstream[end:] = 0
     ours = packed_attention(qkv, groups, n_heads=n_heads)
     (mine,) = torch.autograd.grad((ours * upstream).sum(), qkv)
 
     plain = []
-    for start, end in [(0, 3), (3, 6), (6, 11)]:
-        q, k, v = qkv[start:end].view(end - start, 3, n_heads, width).permute(1, 2, 0, 3)
+    for start, stop in [(0, 3), (3, 6), (6, end)]:
+        q, k, v = qkv[start:stop].view(stop - start, 3, n_heads, width).permute(1, 2, 0, 3)
         mixed = torch.softmax(q @ k.transpose(-1, -2) / width**0.5, dim=-1) @ v
-        plain.append(mixed.transpose(0, 1).reshape(end - start, -1))
+        plain.append(mixed.transpose(0, 1).reshape(stop - start, -1))
     theirs = torch.cat([*plain, torch.zeros(2, n_heads * width)])
     (expected,) = torch.autograd.grad((theirs * upstream).sum(), qkv)
     torch.testing.assert_close(ours, theirs)

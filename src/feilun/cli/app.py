@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from feilun.cli import data, feedback, job, key, model, release
+from feilun.cli import data, feedback, job, key, label, model, release
 from feilun.cli.init import init
 from feilun.cli.predict import predict
 from feilun.cli.report import report
@@ -41,6 +41,7 @@ for name, group in {
     "model": model.app,
     "release": release.app,
     "feedback": feedback.app,
+    "label": label.app,
     "key": key.app,
     "job": job.app,
 }.items():

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from feilun.cli.shared import HERE, AsJson, Folder, new_app, open_project, result, table, words
+from feilun.cli.shared import HERE, AsJson, Folder, new_app, open_project, result, short, table, user_name, words
 from feilun.errors import language
 
 if TYPE_CHECKING:
-    from feilun.records import DataReport
+    from feilun.records import DataReport, LearningCurve
 
 app = new_app(help="Look at the data that a project learns from.")
 MOST_SHOWN = 20  # rows of one kind in the report for people; --json has them all
@@ -49,6 +49,63 @@ def show(
         result(rows, as_json=as_json, human=_show_datasets)
 
 
+@app.command()
+def doubts(
+    folder: Folder = HERE,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most rows to list.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List training rows whose label looks wrong by the last turn's cross-validation, the most doubtful first.
+
+    Settle each with 'feilun data settle': some of the labels will be right, for models err too.
+
+    \b
+    Examples:
+      feilun data doubts support
+      feilun data doubts support --limit 100 --json
+    """
+    with open_project(folder) as project:
+        result(project.doubtful_labels(limit=limit), as_json=as_json, human=_show_doubts)
+
+
+@app.command()
+def settle(
+    example_id: Annotated[
+        str, typer.Argument(metavar="EXAMPLE", help="Id of the row, as 'feilun data doubts' gave it.")
+    ],
+    folder: Folder = HERE,
+    label: Annotated[str | None, typer.Option(help="The right label (default: the one it has is right).")] = None,
+    actor: Annotated[str, typer.Option(metavar="NAME", help="Who says so (default: the user name).")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Give a doubtful row its right label, or confirm the one it has. It wins over the file and is not asked again.
+
+    \b
+    Examples:
+      feilun data settle 9f86d081884c7d659a2feaa0 support --label refund
+      feilun data settle 9f86d081884c7d659a2feaa0 support
+    """
+    with open_project(folder) as project:
+        row = project.settle_label(example_id, label=label, actor=actor or user_name())
+        result(
+            row, as_json=as_json, human=lambda row: typer.echo(words("feedback.added", feedback_id=row["feedback_id"]))
+        )
+
+
+@app.command()
+def advise(folder: Folder = HERE, as_json: AsJson = False) -> None:
+    """Say what more labels would bring, in which classes, and whether they reach the goal, before anyone labels.
+
+    Needs the data and the backbone, but no turn. Takes seconds; nothing is released.
+
+    \b
+    Examples:
+      feilun data advise support
+    """
+    with open_project(folder) as project:
+        result(project.learning_curve(), as_json=as_json, human=_show_curve)
+
+
 def show_check(report: DataReport) -> None:
     """The data report for a person: counts, then each kind of trouble with where it is, then advice."""
     typer.echo(
@@ -71,6 +128,10 @@ def show_check(report: DataReport) -> None:
             typer.echo("\n" + words(f"data.{name}", n=n_pairs))
             for one, other in pairs[:MOST_SHOWN]:
                 typer.echo(f"  {one}  {other}")
+    if report.n_label_doubts:
+        typer.echo("\n" + words("data.label_doubts", n=report.n_label_doubts))
+        for reference, given, suggested in report.label_doubts[:MOST_SHOWN]:
+            typer.echo("  " + words("data.label_doubt", reference=reference, given=given, suggested=suggested))
     if report.class_counts:
         typer.echo()
         counts = sorted(report.class_counts.items(), key=lambda item: (-item[1], item[0]))
@@ -93,3 +154,29 @@ def _show_datasets(rows: list[dict[str, Any]]) -> None:
         [(row["dataset_id"], row["turn_id"], row["model_id"], row["created_at"]) for row in rows],
         columns=("dataset_id", "turn_id", "model_id", "created_at"),
     )
+
+
+def _show_doubts(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        typer.echo(words("data.no_doubts"))
+        return
+    table(
+        [
+            (
+                row["example_id"],
+                row["source"] if row["row"] is None else f"{row['source']}:{row['row']}",
+                " | ".join(row["labels"]),
+                " | ".join(row["suggested"]),
+                row["score"],
+                short(str(row["inputs"].get("text", ""))),
+            )
+            for row in rows
+        ],
+        columns=("example_id", "place", "label", "suggested", "score", "message"),
+    )
+
+
+def _show_curve(curve: LearningCurve) -> None:
+    from feilun.evaluate import describe_curve
+
+    typer.echo(describe_curve(curve, language()))

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from feilun.cli.shared import HERE, AsJson, Folder, new_app, open_project, result, short, table, user_name, words
+from feilun.cli.shared import HERE, AsJson, Folder, new_app, open_project, result, say, short, table, user_name, words
+from feilun.errors import language as spoken
 
 app = new_app(help="Corrections: list, add and import them; the review queue.")
 
@@ -89,14 +90,19 @@ def queue(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Most messages to list.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List the messages that wait for a person, those that would teach most first.
+    """List the messages that wait for a person, those that would teach most first; then labels that look wrong.
+
+    Answer a prediction with `feilun feedback add`, a label that looks wrong with `feilun data settle`.
 
     \b
     Examples:
       feilun feedback queue support --limit 50 --json
     """
     with open_project(folder) as project:
-        result(project.queue(limit=limit), as_json=as_json, human=_show_queue)
+        rows = project.queue(limit=limit)
+    result(rows, as_json=as_json, human=_show_queue)
+    if any(row["prediction_id"] is None for row in rows):
+        say("feedback.settle_next", folder="" if folder == HERE else f" {folder}")
 
 
 @app.command()
@@ -133,15 +139,18 @@ def _show_feedback(rows: list[dict[str, Any]]) -> None:
 
 
 def _show_queue(rows: list[dict[str, Any]]) -> None:
+    from feilun.feedback import sentences
+
     table(
         [
             (
-                row["prediction_id"],
+                row["prediction_id"] or row["example_id"],
                 " | ".join(row["labels"]),
                 row["confidence"],
                 short(str(row["inputs"].get("text", ""))),
+                sentences(row["why"], lang=spoken()),
             )
             for row in rows
         ],
-        columns=("prediction_id", "label", "confidence", "message"),
+        columns=("asked_id", "label", "confidence", "message", "why"),
     )

@@ -3,26 +3,31 @@
 from feilun.data.build import build_dataset, check
 from feilun.data.describe import describe
 from feilun.data.inspection import FileGuess, inspect_file, make_settings
+from feilun.data.messages import FoundMessages, inspect_messages
 from feilun.data.predicting import predict_rows, read_labelled
 from feilun.data.reading import open_table
 from feilun.data.snapshot import read_snapshot, write_snapshot
 from feilun.data.table import Row, Table
-from feilun.data.writing import ANSWER_COLUMNS, write_rows
+from feilun.data.writing import ANSWER_COLUMNS, plain_cell, write_rows, writer_of
 
 __all__ = [
     "ANSWER_COLUMNS",
     "FileGuess",
+    "FoundMessages",
     "Row",
     "Table",
     "build_dataset",
     "check",
     "describe",
     "inspect_file",
+    "inspect_messages",
     "make_settings",
     "open_table",
+    "plain_cell",
     "predict_rows",
     "read_labelled",
     "read_snapshot",
     "write_rows",
     "write_snapshot",
+    "writer_of",
 ]

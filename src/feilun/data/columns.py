@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from feilun.data.errors import CannotTellColumns, NoHeader
+from feilun.data.errors import CannotTellColumns, NoHeader, NoLabelColumn
 from feilun.data.table import Table, shown
 
 _TEXT_NAMES = (
@@ -75,7 +75,8 @@ def guess_columns(
 
     Raises:
         NoSuchColumn: a given name is not in the file.
-        CannotTellColumns: no column fits, or several fit equally well.
+        CannotTellColumns: no column fits the messages, or several fit equally well.
+        NoLabelColumn: no column fits the labels.
         NoHeader: the first row is data.
     """
     for given in (text, label):
@@ -87,6 +88,19 @@ def guess_columns(
         raise NoHeader(path=table.name)
     chosen_text = chosen_text or _text_by_cells(table, stats, taken=chosen_label)
     return chosen_text, chosen_label or _label_by_cells(table, stats, taken=chosen_text)
+
+
+def guess_text(table: Table, stats: dict[str, ColumnStats], *, text: str | None) -> str:
+    """The text column of a file that may have no labels; a name that is given stands. Raises as `guess_columns`."""
+    if text is not None:
+        table.position(text)
+        return text
+    if len(stats) == 1:
+        return next(iter(stats))
+    named = _by_name(TEXT_NAMES, list(stats))
+    if not named and _header_is_data(stats):
+        raise NoHeader(path=table.name)
+    return named or _text_by_cells(table, stats, taken="")
 
 
 def _by_name(known: frozenset[str], columns: list[str]) -> str:
@@ -117,6 +131,8 @@ def _label_by_cells(table: Table, stats: dict[str, ColumnStats], *, taken: str) 
             return candidates[0]
         if candidates:
             break
+    if not fitting:
+        raise NoLabelColumn(path=table.name, columns=shown(table.columns))
     raise CannotTellColumns(
         path=table.name, role_en="label", role_zh="标签", columns=shown(table.columns), flag="--label"
     )

@@ -25,6 +25,7 @@ WORDS = {
         "conflicts": "Texts under several labels",
         "leaks": "Leaks: in training and holdout, removed from training",
         "near_leaks": "Near leaks: training almost the same as holdout, kept",
+        "label_doubts": "Labels that look wrong, by the last turn's cross-validation",
         "more": "… and {n} more",
         "advice": "What to do",
         "fine": "Nothing to mend.",
@@ -43,6 +44,7 @@ WORDS = {
         "conflicts": "同一文本有多个标签",
         "leaks": "泄漏：同时在训练集与留出集中，已从训练集移除",
         "near_leaks": "近似泄漏：训练消息与留出消息几乎相同，均保留",
+        "label_doubts": "根据上一轮的交叉验证可能标错的标签",
         "more": "……另有 {n} 处",
         "advice": "建议",
         "fine": "没有需要处理的问题。",
@@ -65,6 +67,8 @@ def describe(report: DataReport, lang: str) -> str:
         ("near_leaks", report.near_leaks, report.n_near_leaks),
     ):
         parts.append(_listing(words[title], pairs, n, words))
+    doubts = [(place, f"{given} → {suggested}") for place, given, suggested in report.label_doubts]
+    parts.append(_listing(words["label_doubts"], doubts, report.n_label_doubts, words))
     advice = report.advice_zh if zh else report.advice_en
     lines = [f"  {i}. {sentence}" for i, sentence in enumerate(advice, start=1)] or [f"  {words['fine']}"]
     parts.append([words["advice"], *lines])

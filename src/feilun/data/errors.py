@@ -105,8 +105,14 @@ class NoLabels(FeilunError):
     """Rows, but not one label to learn from."""
 
     code, kind = "data.no_labels", "invalid"
-    en = "None of the {n_rows} rows of {paths} has a label in column {column!r}. Label 5 or more of each class."
-    zh = "{paths} 的 {n_rows} 行在列 {column!r} 中都没有标签。请为每个类别至少标注 5 条消息。"
+    en = (
+        "None of the {n_rows} rows of {paths} has a label in column {column!r}. Label 5 or more of each class, "
+        "or let Feilun propose classes: feilun label start --data FILE"
+    )
+    zh = (
+        "{paths} 的 {n_rows} 行在列 {column!r} 中都没有标签。请为每个类别至少标注 5 条消息，"
+        "或让飞轮先提出类别：feilun label start --data 文件"
+    )
 
 
 class OneClassOnly(FeilunError):
@@ -147,6 +153,20 @@ class CannotTellColumns(FeilunError):
     code, kind = "data.cannot_tell_columns", "invalid"
     en = "{path}: cannot tell which column holds the {role_en}; the columns are {columns}. Name it with {flag} COLUMN."
     zh = "{path}：无法判断哪一列是{role_zh}；现有的列：{columns}。请用 {flag} 列名 指定。"
+
+
+class NoLabelColumn(FeilunError):
+    """No column of the file can hold labels: perhaps nothing is labelled yet."""
+
+    code, kind = "data.no_label_column", "invalid"
+    en = (
+        "{path}: no column looks like labels; the columns are {columns}. If one is, name it with --label COLUMN. "
+        "If nothing is labelled yet, let Feilun propose classes: feilun label start --data {path}"
+    )
+    zh = (
+        "{path}：没有像标签的列；现有的列：{columns}。如果其中有标签列，请用 --label 列名 指定。"
+        "如果还没有任何标签，可让飞轮先提出类别：feilun label start --data {path}"
+    )
 
 
 class NoHeader(FeilunError):

@@ -10,7 +10,7 @@ from typing import Literal
 
 from feilun.config import DataSettings, FeilunSettings, ProjectSettings, SourceSettings, TaskSettings
 from feilun.data.columns import ColumnStats, guess_columns
-from feilun.data.errors import EmptyFile
+from feilun.data.errors import EmptyFile, NoLabels
 from feilun.data.reading import open_table
 from feilun.data.table import Table
 
@@ -62,14 +62,16 @@ def inspect_file(path: Path, *, text: str | None = None, label: str | None = Non
         text, label: column names where the caller knows them; None means: guess.
     Raises:
         FeilunError: what `open_table` raises; EmptyFile, NoSuchColumn, CannotTellColumns (lists the columns and the
-            flags to give), NoHeader.
+            flags to give), NoHeader; NoLabelColumn, NoLabels (both say how to start without labels).
     """
     table = open_table(path, name=str(path))
-    survey = _survey(table)
+    survey = survey_of(table)
     text, label = guess_columns(table, survey.stats, text=text, label=label)
     cells = survey.stats[label].values
     separator = _separator(cells)
     counts = _count_labels(cells, separator)
+    if not counts:
+        raise NoLabels(n_rows=survey.n_rows, paths=table.name, column=label)
     outside = [name for name in counts if name.casefold() in OUT_OF_SCOPE]
     n_unlabelled = survey.n_rows - survey.n_bad - survey.stats[label].n_filled
     guess = FileGuess(
@@ -143,7 +145,7 @@ def _relative(path: Path, folder: Path) -> str:
 
 
 @dataclass
-class _Scripts:
+class Scripts:
     """How many messages are written in what."""
 
     n_chinese: int = 0
@@ -172,18 +174,21 @@ class _Scripts:
 
 
 @dataclass
-class _Survey:
+class Survey:
+    """What one pass over a file found, by column."""
+
     stats: dict[str, ColumnStats]
-    scripts: dict[str, _Scripts]
+    scripts: dict[str, Scripts]
     samples: list[tuple[str, ...]]
     n_rows: int = 0
     n_bad: int = 0
 
 
-def _survey(table: Table) -> _Survey:
+def survey_of(table: Table) -> Survey:
+    """One pass over a table: what its columns hold. Raises EmptyFile when no row can be read."""
     named = [(i, column) for i, column in enumerate(table.columns) if column and table.columns.count(column) == 1]
-    survey = _Survey(
-        stats={column: ColumnStats() for _, column in named}, scripts={c: _Scripts() for _, c in named}, samples=[]
+    survey = Survey(
+        stats={column: ColumnStats() for _, column in named}, scripts={c: Scripts() for _, c in named}, samples=[]
     )
     for row in table.rows():
         survey.n_rows += 1

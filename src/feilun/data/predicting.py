@@ -13,7 +13,7 @@ from feilun.data.errors import BadRows, NoLabels
 from feilun.data.reading import open_table
 from feilun.data.reasons import set_aside
 from feilun.data.table import Row, Table
-from feilun.data.writing import ANSWER_COLUMNS, write_rows
+from feilun.data.writing import ANSWER_COLUMNS, plain_cell, write_rows
 from feilun.records import Answer
 
 SET_ASIDE = "set_aside"
@@ -49,7 +49,7 @@ def predict_rows(
     def answered() -> Iterator[tuple[Sequence[str], Sequence[Any]]]:
         rows = table.rows()
         while batch := list(islice(rows, chunk)):
-            problems = [_unanswerable(row, text_at) for row in batch]
+            problems = [unanswerable(row, text_at) for row in batch]
             texts = [row.cells[text_at].strip() for row, bad in zip(batch, problems, strict=True) if not bad]
             answers = iter(answer(texts) if texts else ())
             for row, bad in zip(batch, problems, strict=True):
@@ -84,11 +84,11 @@ def read_labelled(
     for row in table.rows():
         n_rows += 1
         labelled = not row.problem and bool(row.cells[label_at].strip())
-        problem = _unanswerable(row, text_at) or (labelled and _unanswerable(row, label_at)) or ""
+        problem = unanswerable(row, text_at) or (labelled and unanswerable(row, label_at)) or ""
         if problem and (labelled or row.problem):
             bad.append((row, problem))
         elif labelled:
-            pairs.append((row.cells[text_at].strip(), row.cells[label_at].strip()))
+            pairs.append((plain_cell(row.cells[text_at].strip()), plain_cell(row.cells[label_at].strip())))
     if bad:
         raise _bad_rows(table, bad)
     if not pairs:
@@ -96,7 +96,7 @@ def read_labelled(
     return pairs
 
 
-def _unanswerable(row: Row, at: int) -> str:
+def unanswerable(row: Row, at: int) -> str:
     """The code of why the cell cannot be read, "" when it can."""
     if row.problem:
         return row.problem

@@ -49,9 +49,7 @@ def write_rows(
         UnknownOutput: the extension is none of .csv, .tsv, .jsonl, .xlsx.
         SheetFull: more rows than an Excel sheet holds.
     """
-    writer = WRITERS.get(path.suffix.lower())
-    if writer is None:
-        raise UnknownOutput(path=str(path))
+    writer = writer_of(path)
     kept = [i for i, column in enumerate(columns) if column not in added]
     header = [*(columns[i] for i in kept), *added]
     counted = _Counted([*(cells[i] if i < len(cells) else "" for i in kept), *answer] for cells, answer in rows)
@@ -64,6 +62,18 @@ def write_rows(
         temporary.unlink(missing_ok=True)
         raise
     return counted.n
+
+
+def writer_of(path: Path) -> Callable[[Path, list[str], Iterable[list[Any]], bool, str], None]:
+    """What writes the format that the name of `path` asks for; also a way to find out early.
+
+    Raises:
+        UnknownOutput: nothing does.
+    """
+    writer = WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise UnknownOutput(path=str(path))
+    return writer
 
 
 class _Counted:
@@ -84,6 +94,11 @@ def safe_cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(FORMULA_STARTS) and not _NUMBER.fullmatch(value):
         return "'" + value
     return value
+
+
+def plain_cell(cell: str) -> str:
+    """What `safe_cell` was given, for files of ours that come back."""
+    return cell[1:] if cell.startswith("'") and safe_cell(cell[1:]) != cell[1:] else cell
 
 
 def _wants_bom(like: Table | None) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from feilun.evaluate.words import WORDS
-from feilun.records import CandidateResult, Interval, Report, SearchTrial
+from feilun.evaluate.page import Page as _Page
+from feilun.evaluate.report_labels import show_curve, show_doubts
+from feilun.records import CandidateResult, LearningCurve, Report, SearchTrial
 
 N_CLASSES, N_PAIRS = 10, 10
 
@@ -30,6 +30,10 @@ def describe(report: Report, lang: str) -> str:
     _champion(page, report)
     _classes(page, report)
     _confused(page, report)
+    if report.label_doubts is not None:
+        show_doubts(page, report.label_doubts)
+    if report.learning_curve is not None:
+        show_curve(page, report.learning_curve)
     _calibration(page, report)
     _shipped(page, report)
     _leaderboard(page, report)
@@ -38,45 +42,11 @@ def describe(report: Report, lang: str) -> str:
     return page.text()
 
 
-class _Page:
-    """Lines of Markdown in one language."""
-
-    def __init__(self, lang: str) -> None:
-        self.lang, self.words, self.lines = lang, WORDS[lang], list[str]()
-
-    def text(self) -> str:
-        return re.sub(r"\n{3,}", "\n\n", "\n".join(self.lines)).strip() + "\n"
-
-    def heading(self, key: str, *, depth: int = 2) -> None:
-        self.lines += ["", "#" * depth + " " + self.words[key], ""]
-
-    def say(self, key: str, **fields: Any) -> None:
-        self.lines += [self.words[key].format(**fields), ""]
-
-    def table(self, key: str, rows: Iterable[Iterable[str]], **fields: Any) -> None:
-        head = self.words[key].format(**fields)
-        self.lines += [head, "|---" * (head.count("|") - 1) + "|"]
-        self.lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
-        self.lines.append("")
-
-    def percent(self, fraction: float, *, digits: int = 1) -> str:
-        return f"{100 * fraction:.{digits}f}" + (" %" if self.lang == "en" else "%")
-
-    def level(self, interval: Interval) -> str:
-        return f"{100 * interval.level:g}" + (" %" if self.lang == "en" else "%")
-
-    def span(self, interval: Interval) -> str:
-        return f"{self.percent(interval.low)} – {self.percent(interval.high)}"
-
-    def bounds(self, interval: Interval) -> dict[str, str]:
-        return {"low": self.percent(interval.low), "high": self.percent(interval.high)}
-
-    def metric(self, name: str) -> str:
-        return self.words.get(name, name)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def describe_curve(curve: LearningCurve, lang: str) -> str:
+    """The section on more labels alone, for `feilun data advise`."""
+    page = _Page("zh" if lang == "zh" else "en")
+    show_curve(page, curve)
+    return page.text()
 
 
 def _points(fraction: float, *, sign: bool = False) -> str:

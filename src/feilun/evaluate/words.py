@@ -37,6 +37,37 @@ EN = {
     "confused": "Taken for each other",
     "confused_head": "| it was | taken for | times | examples |",
     "nothing": "(no label)",
+    "doubts": "Labels that look wrong",
+    "doubts_text": (
+        "{n} of {of} training labels look wrong: cross-validation gives them little probability and another label "
+        "more. Look at them with `feilun data doubts`; some will be right, for the model errs too."
+    ),
+    "doubts_none": "None of the {of} training labels looks wrong.",
+    "doubts_head": "| row | label | rather | probability of the label |",
+    "curve": "What more labels would bring",
+    "curve_text": (
+        "With {n} labels, {metric} is {now}. Refits on parts of them say how it goes on, if new labels are of the same "
+        "kind as these:"
+    ),
+    "curve_head": "| more labels | value then | {level} interval | points gained | interval of the gain |",
+    "goal_reached": "The goal of {goal} is reached.",
+    "goal_yes": (
+        "Can the goal of {goal} be reached by labelling? Yes: {chance} of the plausible curves reach it within four "
+        "times the labels."
+    ),
+    "goal_likely": (
+        "Can the goal of {goal} be reached by labelling? Likely: {chance} of the plausible curves reach it within "
+        "four times the labels."
+    ),
+    "goal_unlikely": (
+        "Can the goal of {goal} be reached by labelling? Unlikely: only {chance} of the plausible curves reach it "
+        "within four times the labels. Look at the most confused classes and the doubtful labels, or take a larger "
+        "backbone."
+    ),
+    "goal_needs": "It takes about {n} more labels ({low} to {high}).",
+    "too_many": "more than can be told",
+    "gains_text": "Ten labels bring most in these classes:",
+    "gains_head": "| class | labels now | answered wrongly | points of accuracy for ten more |",
     "calibration": "Is confidence honest?",
     "calibration_text": (
         "Confidence is {after} points away from the share of right answers on average ({low} to {high}); before "
@@ -120,6 +151,27 @@ ZH = {
     "confused": "容易混淆的类别",
     "confused_head": "| 实际是 | 被当成 | 次数 | 样本 |",
     "nothing": "（无标签）",
+    "doubts": "可能标错的标签",
+    "doubts_text": (
+        "{of} 个训练标签中有 {n} 个可能标错：交叉验证给原标签的概率很低，给另一标签的概率更高。"
+        "请用 `feilun data doubts` 查看；模型也会出错，其中一部分标签其实是对的。"
+    ),
+    "doubts_none": "{of} 个训练标签中没有发现可能标错的。",
+    "doubts_head": "| 行 | 标签 | 更可能是 | 原标签的概率 |",
+    "curve": "再标注会带来什么",
+    "curve_text": "现有 {n} 个标签，{metric}为 {now}。若新标签与现有标签同类，根据在部分标签上的重复训练，预计：",
+    "curve_head": "| 新增标签 | 届时数值 | {level} 置信区间 | 提升（百分点） | 提升的区间 |",
+    "goal_reached": "已达到 {goal} 的目标。",
+    "goal_yes": "靠标注能达到 {goal} 的目标吗？能：{chance} 的合理曲线在标签数增至四倍之内达到目标。",
+    "goal_likely": "靠标注能达到 {goal} 的目标吗？有可能：{chance} 的合理曲线在标签数增至四倍之内达到目标。",
+    "goal_unlikely": (
+        "靠标注能达到 {goal} 的目标吗？不太可能：只有 {chance} 的合理曲线在标签数增至四倍之内达到目标。"
+        "请查看最易混淆的类别和可能标错的标签，或换用更大的骨干模型。"
+    ),
+    "goal_needs": "大约还需 {n} 个标签（最少 {low}，最多 {high}）。",
+    "too_many": "无法估计",
+    "gains_text": "在以下类别中，每标注十条带来的提升最大：",
+    "gains_head": "| 类别 | 现有标签 | 答错比例 | 再标十条的准确率提升（百分点） |",
     "calibration": "置信度可信吗？",
     "calibration_text": (
         "置信度与实际答对比例平均相差 {after} 个百分点（{low} 至 {high}）；校准前相差 {before} 个百分点。"

@@ -1,18 +1,32 @@
 """What people say about answers: taken in durably, turned into training examples, asked for where it teaches most."""
 
 from feilun.feedback.capture import capture
-from feilun.feedback.corrections import corrections
+from feilun.feedback.choosing import STRATEGIES, Pool, choose
+from feilun.feedback.cold_start import ColdStart, find_groups
+from feilun.feedback.corrections import SOURCE, corrections
 from feilun.feedback.errors import FeedbackEmpty, FeedbackHomeless, FeedbackInvalid
 from feilun.feedback.predictions import prediction_row, teach_score
-from feilun.feedback.queue import review_queue
+from feilun.feedback.queue import is_disliked, review_queue, waits_because
+from feilun.feedback.reasons import explain, sentences, why
 
 __all__ = [
+    "SOURCE",
+    "STRATEGIES",
+    "ColdStart",
     "FeedbackEmpty",
     "FeedbackHomeless",
     "FeedbackInvalid",
+    "Pool",
     "capture",
+    "choose",
     "corrections",
+    "explain",
+    "find_groups",
+    "is_disliked",
     "prediction_row",
     "review_queue",
+    "sentences",
     "teach_score",
+    "waits_because",
+    "why",
 ]

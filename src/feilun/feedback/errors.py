@@ -27,3 +27,19 @@ class FeedbackInvalid(FeilunError):
     code, kind = "feedback.invalid", "invalid"
     en = "Feedback: {field} must be {expected_en}."
     zh = "反馈：{field} 必须是{expected_zh}。"
+
+
+class UnknownStrategy(FeilunError):
+    """A way of choosing what to label that does not exist."""
+
+    code, kind = "label.unknown_strategy", "invalid"
+    en = "There is no strategy {strategy!r}. Choose one of: {known}."
+    zh = "没有名为 {strategy!r} 的策略。可选：{known}。"
+
+
+class TooFewMessages(FeilunError):
+    """There are not enough different messages to find groups in."""
+
+    code, kind = "label.too_few_messages", "invalid"
+    en = "There are {n_messages} different messages; {least} are needed. Add messages, or ask for fewer groups."
+    zh = "只有 {n_messages} 条不同的消息，至少需要 {least} 条。请补充消息，或减少分组数。"

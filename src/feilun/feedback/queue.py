@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from feilun.feedback.choosing import kernel, kernel_heat
+from feilun.feedback.reasons import why
+from feilun.records import Why
 from feilun.store import Store
 from feilun.tasks import Task
 from feilun.tasks.identity import normalise
@@ -12,15 +17,62 @@ from feilun.tasks.identity import normalise
 ALIKE = 0.8  # Jaccard similarity of character trigrams from which two messages ask for the same label
 LOOK_AHEAD = 5  # rows looked at for each one shown, so that twins are found below the first page
 MAX_LOOKED_AT = 500
+MOST_WITHOUT_THUMB = 1.0  # a thumb down adds 1 to what a label teaches, which is at most 1 by itself
 
 
-def review_queue(store: Store, project: str, *, task: Task, limit: int = 20) -> list[dict[str, Any]]:
+def review_queue(
+    store: Store,
+    project: str,
+    *,
+    task: Task,
+    limit: int = 20,
+    embed: Callable[[Sequence[str]], np.ndarray] | None = None,
+) -> list[dict[str, Any]]:
     """Predictions that wait for a person, those that teach most first; near-identical messages are one entry.
 
-    Each row has one key more than the table: `similar`, the prediction ids of the messages that it stands for.
+    Args:
+        embed: texts -> (n, n_hidden) of unit length. With it, what means nearly the same as a row further up comes
+            later, so that ten questions are about ten things; what somebody disliked stays in front.
+    Returns:
+        Rows with three keys more than the table: `similar`, the prediction ids of the messages that a row stands for,
+        `why`, the reasons why it waits, and `given`, None: nobody has labelled it.
     """
     rows = store.list_queue(project, limit=min(limit * LOOK_AHEAD, MAX_LOOKED_AT))
-    return group_alike(rows, texts=[task.text_of(row["inputs"]) for row in rows])[:limit]
+    shown = group_alike(rows, texts=[task.text_of(row["inputs"]) for row in rows])
+    if embed is not None and shown:
+        embeddings = embed([task.text_of(row["inputs"]) for row in shown])
+        shown = [shown[i] for i in each_about_another(embeddings, [row["teach"] for row in shown])]
+    return [row | {"given": None, "why": waits_because(row)} for row in shown[:limit]]
+
+
+def is_disliked(row: dict[str, Any]) -> bool:
+    """Whether somebody has said thumb down to a prediction that waits."""
+    return bool(row["teach"] > MOST_WITHOUT_THUMB)
+
+
+def waits_because(row: dict[str, Any]) -> tuple[Why, ...]:
+    """Why a prediction waits for a person."""
+    if is_disliked(row):
+        return (why("disliked"),)
+    return (why("out_of_scope" if row["reason"] == "out_of_scope" else "handed_over"),)
+
+
+def each_about_another(embeddings: np.ndarray, teach: Sequence[float]) -> list[int]:
+    """An order of the rows: disliked ones as they are, then each the one that teaches most beyond those before it.
+
+    A row teaches its `teach` less the share that the nearest row further up has in common with it.
+    """
+    worth = np.asarray(teach, dtype=np.float64)
+    order = [i for i in range(len(worth)) if worth[i] > MOST_WITHOUT_THUMB]
+    near = kernel(embeddings, embeddings, kernel_heat(embeddings))
+    shared = near[order].max(axis=0) if order else np.zeros(len(worth))
+    left = [i for i in range(len(worth)) if i not in set(order)]
+    while left:
+        best = max(left, key=lambda i: (worth[i] * (1 - shared[i]), -i))
+        left.remove(best)
+        order.append(best)
+        shared = np.maximum(shared, near[best])
+    return order
 
 
 def group_alike(rows: Sequence[dict[str, Any]], *, texts: Sequence[str]) -> list[dict[str, Any]]:

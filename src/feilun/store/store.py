@@ -104,7 +104,7 @@ class Store(TurnVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs):
 
     # reading, for the verbs
 
-    def _list(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+    def _list(self, query: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[dict[str, Any]]:
         with self.engine.connect().execution_options(feilun_readonly=True) as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 

@@ -85,6 +85,9 @@ class TrafficVerbs(Verbs):
                 if labels is None and thumb == "up":
                     row["labels"] = prediction["labels"]
                 self._move_in_queue(connection, project, prediction, labelled=row["labels"] is not None, thumb=thumb)
+            elif labels is not None and example_id:
+                # A label on the message itself settles every answer to it that still waits.
+                self._move_in_queue(connection, project, {"example_id": example_id}, labelled=True, thumb=None)
             written = connection.execute(t.feedback.insert().values(row))
             assert written.inserted_primary_key is not None  # the table counts by itself
             return {"seq": written.inserted_primary_key[0], **row}, False
@@ -124,6 +127,24 @@ class TrafficVerbs(Verbs):
         latest = sa.select(sa.func.max(t.predictions.c.seq)).where(*open_rows).group_by(t.predictions.c.example_id)
         query = sa.select(t.predictions).where(t.predictions.c.seq.in_(latest))
         return self._list(query.order_by(t.predictions.c.teach.desc(), t.predictions.c.seq).limit(min(limit, MAX_PAGE)))
+
+    def list_unasked(self, project: str, *, limit: int = 1000) -> list[dict[str, Any]]:
+        """The latest `limit` served predictions without those that wait for a person or were spoken on; each message
+        once, latest first."""
+        p, settled = t.predictions.c, self.list_settled(project)
+        query = sa.select(t.predictions).where(p.project == project, p.queue_state == "none")
+        rows = self._list(query.order_by(p.seq.desc()).limit(limit))
+        latest = {row["example_id"]: row for row in reversed(rows)}  # of equal messages the latest stays
+        return [row for row in rows if latest[row["example_id"]] is row and row["example_id"] not in settled]
+
+    def list_settled(self, project: str) -> set[str]:
+        """Example ids of messages that need no question: labelled, skipped, or commented on without an answer."""
+        p, f = t.predictions.c, t.feedback.c
+        spoken = sa.select(f.example_id).where(
+            f.project == project, sa.or_(f.labels.is_not(sa.null()), f.prediction_id.is_(None))
+        )
+        settled = sa.select(p.example_id).where(p.project == project, p.queue_state.in_(("labelled", "skipped")))
+        return {row["example_id"] for row in self._list(sa.union(spoken, settled))}
 
     def skip_in_queue(self, project: str, prediction_id: str) -> None:
         """Put a message, however often it was asked, out of the review queue without a label."""

@@ -22,7 +22,7 @@ class Verbs:
 
     writer: Writer
 
-    def _list(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+    def _list(self, query: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[dict[str, Any]]:
         raise AssertionError("provided by Store")
 
     def _find(self, query: sa.Select[Any]) -> dict[str, Any] | None:

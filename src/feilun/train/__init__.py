@@ -6,14 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from feilun.train.cache import EmbeddingCache
     from feilun.train.errors import NoCandidate, NothingToLearn, ResultDamaged
     from feilun.train.forecast import preflight
+    from feilun.train.refits import refit
     from feilun.train.result import load_result, write_result
     from feilun.train.room import NotEnoughRoom
     from feilun.train.run import train
     from feilun.train.search import StudyPlace
 
 __all__ = [
+    "EmbeddingCache",
     "NoCandidate",
     "NotEnoughRoom",
     "NothingToLearn",
@@ -21,11 +24,13 @@ __all__ = [
     "StudyPlace",
     "load_result",
     "preflight",
+    "refit",
     "train",
     "write_result",
 ]
 
 _ROOMS = {
+    "EmbeddingCache": "cache",
     "NoCandidate": "errors",
     "NotEnoughRoom": "room",
     "NothingToLearn": "errors",
@@ -33,6 +38,7 @@ _ROOMS = {
     "StudyPlace": "search",
     "load_result": "result",
     "preflight": "forecast",
+    "refit": "refits",
     "train": "run",
     "write_result": "result",
 }

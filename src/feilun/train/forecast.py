@@ -15,7 +15,7 @@ from feilun.config import FeilunSettings
 from feilun.models import embedder
 from feilun.network.budget import Budget, n_threads
 from feilun.network.checkpoint import Checkpoints
-from feilun.records import Backbone, Dataset, Forecast, Need, Preflight
+from feilun.records import Backbone, Dataset, Need, Preflight, RungForecast
 from feilun.tasks import Task
 from feilun.train.folds import FoldPlan, stratified_order
 from feilun.train.room import FULL_FROM, check_room, verdict
@@ -53,7 +53,7 @@ def preflight(
     try:
         session, embed_s = _sample_session(sample, backbone, settings, task=task, budget_s=budget_s, scratch=scratch)
         spent_s = embed_s * len(rows.texts) / len(sample.texts) + _probe_s(rows, settings, session.embeddings.shape[1])
-        rungs = [Forecast(method="probe", needs=(_time(spent_s, spent_s, budget_s), *room["probe"]))]
+        rungs = [RungForecast(method="probe", needs=(_time(spent_s, spent_s, budget_s), *room["probe"]))]
         for method in learning_rungs(settings.train):
             line = _forecast(session, rows, method, spent_s=spent_s, budget_s=budget_s, room=room[method])
             rungs.append(line)
@@ -105,12 +105,12 @@ def _probe_s(rows: TrainingRows, settings: FeilunSettings, n_hidden: int) -> flo
 
 def _forecast(
     session: Session, rows: TrainingRows, method: str, *, spent_s: float, budget_s: float, room: list[Need]
-) -> Forecast:
+) -> RungForecast:
     """One rung, from a trial on the sample scaled to all rows."""
     settings = session.settings.train
     if method == "full" and rows.n_examples < settings.full.min_rows:
         least = settings.full.min_rows
-        return Forecast(
+        return RungForecast(
             method=method,
             note_en=f"Would not be tried: fewer than {least} examples.",
             note_zh=f"不会尝试：样本不足 {least} 条。",
@@ -120,7 +120,7 @@ def _forecast(
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        return Forecast(
+        return RungForecast(
             method=method,
             note_en="Needs torch: pip install 'feilun[train]'",
             note_zh="需要 torch：pip install 'feilun[train]'",
@@ -136,7 +136,7 @@ def _forecast(
         return price.sizes_s + scale * (price.needed_s(some, n_epochs) - price.sizes_s)
 
     most, least_s = scaled_s(plan, epochs), scaled_s(plans_of(plan)[-1], 1)
-    return Forecast(method=method, needs=(_time(most, spent_s + most, budget_s, least_s + spent_s), *room))
+    return RungForecast(method=method, needs=(_time(most, spent_s + most, budget_s, least_s + spent_s), *room))
 
 
 def _epochs(candidate: Tune, rows: TrainingRows) -> int:

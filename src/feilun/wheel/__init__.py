@@ -1,6 +1,15 @@
-"""The turn itself: steps in order, durable, resumable; and the worker that turns when asked."""
+"""The turn itself: steps in order, durable, resumable; the worker that turns when asked; and the learning curve."""
 
+from feilun.wheel.curve import draw_curve
 from feilun.wheel.errors import PreflightBroken, StepBroken, TurnCancelled, TurnCrashed, TurnFailed
 from feilun.wheel.follow import follow_turn
 
-__all__ = ["PreflightBroken", "StepBroken", "TurnCancelled", "TurnCrashed", "TurnFailed", "follow_turn"]
+__all__ = [
+    "PreflightBroken",
+    "StepBroken",
+    "TurnCancelled",
+    "TurnCrashed",
+    "TurnFailed",
+    "draw_curve",
+    "follow_turn",
+]

@@ -79,3 +79,35 @@ def told(error: FeilunError) -> dict[str, Any]:
         "zh": error.message("zh"),
         "fields": fields,
     }
+
+
+class GroupsDoNotFit(FeilunError):
+    """The edited table of groups and the messages beside it do not belong together."""
+
+    code, kind = "label.groups_do_not_fit", "invalid"
+    en = "{path}, row {row}: {cause_en}. Keep column 'group' as 'feilun label start' wrote it, and both files together."
+    zh = "{path} 第 {row} 行：{cause_zh}。请保持 'feilun label start' 写出的 group 列不变，并把两个文件放在一起。"
+
+
+class NothingLabelled(FeilunError):
+    """The edited table of groups leaves fewer than two classes."""
+
+    code, kind = "label.nothing_labelled", "invalid"
+    en = "{path} names {n_labels} class(es) in column 'label'; at least two are needed. Name more groups."
+    zh = "{path} 的 label 列只有 {n_labels} 个类别，至少需要两个。请为更多分组命名。"
+
+
+class TooManyMessages(FeilunError):
+    """More messages than can be grouped at once."""
+
+    code, kind = "label.too_many_messages", "invalid"
+    en = "{path} has {n_messages} different messages; at most {most} can be grouped at once. Take a part of the file."
+    zh = "{path} 有 {n_messages} 条不同的消息，一次最多分组 {most} 条。请只取其中一部分。"
+
+
+class FileExists(FeilunError):
+    """A file that a person may have edited would be written over."""
+
+    code, kind = "label.file_exists", "conflict"
+    en = "{path} is there already, perhaps with your edits. Choose another name with --out, or remove it."
+    zh = "{path} 已存在，其中可能有您的修改。请用 --out 指定其他文件名，或先删除它。"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ from feilun.records import (
     Dataset,
     Decision,
     Example,
+    Interval,
+    LabelDoubts,
+    LearningCurve,
     ParityReport,
     Report,
     TrainResult,
@@ -27,6 +31,7 @@ from feilun.records import (
 )
 from feilun.version import __version__
 from feilun.wheel.context import TurnContext
+from feilun.wheel.curve import draw_curve
 from feilun.wheel.networks import keep_network
 
 if TYPE_CHECKING:
@@ -49,6 +54,8 @@ def step_data(context: TurnContext, results: Results) -> dict[str, Any]:
     write_snapshot(dataset, context.store.dataset_path(dataset.dataset_id))
     context.store.update_turn(context.turn_id, dataset_id=dataset.dataset_id)
     _write_json(context.workdir / "data_report.json", report.model_dump(mode="json"))
+    # Row numbers are no part of a snapshot: here they are kept for those who look for a row in the file.
+    _write_json(context.workdir / "rows.json", {example.example_id: example.row for example in dataset.train})
     counts = {"n_train": len(dataset.train), "n_holdout": len(dataset.holdout), "n_classes": len(dataset.labels)}
     return {"dataset_id": dataset.dataset_id, "n_corrections": len(known), **counts}
 
@@ -133,6 +140,8 @@ def step_evaluate(context: TurnContext, results: Results) -> dict[str, Any]:
         leaderboard=trained.leaderboard,
         search=trained.meta.get("search"),
         backbone=backbone.info,
+        label_doubts=_label_doubts(context, trained, dataset, judgement.calibration.temperature),
+        learning_curve=_learning_curve(context, dataset, backbone, judgement.metrics),
         **{name: getattr(judgement, name) for name in type(judgement).model_fields},
     )
     _write_json(context.workdir / "report.json", report.model_dump(mode="json"))
@@ -281,6 +290,44 @@ def _validation(trained: TrainResult, examples: Sequence[Example], outside: str)
         logits=arrays["logits"],
         targets=arrays["targets"].astype(np.float32),
         out_of_scope=np.array([bool(outside) and examples[row].target == (outside,) for row in arrays["rows"]], bool),
+    )
+
+
+def _label_doubts(
+    context: TurnContext, trained: TrainResult, dataset: Dataset, temperature: float
+) -> LabelDoubts | None:
+    """Labels that the out-of-fold answers speak against; None when the settings do not ask for them."""
+    from feilun.evaluate import find_label_doubts
+    from feilun.feedback import SOURCE
+
+    if not context.settings.evaluate.label_doubts:
+        return None
+    arrays = load_file(trained.folder / "validation.safetensors")
+    rows = json.loads((context.workdir / "rows.json").read_text("utf-8"))
+    judged = [dataset.train[place] for place in arrays["rows"]]
+    return find_label_doubts(
+        [replace(example, row=rows.get(example.example_id)) for example in judged],
+        context.task.probs(arrays["logits"], temperature=temperature),
+        arrays["targets"],
+        labels=trained.labels,
+        settled=np.array([example.source == SOURCE for example in judged], dtype=bool),
+        multi_label=context.settings.task.multi_label,
+    )
+
+
+def _learning_curve(
+    context: TurnContext, dataset: Dataset, backbone: Backbone, metrics: dict[str, Interval]
+) -> LearningCurve | None:
+    if not context.settings.evaluate.learning_curve:
+        return None
+    return draw_curve(
+        dataset,
+        backbone,
+        context.settings,
+        task=context.task,
+        cache_dir=context.store.workspace / "cache",
+        seed=int(context.turn["seed"]),
+        now=metrics.get(context.settings.goal.metric),
     )
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 
 from feilun.project import Project
+from feilun.records import LabelDoubt, LabelDoubts
+from feilun.store import tables
+from tests.bundles import MESSAGES
 
 AT = "/v1/projects/support"
 MESSAGE = "where is my parcel"
@@ -114,3 +117,73 @@ def test_the_queue_asks_what_was_disliked_until_it_is_labelled_or_skipped(client
     assert client.post(f"{AT}/queue/{second['prediction_id']}/skip").status_code == 204
     assert client.get(f"{AT}/queue").json() == {"queue": [], "n_waiting": 0}
     assert client.post(f"{AT}/queue/p_404/skip").status_code == 404
+
+
+def test_a_doubtful_label_is_shown_until_feedback_with_its_message_settles_it(client, project):
+    rows = [f"{text} {n},{label}" for label, texts in MESSAGES.items() for text in texts for n in range(4)]
+    (project.folder.parent / "messages.csv").write_text("\n".join(["text,label", *rows]), "utf-8")
+    row = project._build()[0].train[0]
+    doubt = LabelDoubt(
+        example_id=row.example_id, source=row.source, given=row.target, suggested=("made_up",), score=0.03
+    )
+    model_id = project.list_turns()[0]["model_id"]
+    found = LabelDoubts(n_judged=40, n_doubtful=1, doubts=(doubt,))
+    report = project.report(model_id).model_copy(update={"label_doubts": found}).model_dump(mode="json")
+    update = tables.models.update().where(tables.models.c.model_id == model_id).values(report=report)
+    project.store.writer.write(lambda connection: connection.execute(update))
+    shown = client.get(f"{AT}/doubts").json()["doubts"]
+    assert shown == [
+        {
+            "example_id": row.example_id,
+            "inputs": row.inputs,
+            "source": row.source,
+            "row": row.row,
+            "labels": list(row.target),
+            "suggested": ["made_up"],
+            "score": 0.03,
+        }
+    ]
+    assert client.get(f"{AT}/models/{model_id}/report").json()["label_doubts"]["n_doubtful"] == 1
+    for lang, word in (("en", "is labelled"), ("zh", "的标签是")):
+        [asked] = client.get(f"{AT}/queue", headers={"Accept-Language": lang}).json()["queue"]
+        assert (asked["prediction_id"], asked["confidence"], asked["reason"]) == (None, None, "label_doubt")
+        assert (asked["inputs"], asked["given"], asked["labels"]) == (row.inputs, list(row.target), ["made_up"])
+        [suggested] = client.get(f"{AT}/suggestions?limit=4", headers={"Accept-Language": lang}).json()["suggestions"]
+        assert (suggested["source"], suggested["example_id"]) == ("doubt", row.example_id)
+        assert word in asked["why"][0]["text"] and suggested["why"][0] == asked["why"][0]
+    assert client.get(f"{AT}/suggestions?limit=3").json()["suggestions"] == []  # a quarter of them at most
+    say(client, inputs=shown[0]["inputs"], label=shown[0]["labels"][0]).raise_for_status()
+    assert client.get(f"{AT}/doubts").json() == {"doubts": []}
+    assert client.get(f"{AT}/queue").json() == {"queue": [], "n_waiting": 0}
+    assert client.get(f"{AT}/doubts", params={"limit": 0}).status_code == 422
+
+
+def test_suggestions_are_answers_nobody_spoke_on_until_they_are_labelled(client, project):
+    answer = ask(client, "cancel my parcel order please")
+    project.store.writer.write(lambda connection: None)  # predictions before this one are written
+    batch = client.get(f"{AT}/suggestions", params={"limit": 5, "strategy": "margin"}).json()
+    [row] = [row for row in batch["suggestions"] if row["prediction_id"] == answer["prediction_id"]]
+    assert row["inputs"] == {"text": "cancel my parcel order please"}
+    assert (batch["strategy"], batch["model_id"]) == ("margin", answer["model_version"])
+    assert row["labels"] == answer["labels"] and row["why"][0]["text"].isascii()
+    chinese = client.get(f"{AT}/suggestions", headers={"Accept-Language": "zh"}).json()["suggestions"]
+    assert all(not reason["text"].isascii() for one in chinese for reason in one["why"])
+    say(client, inputs=row["inputs"], label="refund")
+    left = client.get(f"{AT}/suggestions").json()["suggestions"]
+    assert row["example_id"] not in {one["example_id"] for one in left}
+    for wrong in ({"strategy": "magic"}, {"limit": 0}, {"limit": 1001}):
+        assert client.get(f"{AT}/suggestions", params=wrong).status_code == 422
+
+
+def test_a_row_of_the_queue_says_why_it_waits_in_the_callers_language(client):
+    say(client, prediction_id=ask(client)["prediction_id"], thumb="down")
+    seen = [client.get(f"{AT}/queue", headers={"Accept-Language": lang}).json()["queue"][0] for lang in ("en", "zh")]
+    assert [row["why"] for row in seen] == [
+        [{"code": "disliked", "text": "Somebody disliked the answer."}],
+        [{"code": "disliked", "text": "有人不满意这个回答。"}],
+    ]
+
+
+def test_without_a_model_there_are_no_suggestions_but_a_reason(serve, bare_project):
+    refused = serve(bare_project).get("/v1/projects/bare/suggestions")
+    assert (refused.status_code, refused.json()["code"]) == (503, "serve.not_ready")

@@ -121,24 +121,84 @@ class FeedbackPage(Shape):
     next_after: int | None = Field(description="Pass it as `after` for the next page; null when this is the last.")
 
 
-class QueueRow(Shape):
-    """An answer that waits for a person."""
+class Reason(Shape):
+    """Why a person is asked."""
 
-    prediction_id: str
-    inputs: dict[str, Any]
+    code: str = Field(
+        description="One of disliked, handed_over, out_of_scope, label_doubt, unsure, undecided, disagreement, novel, "
+        "typical, few_labels, by_lot, useful."
+    )
+    text: str = Field(description="The reason in one sentence in the caller's language.")
+
+
+class QueueRow(Shape):
+    """An answer that waits for a person, or a training row whose label looks wrong."""
+
+    prediction_id: str | None = Field(
+        description="The answer; feedback takes it. Null where a label looks wrong: feedback takes the `inputs`."
+    )
+    example_id: str = Field(description="Names the message; equal messages have the same.")
+    inputs: dict[str, Any] = Field(description="The message.")
     labels: list[str] = Field(description="What the model would say.")
-    confidence: float
-    reason: str
+    given: list[str] | None = Field(description="What the training row says, where that is in doubt.")
+    confidence: float | None = Field(description="Of the answer; null where there was none.")
+    reason: str = Field(description="unsure, out_of_scope or another reason of an answer; label_doubt.")
     alternatives: list[tuple[str, float]]
-    teach: float = Field(description="How much a label would teach; a thumb down adds 1.")
-    model_id: str
+    teach: float = Field(
+        description="How much a label would teach; a thumb down adds 1. In doubt: how likely the label is wrong."
+    )
+    model_id: str = Field(description="The model that answered, or whose turn doubted the label.")
     similar: list[str] = Field(description="Prediction ids of nearly the same messages, shown as this one.")
+    why: list[Reason] = Field(description="Why it waits.")
     created_at: datetime
 
 
 class QueueReply(Shape):
-    queue: list[QueueRow] = Field(description="Those that teach most first.")
-    n_waiting: int = Field(description="Answers that wait in all.")
+    queue: list[QueueRow] = Field(description="Answers, those that teach most first; then labels that look wrong.")
+    n_waiting: int = Field(description="Answers that wait in all; labels that look wrong are not counted.")
+
+
+class DoubtRow(Shape):
+    """A training row whose label looks wrong."""
+
+    example_id: str
+    inputs: dict[str, Any] = Field(
+        description="The message; give feedback with it and the right label to settle the row."
+    )
+    source: str = Field(description="The file it stands in.")
+    row: int | None = Field(description="Where in the file.")
+    labels: list[str] = Field(description="What the row says.")
+    suggested: list[str] = Field(description="What cross-validation says.")
+    score: float = Field(description="Calibrated probability of the row's label, out of fold; low is doubtful.")
+
+
+class DoubtList(Shape):
+    doubts: list[DoubtRow] = Field(description="The most doubtful first.")
+
+
+class SuggestionRow(Shape):
+    """A message whose label would teach the model."""
+
+    example_id: str = Field(description="Names the message; equal messages have the same.")
+    inputs: dict[str, Any] = Field(description="The message; feedback takes it where there is no prediction_id.")
+    prediction_id: str | None = Field(description="The answer that was given, if one was; feedback takes it.")
+    source: str = Field(
+        description="queue: waits for a person; traffic: was answered; data: a row without a label; "
+        "doubt: a row whose label looks wrong."
+    )
+    labels: list[str] = Field(description="What the model would say.")
+    confidence: float
+    alternatives: list[tuple[str, float]]
+    why: list[Reason] = Field(description="The most telling reason first.")
+    n_similar: int = Field(description="Other messages without a label that mean nearly the same.")
+
+
+class SuggestionReply(Shape):
+    suggestions: list[SuggestionRow] = Field(description="The most useful first.")
+    strategy: str
+    model_id: str
+    n_pool: int = Field(description="Messages that could be asked about.")
+    n_scored: int = Field(description="How many of them the model has read by now; the next request reads more.")
 
 
 class ModelRow(Shape):

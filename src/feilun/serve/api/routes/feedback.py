@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query
 from starlette.responses import Response
 
+from feilun.config import Strategy
+from feilun.records import Why
 from feilun.serve.api.routing import InProject, ProjectVisit, Routes, send
-from feilun.serve.api.shapes import FeedbackPage, FeedbackReply, FeedbackRequest, FeedbackRow, QueueReply, QueueRow
+from feilun.serve.api.shapes import (
+    DoubtList,
+    FeedbackPage,
+    FeedbackReply,
+    FeedbackRequest,
+    FeedbackRow,
+    QueueReply,
+    QueueRow,
+    SuggestionReply,
+)
 
 routes = Routes("feedback")
 MAX_PAGE = 1000
+MOST_NEW = 1000  # messages that one request runs through the network: a few seconds of one core
 MAX_SEQ = 2**63 - 1
 After = Annotated[int, Query(ge=0, le=MAX_SEQ, description="Only what comes after this place in the log.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most rows in one page.")]
@@ -65,14 +78,35 @@ async def list_queue(
     visit: Annotated[ProjectVisit, Depends(InProject("read"))],
     limit: Annotated[int, Query(ge=1, le=100, description="Most rows.")] = 20,
 ) -> Response:
-    """Answers that were handed over or got a thumb down, those whose label would teach most first, each message once.
-    Give feedback with their prediction_id to settle them."""
+    """Answers that were handed over or got a thumb down, those whose label would teach most first; each message once,
+    and what means nearly the same as one further up later. Where they leave room, training rows follow whose label
+    looks wrong. Give feedback with the prediction_id to settle an answer, with the inputs to settle a row."""
     project = visit.project
-    rows = await visit.house.read(project.queue, limit=limit)
+    rows = await visit.house.compute(project.queue, limit=limit)
     n_waiting = await visit.house.read(project.store.count_queue, project.name)
     return send(
-        {"queue": [_pick({"similar": [], **row}, QueueRow.model_fields) for row in rows], "n_waiting": n_waiting}
+        {
+            "queue": [_pick({**row, "why": _reasons(row["why"], visit.lang)}, QueueRow.model_fields) for row in rows],
+            "n_waiting": n_waiting,
+        }
     )
+
+
+@routes(
+    "GET",
+    "/v1/projects/{name}/doubts",
+    summary="See training rows whose label looks wrong.",
+    reply=DoubtList,
+    problems=(422,),
+)
+async def list_doubts(
+    visit: Annotated[ProjectVisit, Depends(InProject("read"))],
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most rows.")] = 20,
+) -> Response:
+    """Found by the last turn's cross-validation; rows that were changed or settled since are left out. Feedback with a
+    row's inputs and a label settles it, also with the label that it has. Reads the data files: seconds where they are
+    large."""
+    return send({"doubts": await visit.house.read(visit.project.doubtful_labels, limit=limit)})
 
 
 @routes(
@@ -87,6 +121,34 @@ async def skip_in_queue(visit: Annotated[ProjectVisit, Depends(InProject("feedba
     """Skipping what is skipped or settled already changes nothing."""
     await visit.house.read(visit.project.skip, prediction_id)
     return Response(status_code=204)
+
+
+@routes(
+    "GET",
+    "/v1/projects/{name}/suggestions",
+    summary="See which messages to label next.",
+    reply=SuggestionReply,
+    problems=(422,),
+)
+async def list_suggestions(
+    visit: Annotated[ProjectVisit, Depends(InProject("read"))],
+    limit: Annotated[int | None, Query(ge=1, le=1000, description="Most rows; else [label] batch.")] = None,
+    strategy: Annotated[
+        Strategy | None, Query(description="How to choose; else [label] strategy.", examples=["auto"])
+    ] = None,
+) -> Response:
+    """From the queue, from answers nobody has spoken on, from rows without a label, and, for a quarter of the batch at
+    most, from rows whose label looks wrong. Give feedback with the prediction_id, or else with the inputs. A large pool
+    is read part by part, so later requests choose from more."""
+    house, project = visit.house, visit.project
+    house.must_be_ready(project)
+    batch = await house.compute(project.suggest, limit=limit, strategy=strategy, most_new=MOST_NEW)
+    rows = [one.model_dump() | {"why": _reasons(one.why, visit.lang)} for one in batch.suggestions]
+    return send(batch.model_dump() | {"suggestions": rows})
+
+
+def _reasons(found: Iterable[Why], lang: str) -> list[dict[str, str]]:
+    return [{"code": why.code, "text": why.zh if lang == "zh" else why.en} for why in found]
 
 
 def _pick(row: dict[str, Any], names: Any) -> dict[str, Any]:

@@ -1,0 +1,127 @@
+"""One fit, in the process that is measured: Feilun's rungs, and the baselines that need nothing but scikit-learn."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common import cost_since, judged
+from sets import judging_rows, teaching_rows
+
+Fit = tuple[Callable[[list[str]], np.ndarray], Sequence[str], str]
+"""Texts -> logits (n, n_classes), the class of each column, and what was chosen."""
+
+RUNGS: dict[str, dict[str, Any]] = {
+    "probe": {"tune": {"enabled": False}},
+    "tune": {"probe": {"enabled": False}},
+    "chosen": {},
+}
+TFIDF: dict[str, list[dict[str, Any]]] = {
+    "en": [{"analyzer": "word", "ngram_range": (1, 2)}, {"analyzer": "char_wb", "ngram_range": (2, 4)}],
+    "zh": [{"analyzer": "char", "ngram_range": (1, 2)}],
+}
+"""Words, pairs of them and parts of words; Chinese has no spaces, so there characters and pairs. The best of a few on
+SIB-200's dev files and on left-over training rows of BANKING77, SNIPS and MASSIVE, as is TFIDF_C."""
+TFIDF_C = 10.0
+"""TF-IDF rows are short and sparse: scikit-learn's C = 1 leaves them far behind."""
+
+
+def run_job(job: dict[str, Any]) -> dict[str, Any]:
+    """Fit the job's method on its teaching rows, say what it cost, then judge it."""
+    started = time.monotonic()
+    backbone = None if job["method"] == "tfidf" else find_backbone(job)
+    texts, labels = teaching_rows(job)
+    fit = {"baseline": _fit_baseline, "tfidf": _fit_tfidf}.get(job["method"], _fit_feilun)
+    answer, names, detail = fit(job, backbone, texts, labels)
+    cost = {**cost_since(started), "n_rows": len(texts), "detail": detail}
+    test_texts, test_labels = judging_rows(job)
+    given = [names[i] for i in answer(test_texts).argmax(axis=1)]
+    return {**judged(test_labels, given), **cost}
+
+
+def find_backbone(job: dict[str, Any]) -> Any:
+    """The job's backbone out of the cache; fetched first when it is not there."""
+    from feilun.models import pull, resolve
+    from feilun.models.errors import ModelMissing
+
+    try:
+        return resolve(job["backbone"], language=job["language"])
+    except ModelMissing:
+        return pull(job["backbone"], language=job["language"])
+
+
+def _fit_baseline(job: dict[str, Any], backbone: Any, texts: list[str], labels: list[str]) -> Fit:
+    from sklearn.linear_model import LogisticRegression
+
+    from feilun.models import embedder
+
+    encoder = embedder(backbone, max_tokens=128)
+    model = LogisticRegression(max_iter=1000, random_state=job["seed"]).fit(encoder.run(texts)[0], labels)
+    return (lambda some: _columns(model.decision_function(encoder.run(some)[0]))), model.classes_, "LR C=1"
+
+
+def _fit_tfidf(job: dict[str, Any], backbone: None, texts: list[str], labels: list[str]) -> Fit:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline, make_union
+
+    head = LogisticRegression(C=TFIDF_C, max_iter=1000, random_state=job["seed"])
+    features = make_union(*(TfidfVectorizer(**kind, sublinear_tf=True) for kind in TFIDF[job["language"]]))
+    model = make_pipeline(features, head).fit(texts, labels)
+    return (lambda some: _columns(model.decision_function(some))), model.classes_, f"TF-IDF, LR C={TFIDF_C:g}"
+
+
+def _columns(scores: np.ndarray) -> np.ndarray:
+    """scikit-learn gives one column for two classes: positive means the second."""
+    return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
+
+
+def _fit_feilun(job: dict[str, Any], backbone: Any, texts: list[str], labels: list[str]) -> Fit:
+    from safetensors.numpy import load_file
+
+    from feilun.config import FeilunSettings
+    from feilun.models import Encoder, build_graph, read_config, read_tensors
+    from feilun.records import Dataset, Example
+    from feilun.tasks import get_task
+    from feilun.train import train
+
+    settings = FeilunSettings.model_validate({"project": {"name": "benchmark"}, "train": RUNGS[job["method"]]})
+    examples = tuple(
+        Example(str(i), {"text": text}, (label,), "train.csv", row=i)
+        for i, (text, label) in enumerate(zip(texts, labels, strict=True))
+    )
+    dataset = Dataset("benchmark", examples, (), (), tuple(sorted(set(labels))))
+    with tempfile.TemporaryDirectory() as folder:
+        result = train(
+            dataset,
+            backbone,
+            settings,
+            task=get_task(settings.task),
+            workdir=Path(folder),
+            budget_s=job["budget_s"],
+            seed=job["seed"],
+        )
+        network = load_file(result.folder / "network.safetensors")
+    chosen = next(line for line in result.leaderboard if line.chosen)
+
+    def answer(some: list[str]) -> np.ndarray:
+        head = network.pop("head.weight"), network.pop("head.bias")
+        tensors = {**read_tensors(backbone.folder), **network}
+        graph = build_graph(read_config(backbone.folder), tensors, pooling=backbone.info.pooling, head=head)
+        encoder = Encoder(
+            graph.SerializeToString(),
+            backbone.folder / "tokenizer.json",
+            max_tokens=settings.backbone.max_tokens,
+            prefix=backbone.info.prefix,
+        )
+        logits = encoder.run(some)[1]
+        assert logits is not None
+        return logits
+
+    return answer, result.labels, f"{chosen.method} {json.dumps(chosen.params)}"
