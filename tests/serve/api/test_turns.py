@@ -83,7 +83,8 @@ def test_only_so_many_may_follow_at_once(client, project, monkeypatch):
     monkeypatch.setattr(turns, "MAX_STREAMS", 1)
     project.store.add_event("support", kind="x", data={})
     with client.stream("GET", f"{AT}/events", headers={"Accept": "text/event-stream"}) as stream:
-        next(stream.iter_lines())
+        lines = stream.iter_lines()  # kept: a reader that is let go closes the stream
+        next(lines)
         refused = client.get(f"{AT}/events", headers={"Accept": "text/event-stream"})
         assert (refused.status_code, refused.json()["code"]) == (503, "serve.busy")
     deadline = time.monotonic() + 5
