@@ -5,19 +5,22 @@
     python benchmarks/fewshot.py --data FOLDER --sets banking77 --shots 10 --seeds 0-4 --out fewshot.json
 
 Protocol. Two sets: BANKING77 (English, 77 intents; all-MiniLM-L6-v2) and MASSIVE zh-CN (Chinese, 60 intents;
-multilingual-e5-small). Each run learns from the shots alone: no validation file, no unlabelled text. It is judged on
-every row of the test file, once. Subsets: `published`, the fixed rows that papers on BANKING77 share (the seed is then
-the model's), and `drawn`, the rows of fewshot.json for that seed.
+multilingual-e5-small); more with --sets. Each run learns from the shots alone, without a validation file; `pool` also
+reads the texts of the other training rows, without their labels. It is judged on every row of the test file, once.
+Subsets: `published`, the fixed rows that papers on BANKING77 share (the seed is then the model's), and `drawn`, the
+rows of fewshot.json for that seed.
 
 Methods, each in a process of its own:
   baseline   embeddings of the same frozen backbone, scikit-learn LogisticRegression as it comes (C = 1)
   chosen     feilun.train with its default settings: every rung, cross-validated, the chosen one fitted on all rows
-  probe      the same, with only the probe rung          tune   the same, with only the tune rung
+  pool       the same, with the rest of the training file as unlabelled messages
+  probe      as chosen, with only the probe rung          tune   the same, with only the tune rung
 
 CPU seconds are those of the whole process and its children, from its start to the finished fit: imports, reading the
 backbone, embedding, cross-validation and the final fit. Peak memory is the process's.
 
-How the defaults were set, without ever looking at a test file: docs/notes/005-training-loop.md.
+How the defaults were set, without ever looking at a test file: docs/notes/005-training-loop.md
+and 010-messages-without-labels.md.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from common import KEYS, as_text, in_own_process, summarise, tell, write_results
 from methods import run_job
 from sets import SOURCES, add_options, fits
 
-METHODS = ("baseline", "probe", "tune", "chosen")
+METHODS = ("baseline", "probe", "tune", "chosen", "pool")
 
 
 def main() -> int:

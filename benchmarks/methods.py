@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from common import cost_since, judged
-from sets import judging_rows, teaching_rows
+from sets import judging_rows, other_texts, teaching_rows
 
 Fit = tuple[Callable[[list[str]], np.ndarray], Sequence[str], str]
 """Texts -> logits (n, n_classes), the class of each column, and what was chosen."""
@@ -21,6 +21,7 @@ RUNGS: dict[str, dict[str, Any]] = {
     "probe": {"tune": {"enabled": False}},
     "tune": {"probe": {"enabled": False}},
     "chosen": {},
+    "pool": {},
 }
 TFIDF: dict[str, list[dict[str, Any]]] = {
     "en": [{"analyzer": "word", "ngram_range": (1, 2)}, {"analyzer": "char_wb", "ngram_range": (2, 4)}],
@@ -83,10 +84,9 @@ def _columns(scores: np.ndarray) -> np.ndarray:
 
 
 def _fit_feilun(job: dict[str, Any], backbone: Any, texts: list[str], labels: list[str]) -> Fit:
-    from safetensors.numpy import load_file
-
+    from feilun.compress.export import export_float, read_network
     from feilun.config import FeilunSettings
-    from feilun.models import Encoder, build_graph, read_config, read_tensors
+    from feilun.models import Encoder
     from feilun.records import Dataset, Example
     from feilun.tasks import get_task
     from feilun.train import train
@@ -96,7 +96,11 @@ def _fit_feilun(job: dict[str, Any], backbone: Any, texts: list[str], labels: li
         Example(str(i), {"text": text}, (label,), "train.csv", row=i)
         for i, (text, label) in enumerate(zip(texts, labels, strict=True))
     )
-    dataset = Dataset("benchmark", examples, (), (), tuple(sorted(set(labels))))
+    unlabelled = tuple(
+        Example(f"u{i}", {"text": text}, None, "train.csv", row=i)
+        for i, text in enumerate(other_texts(job) if job["method"] == "pool" else ())
+    )
+    dataset = Dataset("benchmark", examples, (), unlabelled, tuple(sorted(set(labels))))
     with tempfile.TemporaryDirectory() as folder:
         result = train(
             dataset,
@@ -107,13 +111,11 @@ def _fit_feilun(job: dict[str, Any], backbone: Any, texts: list[str], labels: li
             budget_s=job["budget_s"],
             seed=job["seed"],
         )
-        network = load_file(result.folder / "network.safetensors")
+        network = read_network(result, backbone)
     chosen = next(line for line in result.leaderboard if line.chosen)
 
     def answer(some: list[str]) -> np.ndarray:
-        head = network.pop("head.weight"), network.pop("head.bias")
-        tensors = {**read_tensors(backbone.folder), **network}
-        graph = build_graph(read_config(backbone.folder), tensors, pooling=backbone.info.pooling, head=head)
+        graph = export_float(network)
         encoder = Encoder(
             graph.SerializeToString(),
             backbone.folder / "tokenizer.json",

@@ -23,6 +23,7 @@ The texts are public:
   banking77      github.com/PolyAI-LDN/task-specific-datasets, banking_data (CC BY 4.0): train.csv, test.csv;
                  its published 5- and 10-shot rows: github.com/jianguoz/Few-Shot-Intent-Detection
   massive_zh_cn  MASSIVE by Amazon, github.com/alexa/massive, locale zh-CN, label = intent (CC BY 4.0)
+  clinc150       github.com/clinc/oos-eval, data_full (CC BY 3.0): train.csv and test.csv, in scope only
   snips          github.com/sonos/nlu-benchmark, 2017-06-custom-intent-engines (CC0): train.csv, test.csv
   sib200         github.com/dadelani/sib-200: {eng_Latn,zho_Hans}_{train,test}.csv
   xsid           github.com/mainlp/xsid, 0.7 (CC BY-SA 4.0): {en,zh}_{valid,test}.csv; the 300 valid rows teach
@@ -62,6 +63,7 @@ def _whole(language: str, folder: str, train_file: str, test_file: str) -> DataS
 SETS = {
     "banking77": DataSet("en", (5, 10), ("published", "drawn")),
     "massive_zh_cn": DataSet("zh", (8,), ("drawn",)),
+    "clinc150": DataSet("en", (5, 10), ("drawn",)),
     "snips": DataSet("en", (5, 10), ("drawn",)),
     "sib200_zh": _whole("zh", "sib200", "zho_Hans_train.csv", "zho_Hans_test.csv"),
     "sib200_en": _whole("en", "sib200", "eng_Latn_train.csv", "eng_Latn_test.csv"),
@@ -156,6 +158,16 @@ def teaching_rows(task: dict[str, Any]) -> Rows:
     if task["shots"]:
         rows = [rows[place] for place in _picked(task, rows)]
     return Rows([row["text"] for row in rows], [row["label"] for row in rows])
+
+
+def other_texts(task: dict[str, Any]) -> list[str]:
+    """The texts of the training rows that do not teach: what a fit may read without their labels."""
+    about = SETS[task["set"]]
+    if not task["shots"] or about.column:
+        return []
+    rows = _read(task, about.train_file)
+    picked = set(_picked(task, rows))
+    return [row["text"] for place, row in enumerate(rows) if place not in picked]
 
 
 def judging_rows(task: dict[str, Any]) -> Rows:
