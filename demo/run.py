@@ -88,10 +88,12 @@ def first_turn(name: str, lang: str, *, budget_s: float) -> dict[str, Any]:
 
 
 def configure(path: Path, *, budget_s: float) -> None:
-    """Two keys that a demo wants otherwise: a short budget, and no turn before it is asked for."""
+    """What a demo wants otherwise: a short budget, no turn before it is asked for, and no learning from what was asked:
+    the messages that judge must stay unseen, even without their labels."""
     document = tomlkit.parse(path.read_text("utf-8"))
     document["train"]["budget_s"] = budget_s  # type: ignore[index]
     document["improve"]["every_labels"] = 0  # type: ignore[index]
+    document["data"]["max_traffic"] = 0  # type: ignore[index]
     path.write_text(tomlkit.dumps(document), "utf-8")
 
 

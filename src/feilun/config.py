@@ -87,6 +87,9 @@ class DataSettings(Settings):
         0.2, gt=0, lt=0.9, description="Share of each class held out, once and for all, when no holdout file is given."
     )
     max_chars: int = Field(4000, ge=16, description="Messages longer than this many characters are set aside.")
+    max_traffic: int = Field(
+        10_000, ge=0, le=100_000, description="Latest messages asked of the served model that join the unlabelled ones."
+    )
     near_duplicate: float = Field(
         0.9,
         gt=0,

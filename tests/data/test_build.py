@@ -262,3 +262,21 @@ def test_every_error_of_the_room_says_the_same_in_both_languages():
     assert len({e.code for e in found}) == len(found)
     for error in found:
         assert fields(error.en) == fields(error.zh), error.code
+
+
+def test_messages_that_users_sent_join_the_unlabelled_ones_and_no_other_split(tmp_path: Path):
+    (tmp_path / "m.csv").write_text(
+        "text,label\n" + "".join(f"refund {i},a\nparcel {i},b\n" for i in range(20)), "utf-8"
+    )
+    settings = FeilunSettings.model_validate({"project": {"name": "p"}, "data": {"sources": [{"path": "m.csv"}]}})
+    task = get_task(settings.task)
+    plain, report = build_dataset(tmp_path, settings, task=task)
+    sent = [
+        Example(example_id(text), {"text": text}, None, "traffic")
+        for text in ("something new", plain.holdout[0].inputs["text"], plain.train[0].inputs["text"])
+    ]
+    joined, same = build_dataset(tmp_path, settings, task=task, asked=sent)
+    assert [example.inputs["text"] for example in joined.unlabelled] == ["something new"]
+    assert (joined.train, joined.holdout) == (plain.train, plain.holdout)
+    assert joined.dataset_id != plain.dataset_id
+    assert same == report

@@ -38,6 +38,7 @@ def build_dataset(
     task: Task,
     corrections: Sequence[Example] = (),
     previous: Dataset | None = None,
+    asked: Sequence[Example] = (),
 ) -> tuple[Dataset, DataReport]:
     """The dataset of a turn and what was found on the way.
 
@@ -47,6 +48,8 @@ def build_dataset(
             on the same text the later one counts.
         previous: the dataset of the turn before; its holdout stays held out for ever, and what it trained on
             is never drawn into the holdout.
+        asked: messages that users sent; those that are in no split yet join the unlabelled ones. The report is of the
+            files alone.
     Raises:
         FeilunError: a file cannot be read (see `open_table`), a column is missing, or nothing can be trained or
             judged (NoSources, EmptyFile, AllRowsBad, NoLabels, OneClassOnly, NothingToHoldOut, AllInHoldout).
@@ -70,7 +73,17 @@ def build_dataset(
         unlabelled=splits.unlabelled,
         labels=task.label_space(splits.train),
     )
-    return dataset, _report(settings, dataset, splits, (found, judged), task=task)
+    report = _report(settings, dataset, splits, (found, judged), task=task)
+    known_ids = {example.example_id for example in (*dataset.train, *dataset.holdout, *dataset.unlabelled)}
+    fresh = [example for example in asked if example.example_id not in known_ids]
+    if fresh:
+        dataset = make_dataset(
+            train=list(dataset.train),
+            holdout=list(dataset.holdout),
+            unlabelled=[*dataset.unlabelled, *fresh],
+            labels=dataset.labels,
+        )
+    return dataset, report
 
 
 def check(folder: Path, settings: FeilunSettings, *, task: Task, previous: Dataset | None = None) -> DataReport:

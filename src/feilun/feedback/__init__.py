@@ -8,15 +8,18 @@ from feilun.feedback.errors import FeedbackEmpty, FeedbackHomeless, FeedbackInva
 from feilun.feedback.predictions import prediction_row, teach_score
 from feilun.feedback.queue import is_disliked, review_queue, waits_because
 from feilun.feedback.reasons import explain, sentences, why
+from feilun.feedback.traffic import TRAFFIC, asked
 
 __all__ = [
     "SOURCE",
     "STRATEGIES",
+    "TRAFFIC",
     "ColdStart",
     "FeedbackEmpty",
     "FeedbackHomeless",
     "FeedbackInvalid",
     "Pool",
+    "asked",
     "capture",
     "choose",
     "corrections",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -136,6 +137,12 @@ class TrafficVerbs(Verbs):
         rows = self._list(query.order_by(p.seq.desc()).limit(limit))
         latest = {row["example_id"]: row for row in reversed(rows)}  # of equal messages the latest stays
         return [row for row in rows if latest[row["example_id"]] is row and row["example_id"] not in settled]
+
+    def list_asked(self, project: str, *, until: datetime, limit: int) -> list[dict[str, Any]]:
+        """The inputs of the latest `limit` predictions that were made until `until`, latest first."""
+        p = t.predictions.c
+        query = sa.select(p.inputs).where(p.project == project, p.created_at <= until)
+        return self._list(query.order_by(p.seq.desc()).limit(limit))
 
     def list_settled(self, project: str) -> set[str]:
         """Example ids of messages that need no question: labelled, skipped, or commented on without an answer."""

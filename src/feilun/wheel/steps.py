@@ -44,12 +44,19 @@ Step = Callable[[TurnContext, Results], dict[str, Any]]
 def step_data(context: TurnContext, results: Results) -> dict[str, Any]:
     """Read the sources and the feedback, split, write the snapshot."""
     from feilun.data import build_dataset, write_snapshot
-    from feilun.feedback import corrections
+    from feilun.feedback import asked, corrections
 
     _backbone(context)  # a missing backbone is found out before any work is done
     known = corrections(context.store, context.project, task=context.task, up_to=int(context.turn["last_feedback_seq"]))
+    limit = context.settings.data.max_traffic
+    messages = asked(context.store, context.project, task=context.task, until=context.turn["created_at"], limit=limit)
     dataset, report = build_dataset(
-        context.folder, context.settings, task=context.task, corrections=known, previous=context.previous_dataset()
+        context.folder,
+        context.settings,
+        task=context.task,
+        corrections=known,
+        previous=context.previous_dataset(),
+        asked=messages,
     )
     write_snapshot(dataset, context.store.dataset_path(dataset.dataset_id))
     context.store.update_turn(context.turn_id, dataset_id=dataset.dataset_id)
