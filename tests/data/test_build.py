@@ -21,7 +21,8 @@ from feilun.data.errors import (
     OneClassOnly,
 )
 from feilun.errors import FeilunError
-from feilun.tasks import get_task
+from feilun.records import Example
+from feilun.tasks import example_id, get_task
 from tests.data.conftest import EN, ZH, as_csv, example, many
 
 
@@ -265,9 +266,8 @@ def test_every_error_of_the_room_says_the_same_in_both_languages():
 
 
 def test_messages_that_users_sent_join_the_unlabelled_ones_and_no_other_split(tmp_path: Path):
-    (tmp_path / "m.csv").write_text(
-        "text,label\n" + "".join(f"refund {i},a\nparcel {i},b\n" for i in range(20)), "utf-8"
-    )
+    lines = [f"refund {i},a\nparcel {i},b\n" for i in range(20)]
+    (tmp_path / "m.csv").write_text("text,label\n" + "".join(lines), "utf-8")
     settings = FeilunSettings.model_validate({"project": {"name": "p"}, "data": {"sources": [{"path": "m.csv"}]}})
     task = get_task(settings.task)
     plain, report = build_dataset(tmp_path, settings, task=task)

@@ -90,7 +90,7 @@ def test_the_best_trial_is_a_line_judged_on_the_folds_of_tune_and_the_report_tel
     result = run_train(
         dataset_of(examples_of(MANY)), train=_train(), on_event=lambda kind, data: events.append((kind, data))
     )
-    _, tuned, found = result.leaderboard
+    _, tuned, _, found = result.leaderboard  # probe, tune, full (too few rows), search
     search = result.meta["search"]
     assert (found.method, found.status) == ("search", "done")
     assert {found.validation[k] for k in ("n_rows", "n_folds")} == {tuned.validation[k] for k in ("n_rows", "n_folds")}

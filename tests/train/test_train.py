@@ -90,12 +90,15 @@ def test_torch_is_left_as_it_was_found(run_train, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     before = torch.get_num_threads()
     state = torch.random.get_rng_state()
-    torch.set_num_threads(1)
+    torch.set_num_threads(3)
     try:
         inside = []
-        run_train(train=TUNE_ONLY, on_event=lambda kind, data: inside.append((kind, torch.get_num_threads())))
-        assert {threads for kind, threads in inside if kind == "train.epoch"} == {2}
-        assert torch.get_num_threads() == 1
+        for pays_from, expected in ((float("inf"), 1), (0, 2)):
+            monkeypatch.setattr("feilun.network.device.THREADS_PAY_FROM", pays_from)
+            inside.clear()
+            run_train(train=TUNE_ONLY, on_event=lambda kind, data: inside.append((kind, torch.get_num_threads())))
+            assert {threads for kind, threads in inside if kind == "train.epoch"} == {expected}
+            assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
         torch.random.set_rng_state(state)
