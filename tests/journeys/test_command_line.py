@@ -73,8 +73,8 @@ def project(tmp_path: Path) -> Path:
     data, holdout = write(tmp_path / "start.csv", "start.csv"), write(tmp_path / "holdout.csv", "holdout.csv")
     made = spoken("init", folder, "--data", data, "--holdout", holdout)
     assert (made["project"], made["config"]) == ("bank", str(folder / "feilun.toml"))
-    head, tune = (folder / "feilun.toml").read_text("utf-8").split("[train.tune]")
-    (folder / "feilun.toml").write_text(f"{head}[train.tune]{tune.replace('= true', '= false', 1)}", "utf-8")
+    head, tune = (folder / "feilun.toml").read_text("utf-8").split("\n[train.tune]\n")
+    (folder / "feilun.toml").write_text(f"{head}\n[train.tune]\n{tune.replace('= true', '= false', 1)}", "utf-8")
     return folder
 
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from feilun.data import build_dataset, read_snapshot
-from feilun.feedback import corrections
+from feilun.feedback import asked, corrections
 from feilun.models.bundle import verify_bundle
 from feilun.project import Project
 from tests.journeys.conftest import Server, free_port
@@ -98,9 +98,15 @@ def test_fifty_kills_lose_nothing_and_the_turn_comes_back_to_the_same_dataset(
         assert all(turn["status"] == "done" for turn in turns), [turn["error"] for turn in turns]
         second = turns[-2]
         known = corrections(project.store, "support", task=project.task, up_to=second["last_feedback_seq"])
+        sent = asked(project.store, "support", task=project.task, until=second["created_at"], limit=10_000)
         first = project.store.dataset_path(turns[-1]["dataset_id"])
         dataset, _ = build_dataset(
-            tiny_project, project.settings, task=project.task, corrections=known, previous=read_snapshot(first)
+            tiny_project,
+            project.settings,
+            task=project.task,
+            corrections=known,
+            previous=read_snapshot(first),
+            asked=sent,
         )
         assert second["dataset_id"] == dataset.dataset_id
         assert len(dataset_ids) <= len(turn_ids)

@@ -47,8 +47,8 @@ def workspace(tmp_path: Path) -> Path:
     data = _write(tmp_path / "messages.csv", _rows("start.csv") + _rows("traffic.csv"))
     Project.init(made, data=data, holdout=_write(tmp_path / "judged.csv", _rows("holdout.csv")), name="bank").close()
     settings = (made / "feilun.toml").read_text("utf-8")
-    head, tune = settings.split("[train.tune]")  # a linear head is enough here, and quick
-    (made / "feilun.toml").write_text(head + "[train.tune]" + tune.replace("enabled = true", "enabled = false", 1))
+    head, tune = settings.split("\n[train.tune]\n")  # a linear head is enough here, and quick
+    (made / "feilun.toml").write_text(head + "\n[train.tune]\n" + tune.replace("enabled = true", "enabled = false", 1))
     with Project(made) as project:
         assert project.turn(seed=0).released
     shutil.move(made, carried)

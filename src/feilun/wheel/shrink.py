@@ -234,7 +234,9 @@ def _make(
             "tolerance": max(limits.tolerance, limits.max_loss),  # this form was asked for, and the gate asks again
         }
     )
-    settings = context.settings.model_copy(update={"compress": compressing})
+    # What the parent's report says of the data holds for its forms too: it is carried over, not found anew.
+    judging = context.settings.evaluate.model_copy(update={"label_doubts": False, "learning_curve": False})
+    settings = context.settings.model_copy(update={"compress": compressing, "evaluate": judging})
     context = replace(context, settings=settings, turn=context.turn | {"settings": settings.model_dump(mode="json")})
     try:
         _leave_network(context.workdir / "train", result, form, held=held, teacher=made.parent_model_id)
@@ -249,11 +251,22 @@ def _make(
             emit("step.start", {"step": name})
             results[name] = step(context, results)
             emit("step.done", {"step": name} | results[name])
+            if name == "evaluate":
+                _carry_over(context, parent=made.parent_model_id)
         model_id, decision = str(results["seal"]["model_id"]), Decision.model_validate(results["release"])
         keep_network(context.store, project=context.project, model_id=model_id, folder=context.workdir / "train")
     finally:
         shutil.rmtree(context.workdir, ignore_errors=True)
     return made.model_copy(update={"model_id": model_id} | decision.model_dump())
+
+
+def _carry_over(context: TurnContext, *, parent: str) -> None:
+    """Put what the parent's report says of the data into the report of a form of it."""
+    path = context.workdir / "report.json"
+    report = Report.model_validate_json(path.read_text("utf-8"))
+    known = Report.model_validate(context.store.get_model(context.project, parent)["report"])
+    told = {"label_doubts": known.label_doubts, "learning_curve": known.learning_curve}
+    path.write_text(report.model_copy(update=told).model_dump_json(), "utf-8")
 
 
 def _leave_network(folder: Path, result: TrainResult, form: Form, *, held: Held, teacher: str) -> None:
