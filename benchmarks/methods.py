@@ -84,6 +84,25 @@ def _columns(scores: np.ndarray) -> np.ndarray:
 
 
 def _fit_feilun(job: dict[str, Any], backbone: Any, texts: list[str], labels: list[str]) -> Fit:
+    others = other_texts(job) if job["method"] == "pool" else []
+    result, answer = train_ours(job, backbone, (texts, labels), settings=RUNGS[job["method"]], unlabelled=others)
+    chosen = next(line for line in result.leaderboard if line.chosen)
+    return answer, result.labels, f"{chosen.method} {json.dumps(chosen.params)}"
+
+
+def train_ours(
+    job: dict[str, Any],
+    backbone: Any,
+    labelled: tuple[Sequence[str], Sequence[str]],
+    *,
+    settings: dict[str, Any],
+    unlabelled: Sequence[str] = (),
+) -> tuple[Any, Callable[[list[str]], np.ndarray]]:
+    """`feilun.train.train` on texts and their labels: its result, and how the float graph of it answers.
+
+    Args:
+        settings: the table [train].
+    """
     from feilun.compress.export import export_float, read_network
     from feilun.config import FeilunSettings
     from feilun.models import Encoder
@@ -91,39 +110,34 @@ def _fit_feilun(job: dict[str, Any], backbone: Any, texts: list[str], labels: li
     from feilun.tasks import get_task
     from feilun.train import train
 
-    settings = FeilunSettings.model_validate({"project": {"name": "benchmark"}, "train": RUNGS[job["method"]]})
+    known = FeilunSettings.model_validate({"project": {"name": "benchmark"}, "train": settings})
     examples = tuple(
         Example(str(i), {"text": text}, (label,), "train.csv", row=i)
-        for i, (text, label) in enumerate(zip(texts, labels, strict=True))
+        for i, (text, label) in enumerate(zip(*labelled, strict=True))
     )
-    unlabelled = tuple(
-        Example(f"u{i}", {"text": text}, None, "train.csv", row=i)
-        for i, text in enumerate(other_texts(job) if job["method"] == "pool" else ())
-    )
-    dataset = Dataset("benchmark", examples, (), unlabelled, tuple(sorted(set(labels))))
+    others = tuple(Example(f"u{i}", {"text": text}, None, "train.csv", row=i) for i, text in enumerate(unlabelled))
+    dataset = Dataset("benchmark", examples, (), others, tuple(sorted(set(labelled[1]))))
     with tempfile.TemporaryDirectory() as folder:
         result = train(
             dataset,
             backbone,
-            settings,
-            task=get_task(settings.task),
+            known,
+            task=get_task(known.task),
             workdir=Path(folder),
             budget_s=job["budget_s"],
             seed=job["seed"],
         )
         network = read_network(result, backbone)
-    chosen = next(line for line in result.leaderboard if line.chosen)
 
     def answer(some: list[str]) -> np.ndarray:
-        graph = export_float(network)
         encoder = Encoder(
-            graph.SerializeToString(),
+            export_float(network).SerializeToString(),
             backbone.folder / "tokenizer.json",
-            max_tokens=settings.backbone.max_tokens,
+            max_tokens=known.backbone.max_tokens,
             prefix=backbone.info.prefix,
         )
         logits = encoder.run(some)[1]
         assert logits is not None
         return logits
 
-    return answer, result.labels, f"{chosen.method} {json.dumps(chosen.params)}"
+    return result, answer

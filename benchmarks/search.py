@@ -23,11 +23,13 @@ import json
 import resource
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from common import public
+from methods import find_backbone, train_ours
 
 METHODS = ("as set", "random", "tpe")
 MOST_LEFT_OVER = 2000
@@ -65,9 +67,7 @@ def main() -> int:
     records = [_measure(job) for job in _jobs(options)]
     print(_as_text(_summary(records)))
     if options.out:
-        shown = {"--data": "FOLDER", "--out": "FILE"}
-        command = [shown.get(before, word) for before, word in zip(["", *sys.argv], sys.argv, strict=False)]
-        document = {"command": command, "summary": _summary(records), "runs": records}
+        document = {"command": public(sys.argv), "summary": _summary(records), "runs": records}
         options.out.write_text(json.dumps(document, indent=1, ensure_ascii=False), "utf-8")
     return 0
 
@@ -97,14 +97,7 @@ def _measure(job: dict[str, Any]) -> dict[str, Any]:
 
 def run_job(job: dict[str, Any]) -> dict[str, Any]:
     """Draw, train, judge."""
-    from feilun.models import pull, resolve
-    from feilun.models.errors import ModelMissing
-
-    language = LANGUAGES.get(job["set"], "en")
-    try:
-        backbone = resolve("", language=language)
-    except ModelMissing:
-        backbone = pull("", language=language)
+    backbone = find_backbone({"backbone": "", "language": LANGUAGES.get(job["set"], "en")})
     texts, labels = _read(Path(job["data"]) / "train.csv")
     draws = json.loads((Path(job["data"]) / "fewshot.json").read_text("utf-8"))
     drawn = draws[str(job["shots"])][str(job["seed"])]
@@ -129,40 +122,10 @@ def _read(path: Path) -> tuple[list[str], list[str]]:
 
 
 def _fit(job: dict[str, Any], backbone: Any, texts: list[str], labels: list[str]) -> tuple[Any, Any, dict[str, Any]]:
-    from safetensors.numpy import load_file
-
-    from feilun.config import FeilunSettings
-    from feilun.models import Encoder, build_graph, read_config, read_tensors
-    from feilun.records import Dataset, Example
-    from feilun.tasks import get_task
-    from feilun.train import train
-
     search = {"enabled": job["method"] != "as set", "n_trials": job["trials"]}
     if search["enabled"]:
         search["method"] = job["method"]
-    settings = FeilunSettings.model_validate({"project": {"name": "search"}, "train": {"search": search}})
-    examples = tuple(
-        Example(str(i), {"text": text}, (label,), "train.csv", row=i)
-        for i, (text, label) in enumerate(zip(texts, labels, strict=True))
-    )
-    dataset = Dataset("search", examples, (), (), tuple(sorted(set(labels))))
-    with tempfile.TemporaryDirectory() as folder:
-        result = train(
-            dataset,
-            backbone,
-            settings,
-            task=get_task(settings.task),
-            workdir=Path(folder),
-            budget_s=job["budget_s"],
-            seed=job["seed"],
-        )
-        network = load_file(result.folder / "network.safetensors")
-    head = network.pop("head.weight"), network.pop("head.bias")
-    tensors = {**read_tensors(backbone.folder), **network}
-    graph = build_graph(read_config(backbone.folder), tensors, pooling=backbone.info.pooling, head=head)
-    encoder = Encoder(
-        graph.SerializeToString(), backbone.folder / "tokenizer.json", max_tokens=128, prefix=backbone.info.prefix
-    )
+    result, answer = train_ours(job, backbone, (texts, labels), settings={"search": search})
     chosen = next(line for line in result.leaderboard if line.chosen)
     lines = {line.method: line for line in result.leaderboard}
     facts = {
@@ -172,7 +135,7 @@ def _fit(job: dict[str, Any], backbone: Any, texts: list[str], labels: list[str]
         "best": _loss(lines.get("search")),
         "search": result.meta["search"],
     }
-    return (lambda some: encoder.run(some)[1]), result.labels, facts
+    return answer, result.labels, facts
 
 
 def _loss(line: Any) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from feilun.evaluate.page import Page as _Page
+from feilun.evaluate.page import Page
 from feilun.evaluate.report_labels import show_curve, show_doubts
 from feilun.records import CandidateResult, LearningCurve, Report, SearchTrial
 
@@ -21,7 +21,7 @@ def describe(report: Report, lang: str) -> str:
     Args:
         lang: "zh" for Chinese; anything else is English.
     """
-    page = _Page("zh" if lang == "zh" else "en")
+    page = Page("zh" if lang == "zh" else "en")
     _headline(page, report)
     _warnings(page, report)
     _metrics(page, report)
@@ -44,7 +44,7 @@ def describe(report: Report, lang: str) -> str:
 
 def describe_curve(curve: LearningCurve, lang: str) -> str:
     """The section on more labels alone, for `feilun data advise`."""
-    page = _Page("zh" if lang == "zh" else "en")
+    page = Page("zh" if lang == "zh" else "en")
     show_curve(page, curve)
     return page.text()
 
@@ -62,7 +62,7 @@ def n_judged(report: Report) -> int:
     return sum(b.n_examples for b in report.calibration.bins) or report.n_holdout
 
 
-def _headline(page: _Page, report: Report) -> None:
+def _headline(page: Page, report: Report) -> None:
     page.heading("title", depth=1)
     name, interval = next(iter(report.metrics.items()))
     page.say(
@@ -76,20 +76,20 @@ def _headline(page: _Page, report: Report) -> None:
     page.say("trained_on", n_train=f"{report.n_train:,}", n_classes=f"{report.n_classes:,}")
 
 
-def _warnings(page: _Page, report: Report) -> None:
+def _warnings(page: Page, report: Report) -> None:
     warnings = report.warnings_zh if page.lang == "zh" else report.warnings_en
     if warnings:
         page.heading("warnings")
         page.lines += [f"- {warning}" for warning in warnings]
 
 
-def _metrics(page: _Page, report: Report) -> None:
+def _metrics(page: Page, report: Report) -> None:
     page.heading("metrics")
     rows = [(page.metric(name), page.percent(i.value), page.span(i)) for name, i in report.metrics.items()]
     page.table("metric_head", rows, level=page.level(next(iter(report.metrics.values()))))
 
 
-def _answering(page: _Page, report: Report) -> None:
+def _answering(page: Page, report: Report) -> None:
     page.heading("answering")
     lines = report.thresholds
     if lines.expected_answer_rate > 0:
@@ -108,7 +108,7 @@ def _answering(page: _Page, report: Report) -> None:
     page.say("memory", value=f"{lines.memory:.3f}")
 
 
-def _scope(page: _Page, report: Report) -> None:
+def _scope(page: Page, report: Report) -> None:
     found, threshold = report.out_of_scope, report.thresholds.out_of_scope
     if found is None or threshold is None:
         return
@@ -125,7 +125,7 @@ def _scope(page: _Page, report: Report) -> None:
     )
 
 
-def _champion(page: _Page, report: Report) -> None:
+def _champion(page: Page, report: Report) -> None:
     comparison = report.comparison
     if comparison is None:
         return
@@ -145,7 +145,7 @@ def _champion(page: _Page, report: Report) -> None:
     )
 
 
-def _classes(page: _Page, report: Report) -> None:
+def _classes(page: Page, report: Report) -> None:
     seen = sorted((c for c in report.per_class if c.n_examples), key=lambda c: (c.f1.value, -c.n_examples, c.label))
     if not seen:
         return
@@ -166,7 +166,7 @@ def _classes(page: _Page, report: Report) -> None:
     )
 
 
-def _confused(page: _Page, report: Report) -> None:
+def _confused(page: Page, report: Report) -> None:
     if not report.confused:
         return
     nothing = page.words["nothing"]
@@ -180,7 +180,7 @@ def _confused(page: _Page, report: Report) -> None:
     )
 
 
-def _calibration(page: _Page, report: Report) -> None:
+def _calibration(page: Page, report: Report) -> None:
     found = report.calibration
     page.heading("calibration")
     if found.source == "none":
@@ -209,7 +209,7 @@ def _calibration(page: _Page, report: Report) -> None:
     )
 
 
-def _shipped(page: _Page, report: Report) -> None:
+def _shipped(page: Page, report: Report) -> None:
     parity = report.parity
     page.heading("shipped")
     page.say(
@@ -229,14 +229,14 @@ def _shipped(page: _Page, report: Report) -> None:
         page.lines += [note, ""]
 
 
-def _leaderboard(page: _Page, report: Report) -> None:
+def _leaderboard(page: Page, report: Report) -> None:
     if report.leaderboard:
         page.heading("leaderboard")
         lines = [_candidate(page, candidate, report.metrics) for candidate in report.leaderboard]
         page.table("leaderboard_head", lines)
 
 
-def _search(page: _Page, report: Report) -> None:
+def _search(page: Page, report: Report) -> None:
     search = report.search
     if search is None:
         return
@@ -255,7 +255,7 @@ def _search(page: _Page, report: Report) -> None:
     page.table("search_head", _history(page, search.trials))
 
 
-def _history(page: _Page, trials: Iterable[SearchTrial]) -> Iterator[tuple[str, ...]]:
+def _history(page: Page, trials: Iterable[SearchTrial]) -> Iterator[tuple[str, ...]]:
     """Each trial in order, with the lowest log-loss so far."""
     lowest = float("inf")
     for trial in trials:
@@ -275,7 +275,7 @@ def _figure(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _candidate(page: _Page, candidate: CandidateResult, metrics: Mapping[str, object]) -> tuple[str, ...]:
+def _candidate(page: Page, candidate: CandidateResult, metrics: Mapping[str, object]) -> tuple[str, ...]:
     # Validation also counts folds and rows: only what the report has as a metric is a score, its first one before all.
     score = next(((name, candidate.validation[name]) for name in metrics if name in candidate.validation), None)
     state = page.words["chosen"] if candidate.chosen else page.words[f"state_{candidate.status}"]
@@ -289,7 +289,7 @@ def _candidate(page: _Page, candidate: CandidateResult, metrics: Mapping[str, ob
     )
 
 
-def _provenance(page: _Page, report: Report) -> None:
+def _provenance(page: Page, report: Report) -> None:
     page.heading("provenance")
     facts = {
         "model_id": report.model_id,
