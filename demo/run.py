@@ -193,7 +193,7 @@ def send_traffic(api: Api, messages: Sequence[Message]) -> None:
 
 def settle_queue(api: Api) -> None:
     """Put everything out of the review queue without a label."""
-    while rows := api.get(f"/queue?limit={QUEUE_PAGE}")["queue"]:
+    while rows := api.waiting(QUEUE_PAGE):
         for row in rows:
             api.post(f"/queue/{row['prediction_id']}/skip")
 
@@ -203,7 +203,7 @@ def correct(api: Api, gold: dict[str, str]) -> int:
     say(f"  up to {MAX_CORRECTIONS} corrections, in the order of the review queue")
     n_given = 0
     while n_given < MAX_CORRECTIONS:
-        rows = api.get(f"/queue?limit={min(QUEUE_PAGE, MAX_CORRECTIONS - n_given)}")["queue"]
+        rows = api.waiting(min(QUEUE_PAGE, MAX_CORRECTIONS - n_given))
         if not rows:
             break
         for row in rows:
@@ -248,6 +248,11 @@ class Api:
     def predict(self, text: str) -> dict[str, Any]:
         reply: dict[str, Any] = self.post("/predictions", {"inputs": [{"text": text}]})
         return dict(reply["predictions"][0])
+
+    def waiting(self, limit: int) -> list[dict[str, Any]]:
+        """Served answers that wait for a person. The queue also asks about labels in the file that look wrong; here
+        nobody looks those up."""
+        return [row for row in self.get(f"/queue?limit={limit}")["queue"] if row["prediction_id"]]
 
     def get(self, path: str) -> Any:
         return self._call("GET", path)
