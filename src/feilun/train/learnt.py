@@ -15,7 +15,6 @@ from feilun.network.batches import Corpus
 from feilun.network.budget import n_threads
 from feilun.network.device import on_its_threads, pick_device, pick_precision, threads_for
 from feilun.network.encoder import LayerStack, pool
-from feilun.network.shards import Shards
 from feilun.train.candidate import Fitted
 from feilun.train.pool import TIME_SHARE
 from feilun.train.session import Session
@@ -90,7 +89,6 @@ class LearntSpace:
         return int(np.searchsorted(needed_s, TIME_SHARE * max(self.session.budget.left_s, 0)))
 
     def _activations(self, corpus: Corpus) -> Activations:
-        space = ("activations", self.session.backbone.info.fingerprint, str(self.n_frozen), str(self.precision))
         return Activations(
             corpus,
             self.tensors,
@@ -99,5 +97,5 @@ class LearntSpace:
             precision=self.precision,
             device=self.device,
             scratch=self.session.scratch,
-            cache=Shards(self.session.cache_dir, space),
+            cache=self.session.activation_cache(n_frozen=self.n_frozen, precision=self.precision),
         )

@@ -13,6 +13,7 @@ from feilun.config import FeilunSettings, TrainSettings
 from feilun.models import embedder
 from feilun.network.budget import Budget, Cost, n_threads
 from feilun.network.checkpoint import Checkpoints
+from feilun.network.shards import Shards
 from feilun.records import Backbone, SearchReport
 from feilun.tasks import Task
 from feilun.train.cache import EmbeddingCache
@@ -59,6 +60,11 @@ class Session:
     def tell(self, line: Line) -> None:
         """Say that a line of the leaderboard is finished."""
         self.emit("train.candidate", line.result().model_dump(mode="json"))
+
+    def activation_cache(self, *, n_frozen: int, precision: object) -> Shards:
+        """Where what the lowest `n_frozen` layers gave is kept between fits and turns; the same for all who ask."""
+        space = ("activations", self.backbone.info.fingerprint, str(n_frozen), str(precision))
+        return Shards(self.cache_dir, space)
 
     @property
     def everything(self) -> np.ndarray:

@@ -13,7 +13,6 @@ from feilun.models import read_config, read_tensors
 from feilun.network.batches import Corpus
 from feilun.network.budget import measured
 from feilun.network.device import pick_device, pick_precision
-from feilun.network.shards import Shards
 from feilun.train.candidate import Fitted
 from feilun.train.folds import FoldPlan
 from feilun.train.leaderboard import Line
@@ -130,7 +129,6 @@ def make_candidate(session: Session, method: str, *, head_c: float) -> Tune:
     settings = getattr(session.settings.train, method)
     config = read_config(session.backbone.folder)
     n_frozen = 0 if method == "full" else n_frozen_layers(config, settings.frozen_fraction)
-    space = ("activations", session.backbone.info.fingerprint, str(n_frozen), str(precision))
     return {"tune": Tune, "adapt": Adapt, "full": Full}[method](
         Corpus(session.token_ids),
         session.rows,
@@ -146,7 +144,7 @@ def make_candidate(session: Session, method: str, *, head_c: float) -> Tune:
         device=device,
         precision=precision,
         scratch=session.scratch,
-        cache=Shards(session.cache_dir, space),
+        cache=session.activation_cache(n_frozen=n_frozen, precision=precision),
         checkpoints=session.checkpoints,
         emit=session.emit,
     )
