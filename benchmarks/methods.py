@@ -29,6 +29,7 @@ TFIDF: dict[str, list[dict[str, Any]]] = {
 }
 """Words, pairs of them and parts of words; Chinese has no spaces, so there characters and pairs. The best of a few on
 SIB-200's dev files and on left-over training rows of BANKING77, SNIPS and MASSIVE, as is TFIDF_C."""
+OUTSIDE = "out of scope"
 TFIDF_C = 10.0
 """TF-IDF rows are short and sparse: scikit-learn's C = 1 leaves them far behind."""
 
@@ -97,11 +98,13 @@ def train_ours(
     *,
     settings: dict[str, Any],
     unlabelled: Sequence[str] = (),
+    outside: Sequence[str] = (),
 ) -> tuple[Any, Callable[[list[str]], np.ndarray]]:
     """`feilun.train.train` on texts and their labels: its result, and how the float graph of it answers.
 
     Args:
         settings: the table [train].
+        outside: texts that belong to no class, to learn from as such.
     """
     from feilun.compress.export import export_float, read_network
     from feilun.config import FeilunSettings
@@ -110,11 +113,15 @@ def train_ours(
     from feilun.tasks import get_task
     from feilun.train import train
 
-    known = FeilunSettings.model_validate({"project": {"name": "benchmark"}, "train": settings})
-    examples = tuple(
-        Example(str(i), {"text": text}, (label,), "train.csv", row=i)
-        for i, (text, label) in enumerate(zip(*labelled, strict=True))
+    known = FeilunSettings.model_validate(
+        {
+            "project": {"name": "benchmark"},
+            "train": settings,
+            "task": {"out_of_scope_label": OUTSIDE if outside else ""},
+        }
     )
+    rows = [*zip(*labelled, strict=True), *((text, OUTSIDE) for text in outside)]
+    examples = tuple(Example(str(i), {"text": t}, (label,), "train.csv", row=i) for i, (t, label) in enumerate(rows))
     others = tuple(Example(f"u{i}", {"text": text}, None, "train.csv", row=i) for i, text in enumerate(unlabelled))
     dataset = Dataset("benchmark", examples, (), others, tuple(sorted(set(labelled[1]))))
     with tempfile.TemporaryDirectory() as folder:

@@ -38,7 +38,7 @@ class DataSet:
     """One set. shots: of each class, 0 meaning every training row; subsets: how the shots are picked.
 
     `published`: the fixed rows that papers share; `drawn`: by seed, from fewshot.json or, where a set has folds, by
-    this module; `all`: every training row, the seed is then the model's.
+    this module; `all`: every training row (0 shots), the seed is then the model's.
     """
 
     language: str
@@ -61,9 +61,9 @@ def _whole(language: str, folder: str, train_file: str, test_file: str) -> DataS
 
 
 SETS = {
-    "banking77": DataSet("en", (5, 10), ("published", "drawn")),
-    "massive_zh_cn": DataSet("zh", (8,), ("drawn",)),
-    "clinc150": DataSet("en", (5, 10), ("drawn",)),
+    "banking77": DataSet("en", (5, 10), ("published", "drawn", "all")),
+    "massive_zh_cn": DataSet("zh", (8,), ("drawn", "all")),
+    "clinc150": DataSet("en", (5, 10), ("drawn", "all")),
     "snips": DataSet("en", (5, 10), ("drawn",)),
     "sib200_zh": _whole("zh", "sib200", "zho_Hans_train.csv", "zho_Hans_test.csv"),
     "sib200_en": _whole("en", "sib200", "eng_Latn_train.csv", "eng_Latn_test.csv"),
@@ -89,7 +89,7 @@ def add_options(parser: argparse.ArgumentParser, *, names: str, some_seeds: str)
     """The options that say what to learn from, and for how long."""
     parser.add_argument("--data", type=Path, help="folder with the public data, see below")
     parser.add_argument("--sets", default=names, help=f"of {', '.join(SETS)} (default: %(default)s)")
-    parser.add_argument("--shots", default="", help="comma-separated shots a class (default: all that a set has)")
+    parser.add_argument("--shots", default="", help="comma-separated shots a class, 0: every row (default: the usual)")
     parser.add_argument("--subsets", default="", help="published,drawn,all (default: all that a set has)")
     parser.add_argument("--seeds", default=some_seeds, help="a range or a comma-separated list (default: %(default)s)")
     parser.add_argument("--backbone-en", default="", help="spec of the English backbone (default: the catalogue's)")
@@ -134,7 +134,7 @@ def tasks(
     for name in names:
         about = SETS[name]
         for n_shots in shots or about.shots:
-            for subset in [s for s in subsets or about.subsets if s in about.subsets]:
+            for subset in [s for s in subsets or about.subsets if s in about.subsets and (s == "all") == (not n_shots)]:
                 found += [
                     {
                         "set": name,

@@ -324,6 +324,12 @@ class EvaluateSettings(Settings):
         lt=1,
         description="Wrong answers allowed among those given without a person, as a share.",
     )
+    max_refused: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="Share of the rightly answered messages that may be refused as out of scope by mistake.",
+    )
     confidence_level: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval in the report.")
     n_bootstrap: int = Field(1000, ge=100, le=100_000, description="Resamples behind the intervals.")
     label_doubts: bool = Field(True, description="Look for wrong labels among the training rows (needs feilun[train]).")

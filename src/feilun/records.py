@@ -316,12 +316,12 @@ class Calibration(Record):
 
 
 class Thresholds(Record):
-    """The lines between answering and handing over; all on calibrated confidence or cosine, in [0, 1].
+    """The lines between answering and handing over, each in [0, 1].
 
-    answer: confidence from which the model answers itself, chosen for `max_error_rate`
+    answer: calibrated confidence from which the model answers itself, chosen for `max_error_rate`
     label: multi-label only; probability from which a label is given
     memory: cosine similarity from which a corrected neighbour decides instead of the model
-    out_of_scope: confidence below which a message counts as out of scope; None when never learnt
+    out_of_scope: `Task.in_scope` below which a message counts as out of scope; None when never learnt
     """
 
     answer: float

@@ -153,11 +153,13 @@ def test_a_large_holdout_is_sampled_the_same_way_every_time():
 def test_the_scope_threshold_separates_what_is_separable():
     confidence = np.array([0.9, 0.8, 0.7, 0.95, 0.85, 0.1, 0.2, 0.3, 0.15, 0.25])
     outside = np.array([False] * 5 + [True] * 5)
-    threshold = scope_threshold(confidence, ~outside, outside)
+    threshold = scope_threshold(confidence, ~outside, outside, max_refused=1.0)
     assert threshold == pytest.approx(0.5)
     found = judge_scope(confidence, ~outside, outside, threshold=threshold, level=0.95)
     assert (found.auroc.value, found.fpr95, found.recall, found.in_scope_accuracy) == (1.0, 0.0, 1.0, 1.0)
-    assert scope_threshold(confidence[1:-1], ~outside[1:-1], outside[1:-1]) is None  # four rows teach nothing
+    assert (
+        scope_threshold(confidence[1:-1], ~outside[1:-1], outside[1:-1], max_refused=1.0) is None
+    )  # four rows teach nothing
 
 
 def test_scope_figures_agree_with_sklearn_and_with_counting():
@@ -165,7 +167,7 @@ def test_scope_figures_agree_with_sklearn_and_with_counting():
     outside = rng.random(600) < 0.25
     confidence = np.clip(rng.normal(0.7, 0.15, 600) - 0.2 * outside, 0, 1)
     correct = (rng.random(600) < 0.85) & ~outside
-    threshold = scope_threshold(confidence, correct, outside)
+    threshold = scope_threshold(confidence, correct, outside, max_refused=1.0)
     found = judge_scope(confidence, correct, outside, threshold=threshold, level=0.95)
     assert found.auroc.value == pytest.approx(roc_auc_score(outside, -confidence))
     assert found.auroc.low < found.auroc.value < found.auroc.high
@@ -178,3 +180,16 @@ def test_scope_figures_agree_with_sklearn_and_with_counting():
 
     assert product(threshold) == pytest.approx(max(product(t) for t in confidence))
     assert found.recall * found.in_scope_accuracy == pytest.approx(product(threshold))
+
+
+@pytest.mark.parametrize("max_refused", [0.0, 0.02, 0.1])
+def test_no_more_right_answers_are_refused_than_allowed(max_refused):
+    rng = np.random.default_rng(8)
+    outside = rng.random(800) < 0.2
+    scores = np.clip(rng.normal(0.7, 0.15, 800) - 0.25 * outside, 0, 1)
+    correct = (rng.random(800) < 0.9) & ~outside
+    threshold = scope_threshold(scores, correct, outside, max_refused=max_refused)
+    assert (scores[correct] < threshold).mean() <= max_refused
+    free = scope_threshold(scores, correct, outside, max_refused=1.0)
+    assert threshold < free
+    assert (scores[outside] < threshold).sum() > 0

@@ -85,14 +85,16 @@ def judge(
     raw = holdout_logits[held.kept]
     targets = task.encode_targets(held.rows, held.space)
     inside = ~held.outside
-    probs = align(task.probs(raw, temperature=learnt.temperature), labels, to=held.space)
+    own = task.probs(raw, temperature=learnt.temperature)
+    probs = align(own, labels, to=held.space)
     before = align(task.probs(raw), labels, to=held.space)
     confidence = task.confidence(probs)
     correct = task.correct(probs, targets, thresholds) & inside
     given = task.given(probs, thresholds)
 
     resamples = Resamples(int(inside.sum()), settings.n_bootstrap, seed=seed)
-    answered = confidence >= max(thresholds.answer, thresholds.out_of_scope or 0.0)
+    in_scope = task.in_scope(own)  # of the columns that the model has, as when it serves
+    answered = (confidence >= thresholds.answer) & (in_scope >= (thresholds.out_of_scope or 0.0))
     n_answered, n_wrong = int(answered.sum()), int((answered & ~correct).sum())
     is_missed = wilson(n_wrong, n_answered, level=level).low > settings.max_error_rate
     thresholds = thresholds.model_copy(
@@ -129,7 +131,7 @@ def judge(
             source="out_of_fold" if learnt.n_rows > learnt.n_outside else "none",
         ),
         thresholds=thresholds,
-        out_of_scope=_scope(confidence, correct, held.outside, thresholds=thresholds, level=level),
+        out_of_scope=_scope(in_scope, correct, held.outside, thresholds=thresholds, level=level),
         comparison=_compare(task, held, champion, correct, level=level),
         warnings_en=tuple(warnings.en),
         warnings_zh=tuple(warnings.zh),
@@ -186,7 +188,9 @@ def _learn(task: Task, validation: ValidationArrays, settings: EvaluateSettings)
     update: dict[str, float | bool | None] = {
         "answer": answering.threshold,
         "guaranteed": answering.evidence == "promised",
-        "out_of_scope": scope_threshold(confidence, correct, outside),
+        "out_of_scope": scope_threshold(
+            task.in_scope(probs) if len(probs) else np.zeros(0), correct, outside, max_refused=settings.max_refused
+        ),
     }
     return _Learnt(
         temperature=temperature,
@@ -216,11 +220,11 @@ def _metrics(
 
 
 def _scope(
-    confidence: np.ndarray, correct: np.ndarray, outside: np.ndarray, *, thresholds: Thresholds, level: float
+    in_scope: np.ndarray, correct: np.ndarray, outside: np.ndarray, *, thresholds: Thresholds, level: float
 ) -> OutOfScope | None:
     if thresholds.out_of_scope is None or not outside.any():
         return None
-    return judge_scope(confidence, correct, outside, threshold=thresholds.out_of_scope, level=level)
+    return judge_scope(in_scope, correct, outside, threshold=thresholds.out_of_scope, level=level)
 
 
 def _compare(

@@ -23,7 +23,7 @@ EN = {
     "scope": "Out of scope",
     "scope_text": (
         "Of {n} held-out messages that belong to no class, {recall} are refused; {accuracy} of the other messages are "
-        "accepted and answered rightly. Below a confidence of {threshold} a message counts as out of scope. "
+        "accepted and answered rightly. Below a scope score of {threshold} a message counts as out of scope. "
         "AUROC {auroc} ({low} to {high}); when 95 % of the in-scope messages are accepted, so are {fpr95} of the "
         "out-of-scope ones."
     ),
@@ -137,7 +137,7 @@ ZH = {
     "scope": "超出范围",
     "scope_text": (
         "{n} 条不属于任何类别的留出消息中，{recall} 被识别并拒答；其余消息中 {accuracy} 被接受且答对。"
-        "置信度低于 {threshold} 的消息视为超出范围。AUROC 为 {auroc}（{low} 至 {high}）；"
+        "范围得分低于 {threshold} 的消息视为超出范围。AUROC 为 {auroc}（{low} 至 {high}）；"
         "当 95% 的范围内消息被接受时，仍有 {fpr95} 的超范围消息也被接受。"
     ),
     "champion": "与冠军比较",

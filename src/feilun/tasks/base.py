@@ -82,6 +82,9 @@ class Task(Protocol):
     def confidence(self, probs: np.ndarray) -> np.ndarray:
         """(n,) in [0, 1]: how sure each answer is."""
 
+    def in_scope(self, probs: np.ndarray) -> np.ndarray:
+        """(n,) in [0, 1]: how much each message looks like one of the classes at all, whichever it is."""
+
     def metrics(self, probs: np.ndarray, targets: np.ndarray, thresholds: Thresholds | None = None) -> dict[str, float]:
         """The task's metrics by name; the first is the headline."""
 

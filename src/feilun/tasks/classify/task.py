@@ -14,6 +14,8 @@ from feilun.tasks.classify.head import fit_linear
 from feilun.tasks.classify.measure import classification_metrics, resampled_classification_metrics
 
 N_ALTERNATIVES = 3
+SCOPE_POWER = 0.3
+"""Smaller powers tell strange messages (small talk, other trades) better, larger ones those next to a class."""
 _WORD_BREAKS = re.compile(r"[_\-./:]+|(?<=[a-z])(?=[A-Z])")
 
 
@@ -119,6 +121,23 @@ class ClassifyTask:
             return np.asarray(np.maximum(probs, 1 - probs).min(axis=1))
         return np.asarray(probs.max(axis=1))
 
+    def in_scope(self, probs: np.ndarray) -> np.ndarray:
+        """One less the generalised entropy, as a share of the most there can be.
+
+        The highest probability says how sure the answer is among the classes. A message of no class often has one
+        class far ahead of the others and yet a little of all of them, which a small power of each probability tells.
+
+        Source:
+            Liu, Lochman & Zach 2023, "GEN: Pushing the Limits of Softmax-Based Out-of-Distribution Detection".
+        """
+        n_classes = probs.shape[1]
+        if self.settings.multi_label or n_classes < 2:
+            return self.confidence(probs)
+        p = np.clip(np.asarray(probs, dtype=np.float64), 0.0, 1.0)
+        even = 1 / n_classes
+        most = n_classes * (even * (1 - even)) ** SCOPE_POWER
+        return np.asarray(1 - ((p * (1 - p)) ** SCOPE_POWER).sum(axis=1) / most)
+
     def metrics(self, probs: np.ndarray, targets: np.ndarray, thresholds: Thresholds | None = None) -> dict[str, float]:
         return classification_metrics(self.given(probs, thresholds), probs, targets)
 
@@ -138,7 +157,7 @@ class ClassifyTask:
         row = probs[None, :]
         confidence = float(self.confidence(row)[0])
         given = tuple(labels[int(i)] for i in np.flatnonzero(self.given(row, thresholds)[0]))
-        outside = thresholds.out_of_scope is not None and confidence < thresholds.out_of_scope
+        outside = thresholds.out_of_scope is not None and float(self.in_scope(row)[0]) < thresholds.out_of_scope
         sure = confidence >= thresholds.answer and not outside
         best = np.argsort(-probs, kind="stable")[:N_ALTERNATIVES]
         return Answer(
