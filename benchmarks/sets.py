@@ -53,7 +53,7 @@ class DataSet:
 
 def _folds(language: str) -> DataSet:
     one = "data.csv"
-    return DataSet(language, (8, 16, 64), ("drawn",), train_file=one, test_file=one, column="fold", judges="0")
+    return DataSet(language, (8, 16, 64), ("drawn", "all"), train_file=one, test_file=one, column="fold", judges="0")
 
 
 def _whole(language: str, folder: str, train_file: str, test_file: str) -> DataSet:
@@ -64,7 +64,7 @@ SETS = {
     "banking77": DataSet("en", (5, 10), ("published", "drawn", "all")),
     "massive_zh_cn": DataSet("zh", (8,), ("drawn", "all")),
     "clinc150": DataSet("en", (5, 10), ("drawn", "all")),
-    "snips": DataSet("en", (5, 10), ("drawn",)),
+    "snips": DataSet("en", (5, 10), ("drawn", "all")),
     "sib200_zh": _whole("zh", "sib200", "zho_Hans_train.csv", "zho_Hans_test.csv"),
     "sib200_en": _whole("en", "sib200", "eng_Latn_train.csv", "eng_Latn_test.csv"),
     "xsid_zh": _whole("zh", "xsid", "zh_valid.csv", "zh_test.csv"),
@@ -168,6 +168,12 @@ def other_texts(task: dict[str, Any]) -> list[str]:
     rows = _read(task, about.train_file)
     picked = set(_picked(task, rows))
     return [row["text"] for place, row in enumerate(rows) if place not in picked]
+
+
+def training_labels(task: dict[str, Any], texts: list[str]) -> list[str]:
+    """The labels that the training file gives these texts of it."""
+    known = {row["text"]: row["label"] for row in _read(task, SETS[task["set"]].train_file)}
+    return [known[text] for text in texts]
 
 
 def judging_rows(task: dict[str, Any]) -> Rows:

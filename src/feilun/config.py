@@ -141,12 +141,24 @@ class LearningSettings(Settings):
     patience: int = Field(3, ge=1, description="Epochs without a better validation loss before stopping early.")
 
 
+class ManySettings(Settings):
+    """[train.tune.many] What takes the place of the same keys of [train.tune] when there are many examples."""
+
+    min_rows: int = Field(2000, ge=0, description="From so many training examples on.")
+    epochs: int = Field(4, ge=1, le=200, description="Passes over the training examples.")
+    learning_rate: float = Field(3e-4, gt=0, le=1e-1, description="Peak step size of AdamW, reached after warm-up.")
+    token_drop: float = Field(
+        0.2, ge=0, lt=1, description="Share of the tokens left out at random, anew in each epoch."
+    )
+
+
 class TuneSettings(LearningSettings):
     """[train.tune] Update the upper layers of the backbone and the head (needs feilun[train])."""
 
     frozen_fraction: float = Field(
         0.5, ge=0, lt=1, description="Share of the layers, from below, kept frozen; their activations are cached."
     )
+    many: ManySettings = ManySettings()
 
 
 class AdaptSettings(LearningSettings):

@@ -18,6 +18,7 @@ from feilun.network.checkpoint import Checkpoints
 from feilun.records import Backbone, Dataset, Need, Preflight, RungForecast
 from feilun.tasks import Task
 from feilun.train.folds import FoldPlan, stratified_order
+from feilun.train.recipe import settle_recipe
 from feilun.train.room import FULL_FROM, check_room, verdict
 from feilun.train.rows import TrainingRows, collect_rows
 from feilun.train.session import BATCH_TOKENS, Session, learning_rungs, session_plan
@@ -44,6 +45,7 @@ def preflight(
         NotEnoughRoom: memory or disk would not do.
     """
     rows = collect_rows(dataset, settings.train, task=task)
+    settings = settle_recipe(settings, n_examples=rows.n_examples)
     room = check_room(rows, backbone, settings, task=task, folder=workdir)
     order = stratified_order(rows.targets[: rows.n_examples], seed=settings.train.seed)
     wanted = np.zeros(len(rows.texts), dtype=bool)

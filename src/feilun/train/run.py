@@ -19,6 +19,7 @@ from feilun.train.errors import NoCandidate
 from feilun.train.leaderboard import Line, choose
 from feilun.train.probe import Probe, probe_lines, rescore
 from feilun.train.propagate import propagate_line
+from feilun.train.recipe import settle_recipe
 from feilun.train.result import write_result
 from feilun.train.room import check_room
 from feilun.train.rows import TrainingRows, collect_rows
@@ -63,6 +64,7 @@ def train(
     """
     emit = on_event or (lambda kind, data: None)
     rows = collect_rows(dataset, settings.train, task=task)
+    settings = settle_recipe(settings, n_examples=rows.n_examples)
     emit("train.start", {"n_rows": rows.n_examples, "n_classes": len(rows.labels), "budget_s": budget_s, "seed": seed})
     room = check_room(rows, backbone, settings, task=task, folder=workdir)
     for method, needs in room.items():
