@@ -64,6 +64,9 @@ class TaskSettings(Settings):
     out_of_scope_label: str = Field(
         "", description="The label of rows that belong to no class; empty when the data have none."
     )
+    descriptions: dict[str, str] = Field(
+        {}, description="What a class is about, in a sentence, by label; a training text of that class like its name."
+    )
 
 
 class SourceSettings(Settings):
@@ -568,7 +571,7 @@ def _table(section: Settings) -> Any:
             nested.append((key, field.description or "", array))
         else:
             table.add(tomlkit.comment(field.description or ""))
-            if value is None or value == ():
+            if value in (None, (), {}):
                 table.add(tomlkit.comment(f"{key} ="))
             elif isinstance(value, Range):
                 inline = tomlkit.inline_table()

@@ -53,6 +53,13 @@ class Task(Protocol):
     def label_texts(self, labels: Sequence[str]) -> list[str]:
         """Class names as readable text, so that names can teach: 'card_arrival' -> 'card arrival'."""
 
+    def label_descriptions(self, labels: Sequence[str]) -> list[str]:
+        """What the project says that each class is about; "" where it says nothing.
+
+        Raises:
+            UnknownDescribed: a label is described that is none of `labels`.
+        """
+
     @property
     def exclusive(self) -> bool:
         """Whether a message has one class at most, so that classes compete for it."""

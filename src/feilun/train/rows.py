@@ -1,4 +1,4 @@
-"""What a candidate learns from: the labelled examples, then the class names as texts of their own."""
+"""What a candidate learns from: the labelled examples, then what names and descriptions say of the classes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_CLASS_WEIGHT = 10.0
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Rows [0, n_examples) are training examples in the order of the dataset; those behind are class names.
+    """Rows [0, n_examples) are training examples in the order of the dataset; those behind are class names and descriptions.
 
     texts: n of them; targets: (n, n_classes) float32 of 0 and 1; weights: (n,) float32, mean 1;
     places: (n_examples,) int64, where each example stands in Dataset.train.
@@ -38,7 +38,7 @@ class TrainingRows:
 
     @property
     def name_rows(self) -> np.ndarray:
-        """The row numbers of the class names: knowledge, not data, so they are on the training side of every fold."""
+        """The row numbers of class names and descriptions: knowledge, not data, so they are on the training side of every fold."""
         return np.arange(self.n_examples, len(self.texts))
 
     @property
@@ -70,6 +70,7 @@ def collect_rows(dataset: Dataset, settings: TrainSettings, *, task: Task) -> Tr
 
     Raises:
         NothingToLearn: fewer than two classes have a labelled row.
+        UnknownDescribed: [task.descriptions] speaks of a label that no row has.
     """
     examples = dataset.train
     labels = dataset.labels or task.label_space(examples)
@@ -80,6 +81,7 @@ def collect_rows(dataset: Dataset, settings: TrainSettings, *, task: Task) -> Tr
     texts = [task.text_of(example.inputs) for example in examples]
     weights = np.array([example.weight for example in examples], dtype=np.float32)
     names = _teaching_names(task.label_texts(labels)) if settings.probe.label_names else []
+    names += [(column, said) for column, said in enumerate(task.label_descriptions(labels)) if said]
     texts += [name for _, name in names]
     columns = [column for column, _ in names]
     targets = np.concatenate([targets, np.eye(len(labels), dtype=np.float32)[columns]])

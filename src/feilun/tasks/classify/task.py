@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 from feilun.config import TaskSettings
+from feilun.errors import FeilunError
 from feilun.records import Answer, Example, Thresholds
 from feilun.tasks.classify.head import fit_linear
 from feilun.tasks.classify.measure import classification_metrics, resampled_classification_metrics
@@ -17,6 +19,14 @@ N_ALTERNATIVES = 3
 SCOPE_POWER = 0.3
 """Smaller powers tell strange messages (small talk, other trades) better, larger ones those next to a class."""
 _WORD_BREAKS = re.compile(r"[_\-./:]+|(?<=[a-z])(?=[A-Z])")
+
+
+class UnknownDescribed(FeilunError):
+    """[task.descriptions] describes a label that no message carries."""
+
+    code, kind = "task.unknown_described", "invalid"
+    en = "[task.descriptions] describes {labels}, which no message carries.{hint} Correct the name, or add such messages."
+    zh = "[task.descriptions] 描述了 {labels}，但没有任何消息带有该标签。{hint}请改正名称，或补充这类消息。"
 
 
 class ClassifyTask:
@@ -59,6 +69,15 @@ class ClassifyTask:
 
     def label_texts(self, labels: Sequence[str]) -> list[str]:
         return [_WORD_BREAKS.sub(" ", label).strip().lower() or label for label in labels]
+
+    def label_descriptions(self, labels: Sequence[str]) -> list[str]:
+        known, described = set(labels), self.settings.descriptions
+        strange = sorted(label for label in described if label not in known)
+        if strange:
+            near = get_close_matches(strange[0], known, n=1)
+            hint = f" ({near[0]}?)" if near else ""
+            raise UnknownDescribed(labels=", ".join(map(repr, strange)), hint=hint)
+        return [described.get(label, "").strip() for label in labels]
 
     @property
     def exclusive(self) -> bool:
