@@ -19,7 +19,7 @@ MAX_CLASS_WEIGHT = 10.0
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Rows [0, n_examples) are training examples in the order of the dataset; those behind are class names and descriptions.
+    """Rows [0, n_examples) are training examples in the order of the dataset; then names and descriptions of classes.
 
     texts: n of them; targets: (n, n_classes) float32 of 0 and 1; weights: (n,) float32, mean 1;
     places: (n_examples,) int64, where each example stands in Dataset.train.
@@ -38,7 +38,7 @@ class TrainingRows:
 
     @property
     def name_rows(self) -> np.ndarray:
-        """The row numbers of class names and descriptions: knowledge, not data, so they are on the training side of every fold."""
+        """The rows of names and descriptions: knowledge, not data, so they are on the training side of every fold."""
         return np.arange(self.n_examples, len(self.texts))
 
     @property

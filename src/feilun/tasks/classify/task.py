@@ -25,7 +25,7 @@ class UnknownDescribed(FeilunError):
     """[task.descriptions] describes a label that no message carries."""
 
     code, kind = "task.unknown_described", "invalid"
-    en = "[task.descriptions] describes {labels}, which no message carries.{hint} Correct the name, or add such messages."
+    en = "[task.descriptions] describes {labels}, which no message carries.{hint} Correct the name, or add messages."
     zh = "[task.descriptions] 描述了 {labels}，但没有任何消息带有该标签。{hint}请改正名称，或补充这类消息。"
 
 
