@@ -42,11 +42,11 @@ from typing import Any
 import numpy as np
 
 from common import KEYS, as_text, cost_since, in_own_process, judged, summarise, tell, write_results
-from methods import find_backbone, train_ours
+from methods import RUNGS, find_backbone, train_ours
 from sets import SOURCES, add_options, fits, other_texts, teaching_rows, training_labels
 
 N_JUDGED = 2000
-NO_TUNE: dict[str, Any] = {"tune": {"enabled": False}}
+NO_TUNE = RUNGS["probe"]
 SHIPPED: dict[str, dict[str, Any]] = {
     "plain": {"probe": {"c": [1.0], "label_names": False}, **NO_TUNE},
     "c": {"probe": {"label_names": False}, **NO_TUNE},

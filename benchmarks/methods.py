@@ -18,8 +18,8 @@ Fit = tuple[Callable[[list[str]], np.ndarray], Sequence[str], str]
 """Texts -> logits (n, n_classes), the class of each column, and what was chosen."""
 
 RUNGS: dict[str, dict[str, Any]] = {
-    "probe": {"tune": {"enabled": False}},
-    "tune": {"probe": {"enabled": False}},
+    "probe": {"tune": {"enabled": False}, "full": {"enabled": False}},
+    "tune": {"probe": {"enabled": False}, "full": {"enabled": False}},
     "chosen": {},
     "pool": {},
 }
