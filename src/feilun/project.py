@@ -707,6 +707,7 @@ class Project:
         model_id: str | None = None,
         *,
         n_layers: Sequence[int] | None = None,
+        widths: Sequence[float] = (),
         only_show: bool = False,
         actor: str = "python",
         on_event: Callable[[str, dict[str, Any]], None] | None = None,
@@ -715,12 +716,15 @@ class Project:
 
         Args:
             model_id: None takes the champion, or the latest model while nothing is live.
-            n_layers: students to make, by their number of layers; None: one of half the layers, if torch is installed.
+            n_layers: students to make, by their number of layers; None: one of half the layers, if torch is installed
+                and no `widths` are given.
+            widths: students of all layers to make, by the share of each layer's heads and feed-forward units that they
+                keep, in (0, 1).
             only_show: measure the forms and make nothing.
             on_event: called with (kind, data) as it goes on.
         Raises:
             NetworkGone: the model's float network is kept no more.
-            NothingToJudgeOn, TooManyLayers, TorchMissing: the forms cannot be made or compared.
+            NothingToJudgeOn, TooManyLayers, WidthNotSmaller, TorchMissing: the forms cannot be made or compared.
         """
         from feilun.wheel.shrink import shrink
 
@@ -731,6 +735,7 @@ class Project:
             model_id=str(self.get_model(model_id)["model_id"]),
             settings=self.settings,
             n_layers=n_layers,
+            widths=widths,
             only_show=only_show,
             actor=actor,
             on_event=on_event,

@@ -6,14 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from feilun.compress.points import Form, Workbench, choose, hold_back
+    from feilun.compress.points import Form, Students, Workbench, choose, hold_back
     from feilun.compress.run import compress
     from feilun.compress.sealing import seal
 
-__all__ = ["Form", "Workbench", "choose", "compress", "hold_back", "seal"]
+__all__ = ["Form", "Students", "Workbench", "choose", "compress", "hold_back", "seal"]
 
 _ROOMS = {
     "Form": "points",
+    "Students": "points",
     "Workbench": "points",
     "choose": "points",
     "compress": "run",

@@ -24,8 +24,9 @@ from feilun.wheel.networks import find_network, keep_network
 from feilun.wheel.steps import Results, step_compress, step_evaluate, step_release, step_seal
 
 if TYPE_CHECKING:
-    from feilun.compress import Form
+    from feilun.compress import Form, Students
     from feilun.compress.points import Held
+    from feilun.models import EncoderConfig
 
 OnEvent = Callable[[str, dict[str, Any]], None]
 
@@ -45,10 +46,10 @@ KEPT_AS_IS = (
 NOTHING_FITS = (
     "Nothing was made: no form keeps the goal. The smallest within {max_loss:.1%} of the model's accuracy is "
     "'{name}' with {size_mb:.1f} MB and {p99_ms:.1f} ms (p99). Ask for more room in [goal], allow more loss with "
-    "[compress] max_loss, or for fewer layers with --layers.",
+    "[compress] max_loss, or for a smaller student with --layers or --width.",
     "未制作新模型：没有任何形式满足目标。准确率损失不超过 {max_loss:.1%} 的形式中，最小的是“{name}”，"
     "{size_mb:.1f} MB，{p99_ms:.1f} 毫秒（p99）。可放宽 [goal] 的限制，用 [compress] max_loss 允许更多损失，"
-    "或用 --layers 指定更少的层。",
+    "或用 --layers、--width 指定更小的学生。",
 )
 ONLY_SHOWN = (
     "Nothing was made, as asked. '{name}' is what the goal asks for.",
@@ -64,6 +65,7 @@ def shrink(
     model_id: str,
     settings: FeilunSettings,
     n_layers: Sequence[int] | None,
+    widths: Sequence[float] = (),
     only_show: bool,
     actor: str,
     on_event: OnEvent | None = None,
@@ -75,14 +77,15 @@ def shrink(
 
     Args:
         settings: of the project as they are now; [goal] and [compress] are taken from them, all else from the model.
-        n_layers: the students to make; None: one of half the layers, where torch is installed and there is something
-            to learn from.
+        n_layers: the students of fewer layers to make; None: one of half the layers, where torch is installed and no
+            `widths` are asked for.
+        widths: the students of narrower layers to make, each by the share of heads and units that it keeps.
         only_show: measure, and make nothing.
     Raises:
         NetworkGone: the model's float network is kept no more.
         NothingToJudgeOn: no row was held out in its training.
         ProjectBusy: a turn of the project is running.
-        TooManyLayers, TorchMissing: the students asked for cannot be made.
+        TooManyLayers, WidthNotSmaller, TorchMissing: the students asked for cannot be made.
     """
     from feilun.compress import choose
     from feilun.train import load_result
@@ -92,7 +95,9 @@ def shrink(
         context = _context(store, folder, project=project, model_id=model_id, settings=settings, actor=actor)
         emit = on_event or (lambda kind, data: None)
         with tempfile.TemporaryDirectory(prefix=".shrink-", dir=store.workspace / "turns") as aside:
-            held, forms = _forms(context, result, model_id, aside=Path(aside), n_layers=n_layers, emit=emit)
+            held, forms = _forms(
+                context, result, model_id, aside=Path(aside), n_layers=n_layers, widths=widths, emit=emit
+            )
         limits = context.settings.compress
         points, taken = choose(forms, context.settings.goal, max_loss=limits.max_loss)
         made = CompressResult(
@@ -152,17 +157,18 @@ def _forms(
     *,
     aside: Path,
     n_layers: Sequence[int] | None,
+    widths: Sequence[float],
     emit: OnEvent,
 ) -> tuple[Held, list[Form]]:
     """Every form, measured; the model as it is comes first."""
     from feilun.compress import Workbench, hold_back
+    from feilun.compress.export import shape_of
     from feilun.compress.points import NothingToJudgeOn
     from feilun.evaluate.intervals import wilson
-    from feilun.models import read_config, resolve
+    from feilun.models import resolve
 
     backbone = resolve(context.settings.backbone.model, language=context.settings.project.language)
-    of = int(result.meta.get("shape", {}).get("n_layers", read_config(backbone.folder).n_layers))
-    students = _students(n_layers, of=of)  # before any work is done
+    students = choose_students(n_layers, widths, of=shape_of(result, backbone))  # before any work is done
     dataset = context.dataset(context.turn["dataset_id"])
     validation = load_file(result.folder / "validation.safetensors")
     held = hold_back(validation, n_messages=len(dataset.train) + len(dataset.unlabelled))
@@ -186,22 +192,28 @@ def _forms(
     )
     parity = Report.model_validate(context.store.get_model(context.project, model_id)["report"]).parity
     as_is = bench.as_is(context.store.model_path(model_id), n_pieces=parity.n_pieces, precision=parity.precision)
-    return held, [as_is, *bench.forms(as_is, n_layers=students)]
+    return held, [as_is, *bench.forms(as_is, students)]
 
 
-def _students(asked: Sequence[int] | None, *, of: int) -> list[int]:
-    """How many layers each student gets."""
+def choose_students(n_layers: Sequence[int] | None, widths: Sequence[float], *, of: EncoderConfig) -> Students:
+    """The students that were asked for, the largest first, or the one that is made unasked.
+
+    Raises:
+        TooManyLayers, WidthNotSmaller, TorchMissing: they cannot be made.
+    """
     from importlib.util import find_spec
 
-    from feilun.compress.points import TorchMissing, check_students
+    from feilun.compress import Students
+    from feilun.compress.points import TorchMissing
 
     has_torch = find_spec("torch") is not None
-    if asked is None:
-        return [of // 2] if has_torch and of > 1 else []
-    if asked and not has_torch:
+    if n_layers is None:
+        n_layers = [of.n_layers // 2] if has_torch and of.n_layers > 1 and not widths else []
+    if (n_layers or widths) and not has_torch:
         raise TorchMissing()
-    check_students(asked, of=of)
-    return sorted(set(asked), reverse=True)
+    students = Students(tuple(sorted(set(n_layers), reverse=True)), tuple(sorted(set(widths), reverse=True)))
+    students.check(of)
+    return students
 
 
 def _why(points: list[CompressPoint], taken: int | None, *, max_loss: float, only_show: bool) -> dict[str, str]:
@@ -284,7 +296,7 @@ def _leave_network(folder: Path, result: TrainResult, form: Form, *, held: Held,
         labels=result.labels,
         leaderboard=result.leaderboard,
         seed=result.seed,
-        meta=result.meta | {"shape": {"n_layers": network.config.n_layers}, "teacher": teacher},
+        meta=result.meta | {"shape": network.shape, "teacher": teacher},
         network={
             **layers,
             "head.weight": network.head[0],
