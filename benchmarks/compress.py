@@ -138,7 +138,8 @@ def taught(options: argparse.Namespace, aside: Path, data: dict[str, Any], *, fo
     """The teacher, then each student, taught on the shots and the pool and measured on the test rows."""
     from feilun.compress.distil import cut_layers, distil
     from feilun.compress.export import read_network
-    from feilun.compress.prune import cut_width, narrowed, weigh
+    from feilun.compress.prune import cut_width, weigh
+    from feilun.compress.students import narrowed
     from feilun.config import DistilSettings, TaskSettings
     from feilun.tasks import get_task
 

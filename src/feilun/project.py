@@ -15,6 +15,7 @@ from feilun.errors import FeilunError, language
 from feilun.records import (
     Answer,
     CompressResult,
+    CompressWish,
     DataReport,
     Dataset,
     Event,
@@ -728,21 +729,44 @@ class Project:
         """
         from feilun.wheel.shrink import shrink
 
+        layers = None if n_layers is None else tuple(n_layers)
         made = shrink(
             self.store,
             folder=self.folder,
             project=self.name,
             model_id=str(self.get_model(model_id)["model_id"]),
             settings=self.settings,
-            n_layers=n_layers,
-            widths=widths,
-            only_show=only_show,
+            wish=CompressWish(n_layers=layers, widths=tuple(widths), only_show=only_show),
             actor=actor,
             on_event=on_event,
         )
         if made.released and "stage" in self.__dict__:
             self.refresh()
         return made
+
+    def request_compression(
+        self, model_id: str | None = None, *, wish: CompressWish | None = None, actor: str = "python"
+    ) -> dict[str, Any]:
+        """Ask the server's worker for what `compress_model` does here and now; the row that tells how far it is.
+
+        Raises:
+            NetworkGone, TooManyLayers, WidthNotSmaller, TorchMissing: it could not be done.
+            CompressionUnfinished: another one of the project waits or runs.
+        """
+        from feilun.wheel.compressing import request_compression
+
+        return request_compression(
+            self.store,
+            project=self.name,
+            model_id=str(self.get_model(model_id)["model_id"]),
+            settings=self.settings,
+            wish=wish or CompressWish(),
+            actor=actor,
+        )
+
+    def list_compressions(self, *, limit: int = 100) -> list[dict[str, Any]]:
+        """Compressions that were asked for, latest first."""
+        return self.store.list_compressions(self.name, limit=limit)
 
     def list_releases(self, *, limit: int = 100) -> list[dict[str, Any]]:
         """The release log, latest first."""

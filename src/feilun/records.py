@@ -267,6 +267,19 @@ class CompressPoint(Record):
     is_chosen: bool = False
 
 
+class CompressWish(Record):
+    """Which smaller forms of a model are asked for.
+
+    n_layers: students of fewer layers; None: one of half the layers, where torch is installed and no widths are asked
+    for; widths: students of narrower layers, each by the share of heads and units that it keeps; only_show: measure,
+    and make nothing.
+    """
+
+    n_layers: tuple[int, ...] | None = None
+    widths: tuple[float, ...] = ()
+    only_show: bool = False
+
+
 class CompressResult(Record):
     """What `feilun model compress` came to; model_id is empty when nothing was made, and en and zh say why."""
 

@@ -7,14 +7,12 @@ import pytest
 
 from feilun.compress.points import (
     Form,
-    Students,
-    TooManyLayers,
-    WidthNotSmaller,
     Workbench,
     choose,
     hold_back,
     lessons_of,
 )
+from feilun.compress.students import Students, TooManyLayers, WidthNotSmaller
 from feilun.config import GoalSettings
 from feilun.records import CompressPoint, Dataset, Example, Interval
 from feilun.tasks import get_task

@@ -9,8 +9,9 @@ import pytest
 
 from feilun.compress.distil import cut_layers
 from feilun.compress.export import export_float, read_network
-from feilun.compress.prune import Importance, cut_width, narrowed, weigh
+from feilun.compress.prune import Importance, cut_width, weigh
 from feilun.compress.quantise import METHODS, quantise
+from feilun.compress.students import narrowed
 from feilun.models import Encoder
 from tests.bundles import MESSAGES, network_of
 

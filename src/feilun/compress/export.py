@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import onnx
 
+from feilun.compress.students import shape_of
 from feilun.compress.vocabulary import cut_tokenizer
 from feilun.errors import FeilunError
 from feilun.models.graph import Head, Pooling, build_graph
-from feilun.models.layout import EncoderConfig, expected_shapes, plain_name, read_config, read_tensors
+from feilun.models.layout import EncoderConfig, expected_shapes, plain_name, read_tensors
 from feilun.models.neighbours import PREFIX, Neighbours, neighbours_in
 from feilun.models.serving import TOKENIZER_NAME
 from feilun.records import Backbone, TrainResult
@@ -54,15 +55,6 @@ class FloatNetwork:
             tensors={**self.tensors, WORD_TABLE: self.tensors[WORD_TABLE][kept]},
             tokenizer=cut_tokenizer(self.tokenizer, kept),
         )
-
-
-def shape_of(result: TrainResult, backbone: Backbone) -> EncoderConfig:
-    """The shape of the network that training left behind: the backbone's, but for the sizes in `result.meta["shape"]`.
-
-    Raises:
-        UnsupportedModel: the backbone itself cannot be read.
-    """
-    return replace(read_config(backbone.folder), **result.meta.get("shape", {}))
 
 
 def read_network(result: TrainResult, backbone: Backbone) -> FloatNetwork:

@@ -15,12 +15,12 @@ from feilun.compress.distil import cut_layers, distil
 from feilun.compress.draft import own_pieces
 from feilun.compress.export import FloatNetwork, export_float, read_network, write_graph
 from feilun.compress.parity import Bench
-from feilun.compress.prune import Importance, cut_width, narrowed, weigh
+from feilun.compress.prune import Importance, cut_width, weigh
 from feilun.compress.quantise import quantise
+from feilun.compress.students import Students, narrowed
 from feilun.config import FeilunSettings, GoalSettings
 from feilun.errors import FeilunError
 from feilun.models.encode import Encoder
-from feilun.models.layout import EncoderConfig
 from feilun.models.serving import GRAPH_NAME, TOKENIZER_NAME
 from feilun.records import Backbone, CompressPoint, Dataset, Example, Interval, TrainResult
 from feilun.tasks import Task
@@ -47,57 +47,6 @@ class NothingToJudgeOn(FeilunError):
         "模型 {model_id} 的训练行太少，无法留出任何一行，因此不能比较更小的形式。"
         "请让每个类别至少有两条已标注的消息，再运行一轮。"
     )
-
-
-class TooManyLayers(FeilunError):
-    """A student was asked for that is no smaller than its teacher."""
-
-    code, kind = "compress.too_many_layers", "invalid"
-    en = "A student of {asked} layers is no smaller than the model, which has {n_layers}. Ask for 1 to {most} layers."
-    zh = "模型共有 {n_layers} 层，{asked} 层的学生并不更小。请指定 1 到 {most} 层。"
-
-
-class WidthNotSmaller(FeilunError):
-    """A student was asked for that is as wide as its teacher, or has no width at all."""
-
-    code, kind = "compress.width_not_smaller", "invalid"
-    en = (
-        "A student of width {asked:g} is no smaller than the model, or is nothing. Ask for a share above 0 and below 1 "
-        "of the {n_heads} heads and {n_ffn} feed-forward units of each layer, such as 0.5."
-    )
-    zh = (
-        "宽度为 {asked:g} 的学生并不比模型更小，或者什么也不剩。"
-        "请指定大于 0、小于 1 的比例（如 0.5），即每层 {n_heads} 个注意力头和 {n_ffn} 个前馈单元中保留多少。"
-    )
-
-
-class TorchMissing(FeilunError):
-    """A student was asked for, and torch, which distilling needs, is not installed."""
-
-    code, kind = "compress.torch_missing", "missing"
-    en = "A student has to learn, which needs torch: pip install 'feilun[train]'"
-    zh = "学生模型需要学习，因此需要 torch：pip install 'feilun[train]'"
-
-
-@dataclass(frozen=True)
-class Students:
-    """Which students to make: of fewer layers, and of all layers but only a share of each layer's heads and units."""
-
-    n_layers: tuple[int, ...] = ()
-    widths: tuple[float, ...] = ()
-
-    def check(self, of: EncoderConfig) -> None:
-        """Refuse students that are no smaller than a network of this shape.
-
-        Raises:
-            TooManyLayers, WidthNotSmaller: names the first of them.
-        """
-        for asked in self.n_layers:
-            if not 0 < asked < of.n_layers:
-                raise TooManyLayers(asked=asked, n_layers=of.n_layers, most=of.n_layers - 1)
-        for width in self.widths:
-            if not 0 < width < 1 or narrowed(of, width=width) == of:
-                raise WidthNotSmaller(asked=width, n_heads=of.n_heads, n_ffn=of.n_ffn)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from feilun.compress.export import FloatNetwork
-from feilun.models.layout import ATTENTION_OUT, QUERY_KEY_VALUE, EncoderConfig
-
-UNIT_STEP = 16
-"""Feed-forward units are kept in sixteens: what a vector register and the integer kernels take at a time."""
+from feilun.models.layout import ATTENTION_OUT, QUERY_KEY_VALUE
 
 
 @dataclass(frozen=True)
@@ -31,13 +28,6 @@ def weigh(network: FloatNetwork, token_ids: Sequence[Sequence[int]], *, seed: in
     from feilun.compress.importance import Scales  # needs torch
 
     return Scales(network, token_ids).weigh(seed=seed)
-
-
-def narrowed(config: EncoderConfig, *, width: float) -> EncoderConfig:
-    """The shape with a share `width` in (0, 1) of the heads and units of each layer, at least one head."""
-    n_heads = max(1, round(width * config.n_heads))
-    n_ffn = min(config.n_ffn, max(1, round(width * config.n_ffn / UNIT_STEP)) * UNIT_STEP)
-    return replace(config, n_heads=n_heads, n_ffn=n_ffn)
 
 
 def cut_width(teacher: FloatNetwork, importance: Importance, *, n_heads: int, n_ffn: int) -> FloatNetwork:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from feilun.config import FeilunSettings
 from feilun.errors import FeilunError
-from feilun.records import CompressPoint, CompressResult, Decision, Interval, Report, TrainResult
+from feilun.records import CompressPoint, CompressResult, CompressWish, Decision, Interval, Report, TrainResult
 from feilun.store import Store, new_id, utc_now
 from feilun.tasks import get_task
 from feilun.wheel.context import TurnContext
@@ -57,65 +57,69 @@ ONLY_SHOWN = (
 )
 
 
-def shrink(
+def shrink(store: Store, *, project: str, **rest: Any) -> CompressResult:
+    """`shrink_alone`, with the project to oneself.
+
+    Raises:
+        ProjectBusy: a turn or another compression of the project is running.
+    """
+    with alone(store, project):
+        return shrink_alone(store, project=project, **rest)
+
+
+def shrink_alone(
     store: Store,
     *,
     folder: Path,
     project: str,
     model_id: str,
     settings: FeilunSettings,
-    n_layers: Sequence[int] | None,
-    widths: Sequence[float] = (),
-    only_show: bool,
+    wish: CompressWish,
     actor: str,
     on_event: OnEvent | None = None,
 ) -> CompressResult:
     """Measure the forms of a model, and make the one that the goal asks for a model of its own.
 
-    It is judged on the frozen holdout, sealed and put before the gate like every model. Which form it is was chosen on
-    training rows: the holdout has no part in it.
+    The caller holds the project, see `alone`. The model is judged on the frozen holdout, sealed and put before the gate
+    like every model. Which form it is was chosen on training rows: the holdout has no part in it.
 
     Args:
         settings: of the project as they are now; [goal] and [compress] are taken from them, all else from the model.
-        n_layers: the students of fewer layers to make; None: one of half the layers, where torch is installed and no
-            `widths` are asked for.
-        widths: the students of narrower layers to make, each by the share of heads and units that it keeps.
-        only_show: measure, and make nothing.
     Raises:
         NetworkGone: the model's float network is kept no more.
         NothingToJudgeOn: no row was held out in its training.
-        ProjectBusy: a turn of the project is running.
         TooManyLayers, WidthNotSmaller, TorchMissing: the students asked for cannot be made.
     """
     from feilun.compress import choose
     from feilun.train import load_result
 
-    with _alone(store, project):
-        result = load_result(find_network(store, project=project, model_id=model_id))
-        context = _context(store, folder, project=project, model_id=model_id, settings=settings, actor=actor)
-        emit = on_event or (lambda kind, data: None)
-        with tempfile.TemporaryDirectory(prefix=".shrink-", dir=store.workspace / "turns") as aside:
-            held, forms = _forms(
-                context, result, model_id, aside=Path(aside), n_layers=n_layers, widths=widths, emit=emit
-            )
-        limits = context.settings.compress
-        points, taken = choose(forms, context.settings.goal, max_loss=limits.max_loss)
-        made = CompressResult(
-            parent_model_id=model_id,
-            points=tuple(points),
-            n_rows=len(held.places),
-            **_why(points, taken, max_loss=limits.max_loss, only_show=only_show),
-        )
-        if made.reason_code:
-            return made
-        assert taken is not None
-        return _make(context, result, forms[taken], held=held, made=made, emit=emit)
+    result = load_result(find_network(store, project=project, model_id=model_id))
+    context = _context(store, folder, project=project, model_id=model_id, settings=settings, actor=actor)
+    emit = on_event or (lambda kind, data: None)
+    with tempfile.TemporaryDirectory(prefix=".shrink-", dir=store.workspace / "turns") as aside:
+        held, forms = _forms(context, result, model_id, aside=Path(aside), wish=wish, emit=emit)
+    limits = context.settings.compress
+    points, taken = choose(forms, context.settings.goal, max_loss=limits.max_loss)
+    made = CompressResult(
+        parent_model_id=model_id,
+        points=tuple(points),
+        n_rows=len(held.places),
+        **_why(points, taken, max_loss=limits.max_loss, only_show=wish.only_show),
+    )
+    if made.reason_code:
+        return made
+    assert taken is not None
+    return _make(context, result, forms[taken], held=held, made=made, emit=emit)
 
 
 @contextmanager
-def _alone(store: Store, project: str) -> Iterator[None]:
-    """One heavy job a project: never beside a turn."""
-    lock = FileLock(store.lock_path(f"turn-{project}"), timeout=0)
+def alone(store: Store, project: str, *, is_patient: bool = False) -> Iterator[None]:
+    """One heavy job a project: never beside a turn. Patient ones wait until they are alone.
+
+    Raises:
+        ProjectBusy: somebody else is at work, and we do not wait.
+    """
+    lock = FileLock(store.lock_path(f"turn-{project}"), timeout=-1 if is_patient else 0)
     try:
         lock.acquire()
     except Timeout as error:
@@ -156,19 +160,17 @@ def _forms(
     model_id: str,
     *,
     aside: Path,
-    n_layers: Sequence[int] | None,
-    widths: Sequence[float],
+    wish: CompressWish,
     emit: OnEvent,
 ) -> tuple[Held, list[Form]]:
     """Every form, measured; the model as it is comes first."""
-    from feilun.compress import Workbench, hold_back
-    from feilun.compress.export import shape_of
+    from feilun.compress import Workbench, hold_back, shape_of
     from feilun.compress.points import NothingToJudgeOn
     from feilun.evaluate.intervals import wilson
     from feilun.models import resolve
 
     backbone = resolve(context.settings.backbone.model, language=context.settings.project.language)
-    students = choose_students(n_layers, widths, of=shape_of(result, backbone))  # before any work is done
+    students = choose_students(wish, of=shape_of(result, backbone))  # before any work is done
     dataset = context.dataset(context.turn["dataset_id"])
     validation = load_file(result.folder / "validation.safetensors")
     held = hold_back(validation, n_messages=len(dataset.train) + len(dataset.unlabelled))
@@ -195,7 +197,7 @@ def _forms(
     return held, [as_is, *bench.forms(as_is, students)]
 
 
-def choose_students(n_layers: Sequence[int] | None, widths: Sequence[float], *, of: EncoderConfig) -> Students:
+def choose_students(wish: CompressWish, *, of: EncoderConfig) -> Students:
     """The students that were asked for, the largest first, or the one that is made unasked.
 
     Raises:
@@ -204,11 +206,11 @@ def choose_students(n_layers: Sequence[int] | None, widths: Sequence[float], *, 
     from importlib.util import find_spec
 
     from feilun.compress import Students
-    from feilun.compress.points import TorchMissing
+    from feilun.compress.students import TorchMissing
 
-    has_torch = find_spec("torch") is not None
+    has_torch, n_layers, widths = find_spec("torch") is not None, wish.n_layers, wish.widths
     if n_layers is None:
-        n_layers = [of.n_layers // 2] if has_torch and of.n_layers > 1 and not widths else []
+        n_layers = (of.n_layers // 2,) if has_torch and of.n_layers > 1 and not widths else ()
     if (n_layers or widths) and not has_torch:
         raise TorchMissing()
     students = Students(tuple(sorted(set(n_layers), reverse=True)), tuple(sorted(set(widths), reverse=True)))

@@ -22,6 +22,7 @@ PROXIED = {"X-Forwarded-For": "127.0.0.1"}
 
 def paths_of(app) -> list[str]:
     filled = {"name": "support", "model_id": "m_1", "turn_id": "turn_1", "prediction_id": "p_1"}
+    filled["compression_id"] = "compression_1"
     return sorted({route.path.format(**filled) for route in app.routes})
 
 
