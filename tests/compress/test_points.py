@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -148,6 +150,21 @@ def test_every_form_is_measured_beside_the_model_as_it_is(tmp_path, tiny_backbon
     right = workbench.task.correct(workbench.task.probs(workbench.held.logits), workbench.held.targets).mean()
     assert forms[0].point.accuracy.value == pytest.approx(right) and 0.5 < right < 1
     assert forms[0].point.agreement == 1.0
+
+
+def test_what_the_model_knows_by_heart_is_not_held_against_a_form(workbench):
+    """A form that is less sure than the model, yet says the same, loses nothing; one that says something else does."""
+    weight, bias = workbench.whole.head
+    pale = replace(workbench.whole, head=(0.01 * weight, 0.01 * bias))
+    form = workbench._form("pale", pale, vocabulary="all", precision="float32")
+    np.testing.assert_array_equal(form.logits, workbench.held.logits)
+    stubborn = replace(workbench.whole, head=(weight, bias + np.array([1000, 0, 0], np.float32)))
+    form = workbench._form("stubborn", stubborn, vocabulary="all", precision="float32")
+    meant, target = workbench.exact.argmax(axis=1), workbench.held.targets.argmax(axis=1)
+    assert form.logits.argmax(axis=1)[meant != 0].tolist() == [0] * (meant != 0).sum() and (meant != 0).any()
+    np.testing.assert_array_equal(form.logits[meant == 0], workbench.held.logits[meant == 0])
+    right = np.where(meant == 0, workbench.held.logits.argmax(axis=1) == target, target == 0)
+    assert form.point.accuracy.value == pytest.approx(right.mean())
 
 
 def test_a_student_that_is_no_smaller_is_refused_before_any_work(tmp_path, tiny_backbone, workbench):

@@ -92,8 +92,8 @@ class Workbench:
     """Makes and measures the forms of one model. One network's graph at a time is in memory.
 
     How good a form is, is judged on `held`. The model itself has learnt from those rows since, so its answers to them
-    say nothing; but how far a form moves them does. That difference is added to the answers of the models that had
-    not learnt from them.
+    say nothing; but whether a form still gives them does. Where it does, the answers of the models that had not learnt
+    from them stand; where it does not, the form's own count.
     """
 
     def __init__(
@@ -226,7 +226,8 @@ class Workbench:
         graph_mb: float,
     ) -> Form:
         logits = self.bench.score(encoder)
-        unlearnt = self.held.logits + logits - self.exact
+        said, meant = (self.task.given(self.task.probs(scores)) for scores in (logits, self.exact))
+        unlearnt = np.where((said == meant).all(axis=1, keepdims=True), self.held.logits, logits)
         right = self.task.correct(self.task.probs(unlearnt), self.held.targets)
         p50_ms, p99_ms = self.bench.time_one(encoder)
         whole = self.whole.config.vocab_size

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 
 import pytest
 import tomlkit
@@ -14,6 +16,7 @@ from feilun.process import child_environment
 from feilun.records import CompressWish
 from feilun.wheel import compressing
 from feilun.wheel.compressing import follow_compression
+from feilun.wheel.worker import Watched, Worker
 
 AT = "/v1/projects/support/compressions"
 
@@ -22,8 +25,19 @@ def ask(client, **body):
     return client.post(AT, json=body)
 
 
+@contextmanager
+def at_work(project):
+    """The server's worker."""
+    worker = Worker([Watched(project.name, project.folder, project.store)])
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+
+
 def work(project, compression_id: str) -> None:
-    """What the server's worker does with a request."""
+    """What the worker does with a request."""
     follow_compression(project.store, folder=project.folder, compression_id=compression_id)
 
 
@@ -36,8 +50,10 @@ def test_forms_are_asked_for_made_and_read(client, project):
     assert {name: row[name] for name in expected} == expected and row["result"] is row["error"] is None
     where = f"{AT}/{row['compression_id']}"
     assert client.get(where).json() == row
-    work(project, row["compression_id"])
-    seen = client.get(where).json()
+    with at_work(project):
+        deadline = time.monotonic() + 60
+        while (seen := client.get(where).json())["finished_at"] is None and time.monotonic() < deadline:
+            time.sleep(0.2)
     assert (seen["status"], seen["error"]) == ("done", None)
     points = seen["result"]["points"]
     assert [point["name"] for point in points] == ["as is", "float32"] and points[0]["size_mb"] < points[1]["size_mb"]
