@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -96,20 +95,35 @@ def shrink_alone(
     result = load_result(find_network(store, project=project, model_id=model_id))
     context = _context(store, folder, project=project, model_id=model_id, settings=settings, actor=actor)
     emit = on_event or (lambda kind, data: None)
-    with tempfile.TemporaryDirectory(prefix=".shrink-", dir=store.workspace / "turns") as aside:
-        held, forms = _forms(context, result, model_id, aside=Path(aside), wish=wish, emit=emit)
     limits = context.settings.compress
-    points, taken = choose(forms, context.settings.goal, max_loss=limits.max_loss)
-    made = CompressResult(
-        parent_model_id=model_id,
-        points=tuple(points),
-        n_rows=len(held.places),
-        **_why(points, taken, max_loss=limits.max_loss, only_show=wish.only_show),
-    )
-    if made.reason_code:
-        return made
-    assert taken is not None
-    return _make(context, result, forms[taken], held=held, made=made, emit=emit)
+    with _aside(context) as aside:
+        held, forms = _forms(context, result, model_id, aside=aside, wish=wish, emit=emit)
+        points, taken = choose(forms, context.settings.goal, max_loss=limits.max_loss)
+        made = CompressResult(
+            parent_model_id=model_id,
+            points=tuple(points),
+            n_rows=len(held.places),
+            **_why(points, taken, max_loss=limits.max_loss, only_show=wish.only_show),
+        )
+        if made.reason_code:
+            return made
+        assert taken is not None
+        return _make(context, result, forms[taken], held=held, made=made, emit=emit)
+
+
+@contextmanager
+def _aside(context: TurnContext) -> Iterator[Path]:
+    """A folder to work in; what killed compressions of the project left behind is cleared away first."""
+    mark, turns = f".shrink-{context.project}.", context.workdir.parent
+    for left in turns.glob(f"{mark}*"):
+        shutil.rmtree(turns / left.name.removeprefix(mark), ignore_errors=True)
+        shutil.rmtree(left, ignore_errors=True)
+    aside = turns / f"{mark}{context.turn_id}"
+    aside.mkdir()
+    try:
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager

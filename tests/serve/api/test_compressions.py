@@ -50,6 +50,9 @@ def test_forms_are_asked_for_made_and_read(client, project):
     assert {name: row[name] for name in expected} == expected and row["result"] is row["error"] is None
     where = f"{AT}/{row['compression_id']}"
     assert client.get(where).json() == row
+    turns = project.store.workspace / "turns"
+    for left in (".shrink-support.turn_killed", "turn_killed", ".shrink-support-2.turn_of_another_project"):
+        (turns / left).mkdir()
     with at_work(project):
         deadline = time.monotonic() + 60
         while (seen := client.get(where).json())["finished_at"] is None and time.monotonic() < deadline:
@@ -59,6 +62,7 @@ def test_forms_are_asked_for_made_and_read(client, project):
     assert [point["name"] for point in points] == ["as is", "float32"] and points[0]["size_mb"] < points[1]["size_mb"]
     assert (seen["result"]["model_id"], seen["result"]["reason_code"]) == ("", "as_is") and seen["result"]["zh"]
     assert client.get(AT).json() == {"compressions": [seen]}
+    assert [path.name for path in turns.iterdir()] == [".shrink-support-2.turn_of_another_project"]
     told = client.get("/v1/projects/support/events", params={"turn_id": row["compression_id"]}).json()["events"]
     assert [event["data"]["name"] for event in told if event["kind"] == "compress.point"] == ["as is", "float32"]
     work(project, row["compression_id"])  # a worker that comes late changes nothing
