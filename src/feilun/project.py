@@ -729,14 +729,13 @@ class Project:
         """
         from feilun.wheel.shrink import shrink
 
-        layers = None if n_layers is None else tuple(n_layers)
         made = shrink(
             self.store,
             folder=self.folder,
             project=self.name,
             model_id=str(self.get_model(model_id)["model_id"]),
             settings=self.settings,
-            wish=CompressWish(n_layers=layers, widths=tuple(widths), only_show=only_show),
+            wish=_wish(n_layers, widths, only_show),
             actor=actor,
             on_event=on_event,
         )
@@ -745,7 +744,13 @@ class Project:
         return made
 
     def request_compression(
-        self, model_id: str | None = None, *, wish: CompressWish | None = None, actor: str = "python"
+        self,
+        model_id: str | None = None,
+        *,
+        n_layers: Sequence[int] | None = None,
+        widths: Sequence[float] = (),
+        only_show: bool = False,
+        actor: str = "python",
     ) -> dict[str, Any]:
         """Ask the server's worker for what `compress_model` does here and now; the row that tells how far it is.
 
@@ -760,7 +765,7 @@ class Project:
             project=self.name,
             model_id=str(self.get_model(model_id)["model_id"]),
             settings=self.settings,
-            wish=wish or CompressWish(),
+            wish=_wish(n_layers, widths, only_show),
             actor=actor,
         )
 
@@ -833,6 +838,11 @@ class Project:
         if "stage" in self.__dict__:
             self.refresh()
         return entry
+
+
+def _wish(n_layers: Sequence[int] | None, widths: Sequence[float], only_show: bool) -> CompressWish:
+    layers = None if n_layers is None else tuple(n_layers)
+    return CompressWish(n_layers=layers, widths=tuple(widths), only_show=only_show)
 
 
 def _served(answer: Answer, *, model_id: str, latency_ms: float) -> ServedPrediction:

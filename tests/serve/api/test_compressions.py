@@ -13,7 +13,6 @@ import tomlkit
 from filelock import FileLock
 
 from feilun.process import child_environment
-from feilun.records import CompressWish
 from feilun.wheel import compressing
 from feilun.wheel.compressing import follow_compression
 from feilun.wheel.worker import Watched, Worker
@@ -99,7 +98,9 @@ def test_one_is_made_at_a_time(client, project):
     ("body", "status", "code"),
     [
         ({"n_layers": [2]}, 422, "compress.too_many_layers"),
-        ({"widths": [1.5]}, 422, "compress.width_not_smaller"),
+        ({"widths": [0.99]}, 422, "compress.width_not_smaller"),
+        ({"widths": [1.5]}, 422, "request.invalid"),
+        ({"n_layers": [0]}, 422, "request.invalid"),
         ({"widths": ["half"]}, 422, "request.invalid"),
         ({"layers": 1}, 422, "request.invalid"),
         ({"model_id": "m_404"}, 404, "store.not_found"),
@@ -137,7 +138,7 @@ def test_a_killed_one_begins_anew_and_is_given_up_when_it_dies_again(client, pro
 
 
 def test_a_compression_waits_for_the_turn_that_runs(project):
-    row = project.request_compression(wish=CompressWish(n_layers=(), only_show=True))
+    row = project.request_compression(n_layers=[], only_show=True)
     command = [sys.executable, "-m", "feilun.wheel.compressing", str(project.folder), row["compression_id"]]
     with FileLock(project.store.lock_path("turn-support")):
         child = subprocess.Popen([*command, str(os.getpid())], env=child_environment())

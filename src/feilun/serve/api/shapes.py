@@ -223,12 +223,12 @@ class CompressionRequest(Shape):
     model_id: str | None = Field(
         None, min_length=1, max_length=64, description="The model; absent: the champion, or the latest one."
     )
-    n_layers: list[int] | None = Field(
+    n_layers: list[Annotated[int, Field(ge=1, le=1000)]] | None = Field(
         None,
         max_length=8,
         description="Students of so many layers; [] for none. Absent: one of half the layers, without `widths`.",
     )
-    widths: list[float] = Field(
+    widths: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [],
         max_length=8,
         description="Students of all layers that keep this share of each one's heads and feed-forward units.",

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 from starlette.responses import Response
 
-from feilun.records import CompressWish
 from feilun.serve.api.routing import InProject, ProjectVisit, Routes, send
 from feilun.serve.api.shapes import CompressionList, CompressionRequest, CompressionRow
 from feilun.store import NotFound
@@ -30,11 +29,12 @@ async def request_compression(
     """Leaves a request; the server's worker takes it up when no turn is asked for. Follow it with GET
     …/compressions/{compression_id}, or GET …/events with its id as `turn_id`."""
     body = body or CompressionRequest()
-    layers = None if body.n_layers is None else tuple(body.n_layers)
     row = await visit.house.read(
         visit.project.request_compression,
         body.model_id,
-        wish=CompressWish(n_layers=layers, widths=tuple(body.widths), only_show=body.only_show),
+        n_layers=body.n_layers,
+        widths=body.widths,
+        only_show=body.only_show,
         actor=visit.caller.name,
     )
     return send(_compression(row), status=202)
