@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
-"""How small and fast a model gets, and what that costs: a cut vocabulary, eight bits, a student of fewer layers.
+"""How small and fast a model gets, and what that costs: a cut vocabulary, eight bits, smaller students.
 
     python benchmarks/compress.py --data FOLDER
     python benchmarks/compress.py --data FOLDER --parts vocabulary --out compress.json
+    python benchmarks/compress.py --data FOLDER --parts students --lessons 2000 --epochs 1
 
-Parts, each judged on every row of a test file, once:
+Parts, each but the last judged on every row of a test file, once:
   vocabulary  multilingual-e5-small on MASSIVE zh-CN (8 a class, seed 0 of fewshot.json; tuned; languages zh) and on
               BANKING77 (the published 10 a class; a head on the frozen backbone; language en, and zh to see what a
               Chinese project loses on English): the whole vocabulary against the project's, float and int8. The pieces
               come from the shots and the language alone: no unlabelled text helps.
   layers      all-MiniLM-L6-v2 on BANKING77 (the published 10 a class, teacher trained with default settings): its
               student of 3 layers, which learns from the texts of the rest of train, without their labels.
+  students    the same teacher and its students of the forms in --forms, judged on 1,000 rows of the rest of train,
+              which no student learns from: to choose by. Not run unless asked for.
 
 Sizes are of the three files that matter (graph, tokenizer, labels) in MB of 10^6 bytes. Speed: texts/s over the test
 file on one thread, in batches sorted by length, tokenising included, CPU seconds of the process (so other work on the
@@ -43,7 +46,9 @@ The texts are public:
                  its published 5- and 10-shot rows: github.com/jianguoz/Few-Shot-Intent-Detection
   massive_zh_cn  MASSIVE by Amazon, github.com/alexa/massive, locale zh-CN, label = intent (CC BY 4.0)
 """
-PARTS = ("vocabulary", "layers")
+PARTS = ("vocabulary", "layers")  # what runs unasked
+FORMS = "layers:3,width:0.5,layers:4,width:0.66"
+N_JUDGED = 1000
 MAX_TOKENS = 128
 
 
@@ -53,10 +58,16 @@ def main() -> int:
         description=__doc__, epilog=SOURCES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, help="folder with the public data, see below")
-    parser.add_argument("--parts", default=",".join(PARTS), help="comma-separated (default: %(default)s)")
+    parser.add_argument(
+        "--parts",
+        default=",".join(PARTS),
+        help="comma-separated (default: %(default)s)",
+    )
     parser.add_argument("--precisions", default="float32,int8", help="comma-separated (default: %(default)s)")
     parser.add_argument("--budget", type=float, default=1800, help="wall-clock seconds for a teacher (default: 1800)")
     parser.add_argument("--epochs", type=int, help="passes of a student (default: the setting's)")
+    parser.add_argument("--lessons", type=int, help="most texts beside the shots that a student learns from")
+    parser.add_argument("--forms", default=FORMS, help="part students: layers:N and width:SHARE (default: %(default)s)")
     parser.add_argument("--keep", type=Path, help="folder in which trained teachers are kept between runs")
     parser.add_argument("--out", type=Path, help="write everything as JSON here")
     parser.add_argument("--memory", nargs=3, metavar=("GRAPH", "TOKENIZER", "TEXTS"), help=argparse.SUPPRESS)
@@ -70,7 +81,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as aside:
         for part in options.parts.split(","):
             made = []
-            for line in {"vocabulary": vocabulary, "layers": layers}[part](options, Path(aside)):
+            for line in {"vocabulary": vocabulary, "layers": layers, "students": students}[part](options, Path(aside)):
                 sys.stderr.write(f"{line['set']} {line['form']} {line['precision']}: {line['accuracy']:.4f}\n")
                 made.append(line)
             print(as_text(made), flush=True)
@@ -82,7 +93,7 @@ def main() -> int:
     return 0
 
 
-# -------------------------------------------------------------------------------------------------- the two parts
+# ------------------------------------------------------------------------------------------------------ the parts
 
 
 def vocabulary(options: argparse.Namespace, aside: Path) -> Iterator[dict[str, Any]]:
@@ -111,53 +122,74 @@ def vocabulary(options: argparse.Namespace, aside: Path) -> Iterator[dict[str, A
 
 def layers(options: argparse.Namespace, aside: Path) -> Iterator[dict[str, Any]]:
     """A teacher of six layers and its student of three."""
+    yield from taught(options, aside, read_set(options.data / "banking77", subset="published"), forms="layers:3")
+
+
+def students(options: argparse.Namespace, aside: Path) -> Iterator[dict[str, Any]]:
+    """A teacher and students of several forms, on rows of train that are nobody's lessons."""
+    data = read_set(options.data / "banking77", subset="published")
+    order = np.random.default_rng(5).permutation(len(data["rest"]))
+    judged = [data["rest"][place] for place in order[:N_JUDGED]]
+    free = [data["rest"][place][0] for place in order[N_JUDGED:]]
+    yield from taught(options, aside, data | {"test": judged, "pool": free}, forms=options.forms)
+
+
+def taught(options: argparse.Namespace, aside: Path, data: dict[str, Any], *, forms: str) -> Iterator[dict[str, Any]]:
+    """The teacher, then each student, taught on the shots and the pool and measured on the test rows."""
     from feilun.compress.distil import cut_layers, distil
-    from feilun.compress.export import export_float, read_network
+    from feilun.compress.export import read_network
+    from feilun.compress.prune import cut_width, weigh
+    from feilun.compress.students import narrowed
     from feilun.config import DistilSettings, TaskSettings
-    from feilun.models import Encoder
     from feilun.tasks import get_task
 
-    data = read_set(options.data / "banking77", subset="published")
     backbone, result = teacher(options, aside, data, name="banking77-en", language="en", is_tuned=True)
     whole = read_network(result, backbone)
-    texts = [*(text for text, _ in data["shots"]), *data["pool"]]
-    started = time.process_time()
-    encoder = Encoder(
-        export_float(whole).SerializeToString(),
-        backbone.folder / "tokenizer.json",
-        max_tokens=MAX_TOKENS,
-        prefix=backbone.info.prefix,
-    )
-    embeddings, logits = encoder.run(texts)
-    assert logits is not None
-    token_ids = [encoder.tokenise(text) for text in texts]
-    del encoder
+    texts = [*(text for text, _ in data["shots"]), *data["pool"][: options.lessons]]
+    (token_ids, aims), aims_s = timed(lambda: read_by(whole, backbone, texts))
     settings = DistilSettings() if options.epochs is None else DistilSettings(epochs=options.epochs)
+    importance = None
 
     def told(kind: str, event: dict[str, Any]) -> None:
         if kind == "compress.epoch":
             sys.stderr.write(f"epoch {event['epoch']}/{event['epochs']} loss {event['loss']}\n")
 
-    student = distil(
-        cut_layers(whole, n_layers=3),
-        token_ids,
-        (embeddings, logits),
-        settings.model_copy(update={"budget_s": 1e9}),
-        task=get_task(TaskSettings()),
-        seed=0,
-        on_event=told,
-    )
-    cost = round(time.process_time() - started, 1)
-    about = {"set": "banking77", "n_lessons": len(texts), "epochs": settings.epochs, "cpu_s": cost}
-    forms = {"teacher, 6 layers": whole, "student, 3 layers": student}
-    yield from measure(forms, data, backbone, result, aside, precisions=options.precisions, about=about)
+    def teach(untaught: Any) -> Any:
+        return distil(
+            untaught,
+            token_ids,
+            aims,
+            settings.model_copy(update={"budget_s": 1e9}),
+            task=get_task(TaskSettings()),
+            seed=0,
+            on_event=told,
+        )
+
+    about: dict[str, Any] = {"set": "banking77", "n_lessons": len(texts), "epochs": settings.epochs}
+    made = {f"teacher, {whole.config.n_layers} layers": whole}
+    costs = {}
+    for form in forms.split(","):
+        kind, _, share = form.partition(":")
+        started = time.process_time()
+        if kind == "layers":
+            untaught = cut_layers(whole, n_layers=int(share))
+        else:
+            if importance is None:
+                importance = weigh(whole, token_ids[:: max(1, len(token_ids) // 500)], seed=0)
+            slim = narrowed(whole.config, width=float(share))
+            untaught = cut_width(whole, importance, n_heads=slim.n_heads, n_ffn=slim.n_ffn)
+        name = f"student, {share} layers" if kind == "layers" else f"student, width {share}"
+        made[name] = teach(untaught)
+        costs[name] = round(time.process_time() - started + aims_s, 1)
+    for line in measure(made, data, backbone, result, aside, precisions=options.precisions, about=about):
+        yield line | ({"cpu_s": costs[line["form"]]} if line["form"] in costs else {})
 
 
 # ------------------------------------------------------------------------------------------------- what they share
 
 
 def read_set(folder: Path, *, subset: str) -> dict[str, Any]:
-    """The shots and the test rows (text, label), and the texts of the rest of train that are neither."""
+    """The shots, the test rows and the rest of train that is neither (text, label); the texts of the rest as pool."""
 
     def rows(name: str) -> list[tuple[str, str]]:
         with (folder / name).open(encoding="utf-8", newline="") as file:
@@ -167,8 +199,8 @@ def read_set(folder: Path, *, subset: str) -> dict[str, Any]:
     picked = draws["published"]["train_10"] if subset == "published" else draws[subset]["0"]
     train, test, chosen = rows("train.csv"), rows("test.csv"), set(picked)
     taken = {train[row][0] for row in picked} | {text for text, _ in test}
-    pool = [text for row, (text, _) in enumerate(train) if row not in chosen and text not in taken]
-    return {"shots": [train[row] for row in picked], "test": test, "pool": list(dict.fromkeys(pool))}
+    rest = dict(train[row] for row in range(len(train)) if row not in chosen and train[row][0] not in taken)
+    return {"shots": [train[row] for row in picked], "test": test, "rest": list(rest.items()), "pool": list(rest)}
 
 
 def teacher(
@@ -249,7 +281,7 @@ def measure(
                 "same_answer": float((logits.argmax(axis=1) == exact.argmax(axis=1)).mean()),
                 "n_test": len(texts),
                 "n_pieces": network.config.vocab_size,
-                "n_layers": network.config.n_layers,
+                **network.shape,
                 "size_mb": (graph.stat().st_size + tokenizer.stat().st_size + len(json.dumps(result.labels))) / 1e6,
                 "texts_per_cpu_s": len(texts) / bulk_s,
                 "one_text_ms": 1000 * float(np.median(one_s)),
@@ -257,6 +289,18 @@ def measure(
             command = [sys.executable, __file__, "--memory", str(graph), str(tokenizer), str(aside / "texts.json")]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             yield line | json.loads(done.stdout)
+
+
+def read_by(network: Any, backbone: Any, texts: list[str]) -> tuple[list[list[int]], tuple[np.ndarray, np.ndarray]]:
+    """The token ids of texts, and what a network says of them: embeddings and logits."""
+    from feilun.compress.export import export_float
+    from feilun.models import Encoder
+
+    graph, tokenizer = export_float(network).SerializeToString(), backbone.folder / "tokenizer.json"
+    encoder = Encoder(graph, tokenizer, max_tokens=MAX_TOKENS, prefix=backbone.info.prefix)
+    embeddings, logits = encoder.run(texts)
+    assert logits is not None
+    return [encoder.tokenise(text) for text in texts], (embeddings, logits)
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:

@@ -15,6 +15,7 @@ from feilun.errors import FeilunError, language
 from feilun.records import (
     Answer,
     CompressResult,
+    CompressWish,
     DataReport,
     Dataset,
     Event,
@@ -707,6 +708,7 @@ class Project:
         model_id: str | None = None,
         *,
         n_layers: Sequence[int] | None = None,
+        widths: Sequence[float] = (),
         only_show: bool = False,
         actor: str = "python",
         on_event: Callable[[str, dict[str, Any]], None] | None = None,
@@ -715,12 +717,15 @@ class Project:
 
         Args:
             model_id: None takes the champion, or the latest model while nothing is live.
-            n_layers: students to make, by their number of layers; None: one of half the layers, if torch is installed.
+            n_layers: students to make, by their number of layers; None: one of half the layers, if torch is installed
+                and no `widths` are given.
+            widths: students of all layers to make, by the share of each layer's heads and feed-forward units that they
+                keep, in (0, 1).
             only_show: measure the forms and make nothing.
             on_event: called with (kind, data) as it goes on.
         Raises:
             NetworkGone: the model's float network is kept no more.
-            NothingToJudgeOn, TooManyLayers, TorchMissing: the forms cannot be made or compared.
+            NothingToJudgeOn, TooManyLayers, WidthNotSmaller, TorchMissing: the forms cannot be made or compared.
         """
         from feilun.wheel.shrink import shrink
 
@@ -730,14 +735,43 @@ class Project:
             project=self.name,
             model_id=str(self.get_model(model_id)["model_id"]),
             settings=self.settings,
-            n_layers=n_layers,
-            only_show=only_show,
+            wish=_wish(n_layers, widths, only_show),
             actor=actor,
             on_event=on_event,
         )
         if made.released and "stage" in self.__dict__:
             self.refresh()
         return made
+
+    def request_compression(
+        self,
+        model_id: str | None = None,
+        *,
+        n_layers: Sequence[int] | None = None,
+        widths: Sequence[float] = (),
+        only_show: bool = False,
+        actor: str = "python",
+    ) -> dict[str, Any]:
+        """Ask the server's worker for what `compress_model` does here and now; the row that tells how far it is.
+
+        Raises:
+            NetworkGone, TooManyLayers, WidthNotSmaller, TorchMissing: it could not be done.
+            CompressionUnfinished: another one of the project waits or runs.
+        """
+        from feilun.wheel.compressing import request_compression
+
+        return request_compression(
+            self.store,
+            project=self.name,
+            model_id=str(self.get_model(model_id)["model_id"]),
+            settings=self.settings,
+            wish=_wish(n_layers, widths, only_show),
+            actor=actor,
+        )
+
+    def list_compressions(self, *, limit: int = 100) -> list[dict[str, Any]]:
+        """Compressions that were asked for, latest first."""
+        return self.store.list_compressions(self.name, limit=limit)
 
     def list_releases(self, *, limit: int = 100) -> list[dict[str, Any]]:
         """The release log, latest first."""
@@ -804,6 +838,11 @@ class Project:
         if "stage" in self.__dict__:
             self.refresh()
         return entry
+
+
+def _wish(n_layers: Sequence[int] | None, widths: Sequence[float], only_show: bool) -> CompressWish:
+    layers = None if n_layers is None else tuple(n_layers)
+    return CompressWish(n_layers=layers, widths=tuple(widths), only_show=only_show)
 
 
 def _served(answer: Answer, *, model_id: str, latency_ms: float) -> ServedPrediction:

@@ -246,12 +246,15 @@ class ParityReport(Record):
 class CompressPoint(Record):
     """One form in which a model could ship, with what it costs and what it is worth.
 
+    n_heads, n_ffn: attention heads and feed-forward units of each layer;
     accuracy: on training rows that neither the model nor a student had learnt from, never the holdout; is_dominated:
     another point is at least as small, as fast and as good, and better in one of them; is_within: inside the goal.
     """
 
     name: str
     n_layers: int
+    n_heads: int
+    n_ffn: int
     n_pieces: int
     precision: Literal["int8", "float32"]
     size_mb: float
@@ -262,6 +265,19 @@ class CompressPoint(Record):
     is_dominated: bool = False
     is_within: bool = False
     is_chosen: bool = False
+
+
+class CompressWish(Record):
+    """Which smaller forms of a model are asked for.
+
+    n_layers: students of fewer layers; None: one of half the layers, where torch is installed and no widths are asked
+    for; widths: students of narrower layers, each by the share of heads and units that it keeps; only_show: measure,
+    and make nothing.
+    """
+
+    n_layers: tuple[int, ...] | None = None
+    widths: tuple[float, ...] = ()
+    only_show: bool = False
 
 
 class CompressResult(Record):

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from feilun.compress.points import Form, TooManyLayers, Workbench, choose, hold_back, lessons_of
+from feilun.compress.points import (
+    Form,
+    Workbench,
+    choose,
+    hold_back,
+    lessons_of,
+)
+from feilun.compress.students import Students, TooManyLayers, WidthNotSmaller
 from feilun.config import GoalSettings
 from feilun.records import CompressPoint, Dataset, Example, Interval
 from feilun.tasks import get_task
@@ -16,6 +25,8 @@ def form(name, *, size=10.0, p50=1.0, p99=2.0, accuracy=0.9) -> Form:
     point = CompressPoint(
         name=name,
         n_layers=6,
+        n_heads=12,
+        n_ffn=1536,
         n_pieces=100,
         precision="int8",
         size_mb=size,
@@ -121,19 +132,39 @@ def workbench(tmp_path, tiny_backbone):
 def test_every_form_is_measured_beside_the_model_as_it_is(tmp_path, tiny_backbone, workbench):
     make_bundle(tmp_path / "bundle", tiny_backbone)
     as_is = workbench.as_is(tmp_path / "bundle", n_pieces=0, precision="int8")
-    forms = list(workbench.forms(as_is, n_layers=[1]))
-    found = [(f.point.name, f.point.n_layers, f.student is not None) for f in [as_is, *forms]]
+    forms = list(workbench.forms(as_is, Students(n_layers=(1,), widths=(0.5,))))
+    found = [
+        (p.name, p.n_layers, p.n_heads, p.n_ffn, f.student is not None) for f in [as_is, *forms] for p in [f.point]
+    ]
     assert found == [
-        ("as is", 2, False),
-        ("float32", 2, False),
-        ("1 layers, float32", 1, True),
-        ("1 layers, int8", 1, True),
+        ("as is", 2, 4, 64, False),
+        ("float32", 2, 4, 64, False),
+        ("1 layers, float32", 1, 4, 64, True),
+        ("1 layers, int8", 1, 4, 64, True),
+        ("width 0.5, float32", 2, 2, 32, True),
+        ("width 0.5, int8", 2, 2, 32, True),
     ]
     sizes = [f.point.size_mb for f in [as_is, *forms]]
     assert sizes[0] < sizes[1] and sizes[3] < sizes[0] and sizes[3] < sizes[2] < sizes[1]
+    assert sizes[5] < sizes[0] and sizes[5] < sizes[4] < sizes[1]
     right = workbench.task.correct(workbench.task.probs(workbench.held.logits), workbench.held.targets).mean()
     assert forms[0].point.accuracy.value == pytest.approx(right) and 0.5 < right < 1
     assert forms[0].point.agreement == 1.0
+
+
+def test_what_the_model_knows_by_heart_is_not_held_against_a_form(workbench):
+    """A form that is less sure than the model, yet says the same, loses nothing; one that says something else does."""
+    weight, bias = workbench.whole.head
+    pale = replace(workbench.whole, head=(0.01 * weight, 0.01 * bias))
+    form = workbench._form("pale", pale, vocabulary="all", precision="float32")
+    np.testing.assert_array_equal(form.logits, workbench.held.logits)
+    stubborn = replace(workbench.whole, head=(weight, bias + np.array([1000, 0, 0], np.float32)))
+    form = workbench._form("stubborn", stubborn, vocabulary="all", precision="float32")
+    meant, target = workbench.exact.argmax(axis=1), workbench.held.targets.argmax(axis=1)
+    assert form.logits.argmax(axis=1)[meant != 0].tolist() == [0] * (meant != 0).sum() and (meant != 0).any()
+    np.testing.assert_array_equal(form.logits[meant == 0], workbench.held.logits[meant == 0])
+    right = np.where(meant == 0, workbench.held.logits.argmax(axis=1) == target, target == 0)
+    assert form.point.accuracy.value == pytest.approx(right.mean())
 
 
 def test_a_student_that_is_no_smaller_is_refused_before_any_work(tmp_path, tiny_backbone, workbench):
@@ -141,5 +172,9 @@ def test_a_student_that_is_no_smaller_is_refused_before_any_work(tmp_path, tiny_
     as_is = workbench.as_is(tmp_path / "bundle", n_pieces=0, precision="int8")
     for asked in (2, 0, -1):
         with pytest.raises(TooManyLayers) as caught:
-            next(workbench.forms(as_is, n_layers=[1, asked]))
+            next(workbench.forms(as_is, Students(n_layers=(1, asked))))
         assert caught.value.fields == {"asked": asked, "n_layers": 2, "most": 1}
+    for width in (1.0, 0.99, 0.0, -0.5, float("nan")):
+        with pytest.raises(WidthNotSmaller) as narrow:
+            next(workbench.forms(as_is, Students(widths=(0.5, width))))
+        assert narrow.value.fields == {"asked": pytest.approx(width, nan_ok=True), "n_heads": 4, "n_ffn": 64}

@@ -54,9 +54,14 @@ def test_a_smaller_form_goes_live_with_its_own_report_and_can_be_rolled_back(tin
         assert lineage["parent_model_id"] == first and lineage["dataset_id"] == report.dataset_id
         assert len(project.predict(["my card is lost"])) == 1
 
-        again = project.compress_model(n_layers=[])  # a student can be made smaller itself; here nothing is left to do
-        assert (again.parent_model_id, again.reason_code) == (made.model_id, "as_is")
-        assert project.rollback(actor="li")["model_id"] == first
+        slim = project.compress_model(widths=[0.5])  # a student can be made smaller itself
+        assert (slim.parent_model_id, slim.released, slim.reason_code) == (made.model_id, True, "smaller"), slim.en
+        chosen = next(point for point in slim.points if point.is_chosen)
+        assert (chosen.name, chosen.n_layers, chosen.n_heads, chosen.n_ffn) == ("width 0.5, int8", 1, 2, 32)
+        assert "1 layers with 2 heads" in project.report(slim.model_id).parity.note_en
+        again = project.compress_model(slim.model_id, n_layers=[])  # here nothing is left to do
+        assert (again.points[0].n_heads, again.points[0].n_ffn, again.reason_code) == (2, 32, "as_is")
+        assert project.rollback(actor="li")["model_id"] == made.model_id
         assert not list((folder / ".feilun" / "turns").iterdir())
 
         with FileLock(project.store.lock_path(f"turn-{project.name}")), pytest.raises(ProjectBusy):
@@ -64,7 +69,7 @@ def test_a_smaller_form_goes_live_with_its_own_report_and_can_be_rolled_back(tin
         shutil.rmtree(project.store.network_path(first))
         with pytest.raises(NetworkGone) as gone:
             project.compress_model(first)
-        assert gone.value.fields["known"] == made.model_id
+        assert set(gone.value.fields["known"].split(", ")) == {made.model_id, slim.model_id}
 
     change(folder, goal={"max_size_mb": 0.001})
     capsys.readouterr()
@@ -74,4 +79,4 @@ def test_a_smaller_form_goes_live_with_its_own_report_and_can_be_rolled_back(tin
     assert (left.value.code, said["reason_code"], said["model_id"]) == (1, "nothing_fits", "")
     assert "0.0 MB" not in said["en"] and "max_loss" in said["en"] and "max_loss" in said["zh"]
     with Project(folder) as project:
-        assert len(project.list_models()) == 2
+        assert len(project.list_models()) == 3

@@ -176,6 +176,34 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store):
         assert compare_metadata(MigrationContext.configure(connection), t.metadata) == []
 
 
+def test_a_database_from_before_compressions_is_brought_up_to_date_and_used(store, tmp_path):
+    turn = store.add_turn("support", settings={}, seed=1, budget_s=9, requested_by="cli")
+    store.writer.write(lambda c: c.exec_driver_sql("DROP TABLE compressions"))
+    store.writer.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'"))
+    with Store(tmp_path / ".feilun") as opened:
+        assert opened.get_turn(turn["turn_id"]) == turn
+        row = opened.add_compression("support", model_id="m_1", asked={"widths": [0.5]}, requested_by="ann")
+        assert opened.list_compressions("support") == [row]
+        with opened.engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), t.metadata) == []
+
+
+def test_a_compression_ends_once_and_lets_the_next_one_in(store):
+    first = store.add_compression("support", model_id="m_1", asked={}, requested_by="ann")
+    assert store.add_compression("support", model_id="m_2", asked={}, requested_by="bo") is None
+    assert store.add_compression("other", model_id="m_1", asked={}, requested_by="bo") is not None
+    assert store.start_compression(first["compression_id"])
+    assert store.find_open_compression("support")["status"] == "running"
+    store.finish_compression(first["compression_id"], result={"ok": 1})
+    store.finish_compression(first["compression_id"], error={"code": "late"})
+    assert not store.start_compression(first["compression_id"])
+    done = store.get_compression(first["compression_id"])
+    assert (done["status"], done["result"], done["error"]) == ("done", {"ok": 1}, None)
+    assert store.find_open_compression("support") is None
+    second = store.add_compression("support", model_id="m_2", asked={}, requested_by="bo")
+    assert [row["model_id"] for row in store.list_compressions("support")] == ["m_2", "m_1"] and second is not None
+
+
 def test_a_database_of_a_later_release_is_refused(store, tmp_path):
     store.writer.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StoreTooNew, match="9999"):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 
 import pytest
 
-from feilun.compress.points import TooManyLayers, TorchMissing
+from feilun.compress.students import TooManyLayers, TorchMissing, WidthNotSmaller
+from feilun.models import read_config
+from feilun.records import CompressWish
 from feilun.store import Store
 from feilun.wheel.networks import NetworkGone, find_network, keep_network
-from feilun.wheel.shrink import _students
+from feilun.wheel.shrink import choose_students
 
 
 def test_the_champions_network_and_the_three_latest_are_kept_and_a_gone_one_names_those(tmp_path):
@@ -33,12 +36,23 @@ def test_the_champions_network_and_the_three_latest_are_kept_and_a_gone_one_name
         assert gone.value.fields == {"model_id": "m_1", "n_kept": 3, "known": "m_6, m_5, m_4, m_2"}
 
 
-def test_students_are_half_the_layers_unless_asked_for_and_need_torch(monkeypatch):
-    assert (_students(None, of=6), _students(None, of=1), _students([], of=6)) == ([3], [], [])
-    assert _students([2, 4, 2], of=6) == [4, 2]
+def test_students_are_half_the_layers_unless_asked_for_and_need_torch(monkeypatch, tiny_backbone):
+    six = replace(read_config(tiny_backbone.folder), n_layers=6)
+
+    def students(n_layers=None, widths=(), of=six):
+        made = choose_students(CompressWish(n_layers=n_layers, widths=widths), of=of)
+        return made.n_layers, made.widths
+
+    assert (students(), students(of=replace(six, n_layers=1)), students(())) == (((3,), ()), ((), ()), ((), ()))
+    assert students((2, 4, 2)) == ((4, 2), ())
+    assert students(widths=(0.25, 0.5, 0.25)) == ((), (0.5, 0.25))
+    assert students((3,), (0.5,)) == ((3,), (0.5,))
     with pytest.raises(TooManyLayers, match="1 to 5"):
-        _students([3, 6], of=6)
+        students((3, 6))
+    with pytest.raises(WidthNotSmaller, match="4 heads and 64"):
+        students(widths=(0.5, 1.0))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert (_students(None, of=6), _students([], of=6)) == ([], [])
-    with pytest.raises(TorchMissing, match=r"feilun\[train\]"):
-        _students([3], of=6)
+    assert (students(), students(())) == (((), ()), ((), ()))
+    for wish in ({"n_layers": (3,)}, {"widths": (0.5,)}):
+        with pytest.raises(TorchMissing, match=r"feilun\[train\]"):
+            students(**wish)

@@ -102,27 +102,40 @@ def compress(
     model: Model = None,
     layers: Annotated[
         list[int] | None,
-        typer.Option(metavar="N", help="Teach a student of N layers; may be repeated; 0 for none (default: half)."),
+        typer.Option(
+            metavar="N",
+            help="Teach a student of N layers; may be repeated; 0 for none (default: half, without --width).",
+        ),
+    ] = None,
+    width: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Teach a student of all layers that keeps this share of each one's attention heads and feed-forward "
+            "units; may be repeated (default: none).",
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the table, and make nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a model smaller: show size, latency and accuracy of its forms, take the one that the goal asks for.
 
-    The forms: with and without eight bits, with the project's pieces of a large vocabulary, and students of fewer
-    layers that learn from all messages, labelled or not (needs feilun[train]). Exit code 1: no form keeps the goal.
+    The forms: with and without eight bits, with the project's pieces of a large vocabulary, and students of fewer or
+    narrower layers that learn from all messages, labelled or not (needs feilun[train]). Exit code 1: no form keeps the
+    goal.
 
     \b
     Examples:
       feilun model compress support --dry-run
       feilun model compress support --layers 3 --layers 2
+      feilun model compress support --layers 3 --width 0.5
     """
     from feilun.cli.progress import say_event
 
     students = None if layers is None else [number for number in layers if number != 0]
     with open_project(folder) as project:
         made = project.compress_model(
-            model, n_layers=students, only_show=dry_run, actor=user_name(), on_event=say_event
+            model, n_layers=students, widths=width or (), only_show=dry_run, actor=user_name(), on_event=say_event
         )
     result(made, as_json=as_json, human=_show_forms)
     if made.reason_code in MISSED:

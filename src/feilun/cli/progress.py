@@ -77,7 +77,8 @@ def say_event(kind: str, data: dict[str, Any]) -> None:
         shown = {name: data[name] for name in ("name", "size_mb", "p50_ms")}
         typer.echo("  " + words("progress.forms", accuracy=data["accuracy"]["value"], **shown), err=True)
     elif kind == "compress.distil":
-        typer.echo("  " + words("progress.distil", n_layers=data["n_layers"], n_messages=data["n_messages"]), err=True)
+        shown = {name: data[name] for name in ("n_layers", "n_heads", "n_ffn", "n_messages")}
+        typer.echo("  " + words("progress.distil", **shown), err=True)
     elif kind == "compress.epoch":
         shown = {name: data[name] for name in ("epoch", "epochs", "loss")}
         typer.echo("  " + words("progress.lesson", **shown), err=True)

@@ -9,16 +9,19 @@ if TYPE_CHECKING:
     from feilun.compress.points import Form, Workbench, choose, hold_back
     from feilun.compress.run import compress
     from feilun.compress.sealing import seal
+    from feilun.compress.students import Students, shape_of
 
-__all__ = ["Form", "Workbench", "choose", "compress", "hold_back", "seal"]
+__all__ = ["Form", "Students", "Workbench", "choose", "compress", "hold_back", "seal", "shape_of"]
 
 _ROOMS = {
     "Form": "points",
+    "Students": "students",
     "Workbench": "points",
     "choose": "points",
     "compress": "run",
     "hold_back": "points",
     "seal": "sealing",
+    "shape_of": "students",
 }
 
 

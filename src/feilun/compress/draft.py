@@ -23,8 +23,10 @@ OFF: Note = (
     "设置中关闭了 8 位量化，因此发布的是浮点模型。",
 )
 STUDENT: Note = (
-    "A student of {n_layers} layers, taught by model {teacher}; it is compared with its own float form below.",
-    "这是由模型 {teacher} 教出的 {n_layers} 层学生模型；下列比较以它自己的浮点形式为准。",
+    "A student of {n_layers} layers with {n_heads} heads and {n_ffn} feed-forward units each, taught by model "
+    "{teacher}; it is compared with its own float form below.",
+    "这是由模型 {teacher} 教出的学生模型，共 {n_layers} 层，每层 {n_heads} 个注意力头、{n_ffn} 个前馈单元；"
+    "下列比较以它自己的浮点形式为准。",
 )
 LOSSY: Note = (
     "8 bits were tried and refused: accuracy on {n_rows} rows fell from {before:.2%} to {after:.2%}, "

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 
+from feilun.compress.students import shape_of
 from feilun.compress.vocabulary import cut_tokenizer
 from feilun.errors import FeilunError
 from feilun.models.graph import Head, Pooling, build_graph
-from feilun.models.layout import EncoderConfig, expected_shapes, plain_name, read_config, read_tensors
+from feilun.models.layout import EncoderConfig, expected_shapes, plain_name, read_tensors
 from feilun.models.neighbours import PREFIX, Neighbours, neighbours_in
 from feilun.models.serving import TOKENIZER_NAME
 from feilun.records import Backbone, TrainResult
@@ -40,6 +42,11 @@ class FloatNetwork:
     tokenizer: bytes
     neighbours: Neighbours | None = None
 
+    @property
+    def shape(self) -> dict[str, Any]:
+        """The sizes in which a student may differ from its backbone, as `shape_of` reads them."""
+        return {name: getattr(self.config, name) for name in ("n_layers", "n_heads", "n_ffn")}
+
     def with_pieces(self, kept: np.ndarray) -> FloatNetwork:
         """The same network with these pieces (n,) int64 of its vocabulary alone."""
         return replace(
@@ -53,8 +60,7 @@ class FloatNetwork:
 def read_network(result: TrainResult, backbone: Backbone) -> FloatNetwork:
     """What training left behind, on its backbone.
 
-    `result.meta["shape"]`, when there is one, says in which sizes the network differs from the backbone (a student
-    has fewer layers); all its tensors of such sizes are then in the result.
+    All tensors of sizes that differ from the backbone's (a student's) are in the result.
 
     Raises:
         NetworkMismatch: a trained tensor is not in the network, or the head is missing.
@@ -73,15 +79,16 @@ def read_network(result: TrainResult, backbone: Backbone) -> FloatNetwork:
         raise _mismatch(path, ["head.weight, head.bias"], backbone)
     neighbours = neighbours_in(trained)
     trained = {name: array for name, array in trained.items() if not name.startswith(PREFIX)}
-    config = replace(read_config(backbone.folder), **result.meta.get("shape", {}))
+    config = shape_of(result, backbone)
     shapes = expected_shapes(config)
     tuned = {plain_name(name): array for name, array in trained.items()}
     strangers = sorted(name for name, array in tuned.items() if shapes.get(name) != array.shape)
     if strangers:
         raise _mismatch(path, strangers, backbone)
+    all_known = {**read_tensors(backbone.folder), **tuned}
     return FloatNetwork(
         config=config,
-        tensors={**read_tensors(backbone.folder), **tuned},
+        tensors={name: array for name, array in all_known.items() if name in shapes},  # no layer that a student lost
         head=(head[0].astype(np.float32), head[1].astype(np.float32)),
         pooling=backbone.info.pooling,
         tokenizer=(backbone.folder / TOKENIZER_NAME).read_bytes(),

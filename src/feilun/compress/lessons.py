@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from feilun.compress.bare import BareNetwork
 from feilun.compress.export import FloatNetwork
 from feilun.config import DistilSettings
-from feilun.network.batches import Corpus, Packed
-from feilun.network.device import on_its_threads, pick_device, pick_precision, threads_for
-from feilun.network.encoder import LayerStack, embed_tokens, pool
+from feilun.network.batches import Packed
+from feilun.network.device import on_its_threads
 from feilun.network.loop import LoopSettings, Report, optimise
 from feilun.network.optimiser import make_optimiser
 from feilun.tasks import Task
@@ -35,70 +35,57 @@ class Lessons:
         *,
         task: Task,
     ) -> None:
+        self.bare = BareNetwork(student, token_ids)
         self.student, self.settings, self.task = student, settings, task
-        self.device = pick_device()
-        self.precision = pick_precision(self.device)
-        self.corpus = Corpus([list(row) for row in token_ids])
-        self.embeddings = torch.from_numpy(aims[0]).to(self.device)
-        self.answers = torch.from_numpy(task.probs(aims[1], temperature=settings.temperature)).to(self.device)
-        self.layers = LayerStack(student.config, first=0, last=student.config.n_layers)
-        self.layers.load(student.tensors).to(self.device)
-        self.head = nn.Linear(student.config.n_hidden, len(student.head[1])).to(self.device)
-        with torch.no_grad():
-            self.head.weight.copy_(torch.from_numpy(student.head[0]))
-            self.head.bias.copy_(torch.from_numpy(student.head[1]))
+        self.embeddings = torch.from_numpy(aims[0]).to(self.bare.device)
+        self.answers = torch.from_numpy(task.probs(aims[1], temperature=settings.temperature)).to(self.bare.device)
 
     @property
     def n_threads(self) -> int:
         """How many threads the batches are worth."""
-        n_tokens = self.settings.batch_size * self.corpus.lengths.mean()
-        return threads_for(n_tokens, n_hidden=self.student.config.n_hidden)
+        return self.bare.n_threads(batch_size=self.settings.batch_size)
 
     @on_its_threads
     def learn(self, *, seed: int, on_event: OnEvent) -> FloatNetwork:
         """The student after all passes; the same seed gives the same student."""
         settings, rng = self.settings, np.random.default_rng(seed)
-        everything = np.arange(len(self.corpus))
+        corpus, layers, head = self.bare.corpus, self.bare.layers, self.bare.head
+        everything = np.arange(len(corpus))
 
         def batches() -> Iterable[Packed]:
-            thinned = self.corpus.thinned(settings.token_drop, rng=rng)
+            thinned = corpus.thinned(settings.token_drop, rng=rng)
             return thinned.shuffled(everything, batch_size=settings.batch_size, rng=rng)
 
         optimise(
             self._loss,
             batches,
             make_optimiser(
-                self.layers,
-                self.head,
+                layers,
+                head,
                 learning_rate=settings.learning_rate,
                 head_learning_rate=settings.learning_rate,
                 layer_decay=1.0,
                 weight_decay=settings.weight_decay,
             ),
             LoopSettings(epochs=settings.epochs, warm_up=WARM_UP),
-            n_batches=self.corpus.n_batches(everything, batch_size=settings.batch_size),
+            n_batches=corpus.n_batches(everything, batch_size=settings.batch_size),
             time_limit_s=settings.budget_s,
             on_report=lambda report: _tell(report, on_event),
         )
-        head = (self.head.weight.detach().cpu().numpy().copy(), self.head.bias.detach().cpu().numpy().copy())
-        return replace(self.student, tensors={**self.student.tensors, **self.layers.tensors()}, head=head)
+        return replace(
+            self.student,
+            tensors={**self.student.tensors, **layers.tensors()},
+            head=(head.weight.detach().cpu().numpy().copy(), head.bias.detach().cpu().numpy().copy()),
+        )
 
     def _loss(self, batch: Packed) -> Tensor:
-        given = self._embed(batch)
-        rows = torch.from_numpy(batch.rows).to(self.device)
+        given = self.bare.embed(batch)
+        rows = torch.from_numpy(batch.rows).to(self.bare.device)
         softness = self.settings.temperature
-        alike = torch.ones(len(rows), device=self.device)
-        answer: Tensor = softness**2 * self.task.loss(self.head(given) / softness, self.answers[rows], alike)
+        alike = torch.ones(len(rows), device=self.bare.device)
+        answer: Tensor = softness**2 * self.task.loss(self.bare.head(given) / softness, self.answers[rows], alike)
         distance = (given - self.embeddings[rows]).square().sum(-1).mean()
         return answer + self.settings.embedding_weight * distance
-
-    def _embed(self, batch: Packed) -> Tensor:
-        """The student's embeddings (n_rows, n_hidden) of the batch's rows, in packing order."""
-        student, corpus, index = self.student, self.corpus, batch.token_index
-        x = torch.from_numpy(embed_tokens(student.tensors, corpus.ids[index], corpus.positions(index), student.config))
-        x = nn.functional.pad(x.to(self.device), (0, 0, 0, batch.n_padded - len(x)))
-        hidden = self.layers(x, batch.groups, precision=self.precision)
-        return pool(hidden, batch.groups, pooling=student.pooling)
 
 
 def _tell(report: Report, on_event: OnEvent) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,9 @@ from feilun.compress.distil import cut_layers, distil
 from feilun.compress.draft import own_pieces
 from feilun.compress.export import FloatNetwork, export_float, read_network, write_graph
 from feilun.compress.parity import Bench
+from feilun.compress.prune import Importance, cut_width, weigh
 from feilun.compress.quantise import quantise
+from feilun.compress.students import Students, narrowed
 from feilun.config import FeilunSettings, GoalSettings
 from feilun.errors import FeilunError
 from feilun.models.encode import Encoder
@@ -28,6 +31,7 @@ VOCABULARIES: tuple[Vocabulary, ...] = ("all", "project")
 PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
 OnEvent = Callable[[str, dict[str, Any]], None]
 MAX_HELD = 1000
+MAX_WEIGHED = 500  # the order of heads and units is settled by some ten thousand tokens
 HELD_SHARE = 4  # at most every fourth message is held back from a student's lessons
 
 
@@ -43,22 +47,6 @@ class NothingToJudgeOn(FeilunError):
         "模型 {model_id} 的训练行太少，无法留出任何一行，因此不能比较更小的形式。"
         "请让每个类别至少有两条已标注的消息，再运行一轮。"
     )
-
-
-class TooManyLayers(FeilunError):
-    """A student was asked for that is no smaller than its teacher."""
-
-    code, kind = "compress.too_many_layers", "invalid"
-    en = "A student of {asked} layers is no smaller than the model, which has {n_layers}. Ask for 1 to {most} layers."
-    zh = "模型共有 {n_layers} 层，{asked} 层的学生并不更小。请指定 1 到 {most} 层。"
-
-
-class TorchMissing(FeilunError):
-    """Fewer layers were asked for, and torch, which distilling needs, is not installed."""
-
-    code, kind = "compress.torch_missing", "missing"
-    en = "A model of fewer layers has to learn, which needs torch: pip install 'feilun[train]'"
-    zh = "层数更少的模型需要重新学习，因此需要 torch：pip install 'feilun[train]'"
 
 
 @dataclass(frozen=True)
@@ -104,8 +92,8 @@ class Workbench:
     """Makes and measures the forms of one model. One network's graph at a time is in memory.
 
     How good a form is, is judged on `held`. The model itself has learnt from those rows since, so its answers to them
-    say nothing; but how far a form moves them does. That difference is added to the answers of the models that had
-    not learnt from them.
+    say nothing; but whether a form still gives them does. Where it does, the answers of the models that had not learnt
+    from them stand; where it does not, the form's own count.
     """
 
     def __init__(
@@ -147,46 +135,64 @@ class Workbench:
         vocabulary: Vocabulary = "all" if n_pieces in (0, self.whole.config.vocab_size) else "project"
         return self._measure("as is", self.whole, encoder, precision=precision, vocabulary=vocabulary, graph_mb=size)
 
-    def forms(self, as_is: Form, *, n_layers: Sequence[int]) -> Iterator[Form]:
-        """The model with and without eight bits and the whole vocabulary, then a student for each of `n_layers`.
+    def forms(self, as_is: Form, students: Students) -> Iterator[Form]:
+        """The model with and without eight bits and the whole vocabulary, then the students.
 
         Raises:
-            TooManyLayers: a student would be no smaller.
+            TooManyLayers, WidthNotSmaller: a student would be no smaller.
         """
-        check_students(n_layers, of=self.whole.config.n_layers)
+        students.check(self.whole.config)
         known = (as_is.vocabulary, as_is.point.precision)
         own = VOCABULARIES if self.kept is not None else VOCABULARIES[:1]
         for vocabulary in own:
             for precision in PRECISIONS:
                 if (vocabulary, precision) != known:
                     yield self._form("", self.whole, vocabulary=vocabulary, precision=precision)
-        for asked in n_layers:
-            student = self._teach(asked)
+        for name, untaught in self._untaught(students):
+            student = self._teach(untaught)
             for precision in PRECISIONS:
-                yield self._form(f"{asked} layers", student, vocabulary=own[-1], precision=precision)
+                yield self._form(name, student, vocabulary=own[-1], precision=precision)
 
-    def _teach(self, n_layers: int) -> FloatNetwork:
+    def _untaught(self, students: Students) -> Iterator[tuple[str, FloatNetwork]]:
+        for n_layers in students.n_layers:
+            yield f"{n_layers} layers", cut_layers(self.whole, n_layers=n_layers)
+        for width in students.widths:
+            slim = narrowed(self.whole.config, width=width)
+            yield f"width {width:g}", cut_width(self.whole, self._importance, n_heads=slim.n_heads, n_ffn=slim.n_ffn)
+
+    def _teach(self, untaught: FloatNetwork) -> FloatNetwork:
         """A student of the whole network, taught on the lessons.
 
         It learns to be where its teacher is, so its teacher's neighbours are its own; of the answers it learns those
         of the head alone.
         """
-        self.tell("compress.distil", {"n_layers": n_layers, "n_messages": len(self.lessons)})
-        texts = [self.task.text_of(example.inputs) for example in self.lessons]
-        encoder = self._write(replace(self.whole, neighbours=None), precision="float32")
-        embeddings, logits = encoder.run(texts)
-        assert logits is not None, "an exported graph has a head"
-        token_ids = [encoder.tokenise(text) for text in texts]
-        del encoder
+        self.tell("compress.distil", untaught.shape | {"n_messages": len(self.lessons)})
+        token_ids, aims = self._lessons
         return distil(
-            cut_layers(self.whole, n_layers=n_layers),
+            untaught,
             token_ids,
-            (embeddings, logits),
+            aims,
             self.settings.compress.distil,
             task=self.task,
             seed=self.settings.train.seed,
             on_event=self.tell,
         )
+
+    @cached_property
+    def _lessons(self) -> tuple[list[list[int]], tuple[np.ndarray, np.ndarray]]:
+        """The messages as a student reads them, and the whole network's embeddings and logits of them."""
+        texts = [self.task.text_of(example.inputs) for example in self.lessons]
+        encoder = self._write(replace(self.whole, neighbours=None), precision="float32")
+        embeddings, logits = encoder.run(texts)
+        assert logits is not None, "an exported graph has a head"
+        return [encoder.tokenise(text) for text in texts], (embeddings, logits)
+
+    @cached_property
+    def _importance(self) -> Importance:
+        """Of the whole network's heads and units, from some of the lessons."""
+        token_ids = self._lessons[0]
+        some = np.linspace(0, len(token_ids) - 1, min(len(token_ids), MAX_WEIGHED)).astype(int)
+        return weigh(self.whole, [token_ids[place] for place in some], seed=self.settings.train.seed)
 
     def _form(
         self,
@@ -220,13 +226,14 @@ class Workbench:
         graph_mb: float,
     ) -> Form:
         logits = self.bench.score(encoder)
-        unlearnt = self.held.logits + logits - self.exact
+        said, meant = (self.task.given(self.task.probs(scores)) for scores in (logits, self.exact))
+        unlearnt = np.where((said == meant).all(axis=1, keepdims=True), self.held.logits, logits)
         right = self.task.correct(self.task.probs(unlearnt), self.held.targets)
         p50_ms, p99_ms = self.bench.time_one(encoder)
         whole = self.whole.config.vocab_size
         point = CompressPoint(
             name=name,
-            n_layers=network.config.n_layers,
+            **network.shape,
             n_pieces=whole if vocabulary == "all" or self.kept is None else len(self.kept),
             precision=precision,
             size_mb=graph_mb + self.labels_mb,
@@ -246,17 +253,6 @@ class Workbench:
         self.tokenizer.write_bytes(network.tokenizer)
         del model
         return self.bench.open(self.graph, tokenizer=self.tokenizer)
-
-
-def check_students(n_layers: Sequence[int], *, of: int) -> None:
-    """Refuse students that are no smaller than a model of `of` layers.
-
-    Raises:
-        TooManyLayers: names the first of them.
-    """
-    for asked in n_layers:
-        if not 0 < asked < of:
-            raise TooManyLayers(asked=asked, n_layers=of, most=of - 1)
 
 
 def lessons_of(dataset: Dataset, held: Held, *, limit: int) -> list[Example]:

@@ -53,7 +53,7 @@ def compress(
         draft = Draft(read_network(result, backbone), bench, Path(aside), tolerance=settings.compress.tolerance)
         float_mb = draft.size_mb
         if "teacher" in result.meta:
-            draft.say(STUDENT, n_layers=draft.network.config.n_layers, teacher=result.meta["teacher"])
+            draft.say(STUDENT, **draft.network.shape, teacher=result.meta["teacher"])
         if settings.compress.vocabulary == "project":
             draft.cut_vocabulary(dataset, language=settings.project.language, tell=tell)
         if settings.compress.int8:

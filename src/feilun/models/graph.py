@@ -157,8 +157,7 @@ def _embed(build: _Builder, config: EncoderConfig) -> tuple[str, str]:
 
 
 def _attend(build: _Builder, config: EncoderConfig, *, layer: int, hidden: str, bias: str) -> str:
-    prefix, width = f"encoder.layer.{layer}.attention", config.n_hidden
-    per_head = width // config.n_heads
+    prefix, per_head = f"encoder.layer.{layer}.attention", config.head_width
     parts = {}
     for part, order in (("query", [0, 2, 1, 3]), ("key", [0, 2, 3, 1]), ("value", [0, 2, 1, 3])):
         flat = build.linear(hidden, f"{prefix}.self.{part}")
@@ -171,7 +170,7 @@ def _attend(build: _Builder, config: EncoderConfig, *, layer: int, hidden: str, 
     share = build.node("Softmax", [seen], f"{prefix}/share", axis=-1)
     context = build.node("MatMul", [share, parts["value"]], f"{prefix}/context")
     rows = build.node("Transpose", [context], f"{prefix}/rows", perm=[0, 2, 1, 3])
-    joined = build.node("Reshape", [rows, build.ints(0, 0, width)], f"{prefix}/joined")
+    joined = build.node("Reshape", [rows, build.ints(0, 0, config.n_mixed)], f"{prefix}/joined")
     out = build.linear(joined, f"{prefix}.output.dense")
     total = build.node("Add", [out, hidden], f"{prefix}.output/sum")
     return build.norm(total, f"{prefix}.output.LayerNorm", config=config)

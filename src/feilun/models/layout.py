@@ -25,18 +25,23 @@ MAX_TENSORS = 4096
 MAX_DIMENSION = 10_000_000  # no vocabulary or layer of this family comes near; keeps sizes from overflowing
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
-_ATTENTION_PARTS = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense")
+QUERY_KEY_VALUE = ("attention.self.query", "attention.self.key", "attention.self.value")
+ATTENTION_OUT = "attention.output.dense"
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """The shape of a BERT-family encoder. Sizes are counts of units; `position_offset` is the first position id."""
+    """The shape of a BERT-family encoder. Sizes are counts of units; `position_offset` is the first position id.
+
+    A published network spreads its n_hidden over its heads; one that lost some has n_heads * head_width < n_hidden.
+    """
 
     model_type: str
     n_layers: int
     n_hidden: int
     n_heads: int
+    head_width: int
     n_ffn: int
     vocab_size: int
     max_positions: int
@@ -44,6 +49,11 @@ class EncoderConfig:
     layer_norm_eps: float
     activation: str
     type_vocab_size: int
+
+    @property
+    def n_mixed(self) -> int:
+        """Units of all heads of a layer together."""
+        return self.n_heads * self.head_width
 
     @property
     def max_tokens(self) -> int:
@@ -80,11 +90,15 @@ def read_config(folder: Path) -> EncoderConfig:
     pad_id = raw.get("pad_token_id", 1)
     if family != "bert" and (not isinstance(pad_id, int) or not 0 <= pad_id < size("max_position_embeddings")):
         _reject(path, f"pad_token_id {pad_id!r}", "a token id below max_position_embeddings")
-    config = EncoderConfig(
+    n_hidden, n_heads = size("hidden_size"), size("num_attention_heads")
+    if n_hidden % n_heads:
+        _reject(path, f"hidden_size {n_hidden}", f"a multiple of num_attention_heads {n_heads}")
+    return EncoderConfig(
         model_type=family,
         n_layers=size("num_hidden_layers"),
-        n_hidden=size("hidden_size"),
-        n_heads=size("num_attention_heads"),
+        n_hidden=n_hidden,
+        n_heads=n_heads,
+        head_width=n_hidden // n_heads,
         n_ffn=size("intermediate_size"),
         vocab_size=size("vocab_size"),
         max_positions=size("max_position_embeddings"),
@@ -93,9 +107,6 @@ def read_config(folder: Path) -> EncoderConfig:
         activation=activation,
         type_vocab_size=size("type_vocab_size"),
     )
-    if config.n_hidden % config.n_heads:
-        _reject(path, f"hidden_size {config.n_hidden}", f"a multiple of num_attention_heads {config.n_heads}")
-    return config
 
 
 def read_tensors(folder: Path) -> dict[str, np.ndarray]:
@@ -135,7 +146,7 @@ def refuse_pickles(folder: Path) -> None:
 
 def expected_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
     """The tensors an encoder of this shape is made of: name -> shape. Dense weights are (outputs, inputs)."""
-    width, wide = config.n_hidden, config.n_ffn
+    width, mixed, wide = config.n_hidden, config.n_mixed, config.n_ffn
     shapes: dict[str, tuple[int, ...]] = {
         "embeddings.word_embeddings.weight": (config.vocab_size, width),
         "embeddings.position_embeddings.weight": (config.max_positions, width),
@@ -143,7 +154,8 @@ def expected_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
         "embeddings.LayerNorm.weight": (width,),
         "embeddings.LayerNorm.bias": (width,),
     }
-    dense = dict.fromkeys(_ATTENTION_PARTS, (width, width)) | {
+    dense = dict.fromkeys(QUERY_KEY_VALUE, (mixed, width)) | {
+        ATTENTION_OUT: (width, mixed),
         "intermediate.dense": (wide, width),
         "output.dense": (width, wide),
     }

@@ -29,10 +29,10 @@ def packed_attention(qkv: Tensor, groups: Sequence[Group], *, n_heads: int) -> T
     """Self-attention of every row with itself only.
 
     Args:
-        qkv: (n_tokens, 3 * n_hidden): queries, keys and values side by side, any float type.
+        qkv: (n_tokens, 3 * n_mixed): queries, keys and values side by side, any float type.
         groups: the rows, in the order in which their tokens lie in qkv; tokens behind them are padding.
     Returns:
-        (n_tokens, n_hidden) in the type of qkv; zeros for padding.
+        (n_tokens, n_mixed) in the type of qkv; zeros for padding.
     Source:
         Vaswani et al. 2017, "Attention Is All You Need", arXiv 1706.03762, section 3.2.
     """
@@ -41,7 +41,7 @@ def packed_attention(qkv: Tensor, groups: Sequence[Group], *, n_heads: int) -> T
 
 
 def _split(packed: Tensor, group: Group, *, n_parts: int, n_heads: int) -> Tensor:
-    """(n_rows * length, n_parts * n_hidden) -> (n_parts, n_rows, n_heads, length, width), float32."""
+    """(n_rows * length, n_parts * n_mixed) -> (n_parts, n_rows, n_heads, length, width), float32."""
     view = packed.view(group.n_rows, group.length, n_parts, n_heads, -1)
     return view.permute(2, 0, 3, 1, 4).to(torch.float32, memory_format=torch.contiguous_format)
 
@@ -67,9 +67,9 @@ def _softmax_backward_(d_p: Tensor, p: Tensor) -> Tensor:
 class _PackedAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, qkv: Tensor, groups: tuple[Group, ...], n_heads: int) -> Tensor:  # type: ignore[override]
-        n_hidden = qkv.shape[1] // 3
-        scale = 1 / math.sqrt(n_hidden // n_heads)
-        out = torch.empty(qkv.shape[0], n_hidden, dtype=qkv.dtype, device=qkv.device)
+        n_mixed = qkv.shape[1] // 3
+        scale = 1 / math.sqrt(n_mixed // n_heads)
+        out = torch.empty(qkv.shape[0], n_mixed, dtype=qkv.dtype, device=qkv.device)
         kept, start = [], 0
         for group in groups:
             end = start + group.n_rows * group.length
@@ -87,8 +87,8 @@ class _PackedAttention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (d_out,) = grads
-        n_tokens, n_hidden = d_out.shape
-        d_qkv = torch.empty(n_tokens, 3 * n_hidden, dtype=ctx.dtype, device=d_out.device)
+        n_tokens, n_mixed = d_out.shape
+        d_qkv = torch.empty(n_tokens, 3 * n_mixed, dtype=ctx.dtype, device=d_out.device)
         kept, start = ctx.saved_tensors, 0
         for number, group in enumerate(ctx.groups):
             end = start + group.n_rows * group.length

@@ -32,9 +32,9 @@ class SelfAttention(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.n_heads = config.n_heads
-        self.query = Linear(config.n_hidden, config.n_hidden)
-        self.key = Linear(config.n_hidden, config.n_hidden)
-        self.value = Linear(config.n_hidden, config.n_hidden)
+        self.query = Linear(config.n_hidden, config.n_mixed)
+        self.key = Linear(config.n_hidden, config.n_mixed)
+        self.value = Linear(config.n_hidden, config.n_mixed)
 
     def forward(self, x: Tensor, groups: Sequence[Group]) -> Tensor:
         parts = (self.query, self.key, self.value)
@@ -62,7 +62,7 @@ class Layer(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.attention = nn.ModuleDict({"self": SelfAttention(config), "output": AddNorm(config.n_hidden, config)})
+        self.attention = nn.ModuleDict({"self": SelfAttention(config), "output": AddNorm(config.n_mixed, config)})
         self.intermediate = nn.ModuleDict({"dense": Linear(config.n_hidden, config.n_ffn)})
         self.output = AddNorm(config.n_ffn, config)
         self.activation = config.activation
@@ -138,5 +138,5 @@ def pool(x: Tensor, groups: Sequence[Group], *, pooling: str) -> Tensor:
 
 def flops_per_token(config: EncoderConfig, *, n_layers: int, length: int) -> float:
     """Forward FLOPs of one token in rows of `length` tokens; training costs three times that."""
-    dense = 2 * (4 * config.n_hidden**2 + 2 * config.n_hidden * config.n_ffn)
-    return n_layers * (dense + 4 * length * config.n_hidden)
+    dense = 2 * (4 * config.n_hidden * config.n_mixed + 2 * config.n_hidden * config.n_ffn)
+    return n_layers * (dense + 4 * length * config.n_mixed)

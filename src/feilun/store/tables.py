@@ -85,6 +85,24 @@ turn_requests = sa.Table(
     sa.Index("ix_turn_requests_open", "project", "turn_id"),
 )
 
+compressions = sa.Table(
+    "compressions",
+    metadata,
+    _key(),
+    sa.Column("compression_id", sa.String(40), nullable=False, unique=True),
+    sa.Column("project", sa.String(64), nullable=False),
+    sa.Column("model_id", sa.String(40), nullable=False),  # of which a smaller form is wanted
+    sa.Column("status", sa.String(16), nullable=False),  # waiting, running, done, failed
+    sa.Column("asked", sa.JSON, nullable=False),
+    sa.Column("requested_by", sa.String(64), nullable=False),
+    sa.Column("n_crashes", sa.Integer, nullable=False),
+    sa.Column("result", sa.JSON(none_as_null=True)),
+    sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("finished_at", UtcTime),
+    sa.Index("ix_compressions_project", "project", "seq"),
+)
+
 models = sa.Table(
     "models",
     metadata,

@@ -41,6 +41,25 @@ class TurnCrashed(FeilunError):
     )
 
 
+class CompressionUnfinished(FeilunError):
+    """A compression was asked for while another one of the project waits or runs."""
+
+    code, kind = "wheel.compression_unfinished", "conflict"
+    en = "Compression {compression_id} of this project is not finished yet. Wait until it is, then ask again."
+    zh = "本项目的压缩 {compression_id} 尚未完成。请等它完成后再次请求。"
+
+
+class CompressionStopped(FeilunError):
+    """The process that made smaller forms of a model died, or met something that nobody foresaw."""
+
+    code, kind = "wheel.compression_stopped", "unavailable"
+    en = (
+        "Compression {compression_id} stopped ({how}); no smaller model was put live. Is there enough memory? "
+        "The log is {log}; ask again to start anew."
+    )
+    zh = "压缩 {compression_id} 中断（{how}），没有更小的模型上线。内存是否足够？日志见 {log}；再次请求即可重新开始。"
+
+
 class PreflightBroken(FeilunError):
     """The process that looked ahead died."""
 

@@ -35,7 +35,7 @@ def follow_turn(
     """
     seen, crashes, crashed_at, patience_s = 0, 0, "", 0.0
     project = str(store.get_turn(turn_id)["project"])
-    child = _spawn(store, folder, turn_id)
+    child = spawn(store, folder, turn_id, module="feilun.wheel.run")
     try:
         while True:
             for event in store.list_events(project, after=seen, turn_id=turn_id):
@@ -52,10 +52,10 @@ def follow_turn(
                 crashes = crashes + 1 if step == crashed_at else 1
                 crashed_at = step
                 if crashes >= MAX_CRASHES:
-                    error = TurnCrashed(turn_id=turn_id, step=step, how=_how(status), log=str(_log(store, turn_id)))
+                    error = TurnCrashed(turn_id=turn_id, step=step, how=how(status), log=str(log_path(store, turn_id)))
                     store.finish_turn(turn_id, status="failed", error={"step": step} | told(error))
                     raise error
-                child = _spawn(store, folder, turn_id)
+                child = spawn(store, folder, turn_id, module="feilun.wheel.run")
             time.sleep(POLL_S)
     finally:
         _end(child, within_s=patience_s)
@@ -69,10 +69,11 @@ def _result(turn: dict[str, Any]) -> TurnResult:
     return TurnResult.model_validate({key: turn["result"][key] for key in TurnResult.model_fields})
 
 
-def _spawn(store: Store, folder: Path, turn_id: str) -> subprocess.Popen[bytes]:
-    with _log(store, turn_id).open("ab") as output:
+def spawn(store: Store, folder: Path, ref: str, *, module: str) -> subprocess.Popen[bytes]:
+    """A process of ours for the turn or compression `ref`, which dies with this one; its words go to the log."""
+    with log_path(store, ref).open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "feilun.wheel.run", str(folder), turn_id, str(os.getpid())],
+            [sys.executable, "-m", module, str(folder), ref, str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -94,9 +95,11 @@ def _last_step(store: Store, turn: dict[str, Any]) -> str:
     return next((str(event.data["step"]) for event in reversed(events) if event.kind == "step.start"), "start")
 
 
-def _how(status: int) -> str:
+def how(status: int) -> str:
+    """How a process ended."""
     return signal.Signals(-status).name if status < 0 else f"exit {status}"
 
 
-def _log(store: Store, turn_id: str) -> Path:
-    return store.workspace / "logs" / f"{turn_id}.log"
+def log_path(store: Store, ref: str) -> Path:
+    """Where the process of a turn or compression writes what it says."""
+    return store.workspace / "logs" / f"{ref}.log"

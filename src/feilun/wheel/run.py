@@ -8,25 +8,38 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from feilun.process import die_with_parent
 
+if TYPE_CHECKING:
+    from feilun.store import Store
 
-def main(folder: str, turn_id: str, parent: str) -> None:
-    die_with_parent(int(parent))
+
+@contextmanager
+def at_work(folder: Path, ref: str, *, parent: int) -> Iterator[Store]:
+    """The store of a project for the work `ref`, in a process that dies with its parent and writes a log."""
+    die_with_parent(parent)
     from feilun.config import load_settings
     from feilun.store import Store, find_workspace
 
-    workspace = find_workspace(Path(folder))
+    workspace = find_workspace(folder)
     logging.basicConfig(
-        filename=workspace / "logs" / f"{turn_id}.log",
+        filename=workspace / "logs" / f"{ref}.log",
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    from feilun.wheel.workflow import run_turn
+    with Store(workspace, url=load_settings(folder).store.url) as store:
+        yield store
 
-    with Store(workspace, url=load_settings(Path(folder)).store.url) as store:
+
+def main(folder: str, turn_id: str, parent: str) -> None:
+    with at_work(Path(folder), turn_id, parent=int(parent)) as store:
+        from feilun.wheel.workflow import run_turn
+
         run_turn(store, folder=Path(folder), turn_id=turn_id)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from safetensors.numpy import load_file
 
 from feilun.config import FeilunSettings
 from feilun.errors import FeilunError
-from feilun.records import CompressPoint, CompressResult, Decision, Interval, Report, TrainResult
+from feilun.records import CompressPoint, CompressResult, CompressWish, Decision, Interval, Report, TrainResult
 from feilun.store import Store, new_id, utc_now
 from feilun.tasks import get_task
 from feilun.wheel.context import TurnContext
@@ -24,8 +23,9 @@ from feilun.wheel.networks import find_network, keep_network
 from feilun.wheel.steps import Results, step_compress, step_evaluate, step_release, step_seal
 
 if TYPE_CHECKING:
-    from feilun.compress import Form
+    from feilun.compress import Form, Students
     from feilun.compress.points import Held
+    from feilun.models import EncoderConfig
 
 OnEvent = Callable[[str, dict[str, Any]], None]
 
@@ -45,10 +45,10 @@ KEPT_AS_IS = (
 NOTHING_FITS = (
     "Nothing was made: no form keeps the goal. The smallest within {max_loss:.1%} of the model's accuracy is "
     "'{name}' with {size_mb:.1f} MB and {p99_ms:.1f} ms (p99). Ask for more room in [goal], allow more loss with "
-    "[compress] max_loss, or for fewer layers with --layers.",
+    "[compress] max_loss, or for a smaller student with --layers or --width.",
     "未制作新模型：没有任何形式满足目标。准确率损失不超过 {max_loss:.1%} 的形式中，最小的是“{name}”，"
     "{size_mb:.1f} MB，{p99_ms:.1f} 毫秒（p99）。可放宽 [goal] 的限制，用 [compress] max_loss 允许更多损失，"
-    "或用 --layers 指定更少的层。",
+    "或用 --layers、--width 指定更小的学生。",
 )
 ONLY_SHOWN = (
     "Nothing was made, as asked. '{name}' is what the goal asks for.",
@@ -56,50 +56,54 @@ ONLY_SHOWN = (
 )
 
 
-def shrink(
+def shrink(store: Store, *, project: str, **rest: Any) -> CompressResult:
+    """`shrink_alone`, with the project to oneself.
+
+    Raises:
+        ProjectBusy: a turn or another compression of the project is running.
+    """
+    with alone(store, project):
+        return shrink_alone(store, project=project, **rest)
+
+
+def shrink_alone(
     store: Store,
     *,
     folder: Path,
     project: str,
     model_id: str,
     settings: FeilunSettings,
-    n_layers: Sequence[int] | None,
-    only_show: bool,
+    wish: CompressWish,
     actor: str,
     on_event: OnEvent | None = None,
 ) -> CompressResult:
     """Measure the forms of a model, and make the one that the goal asks for a model of its own.
 
-    It is judged on the frozen holdout, sealed and put before the gate like every model. Which form it is was chosen on
-    training rows: the holdout has no part in it.
+    The caller holds the project, see `alone`. The model is judged on the frozen holdout, sealed and put before the gate
+    like every model. Which form it is was chosen on training rows: the holdout has no part in it.
 
     Args:
         settings: of the project as they are now; [goal] and [compress] are taken from them, all else from the model.
-        n_layers: the students to make; None: one of half the layers, where torch is installed and there is something
-            to learn from.
-        only_show: measure, and make nothing.
     Raises:
         NetworkGone: the model's float network is kept no more.
         NothingToJudgeOn: no row was held out in its training.
-        ProjectBusy: a turn of the project is running.
-        TooManyLayers, TorchMissing: the students asked for cannot be made.
+        TooManyLayers, WidthNotSmaller, TorchMissing: the students asked for cannot be made.
     """
     from feilun.compress import choose
     from feilun.train import load_result
 
-    with _alone(store, project):
-        result = load_result(find_network(store, project=project, model_id=model_id))
-        context = _context(store, folder, project=project, model_id=model_id, settings=settings, actor=actor)
-        emit = on_event or (lambda kind, data: None)
-        with tempfile.TemporaryDirectory(prefix=".shrink-", dir=store.workspace / "turns") as aside:
-            held, forms = _forms(context, result, model_id, aside=Path(aside), n_layers=n_layers, emit=emit)
-        limits = context.settings.compress
+    result = load_result(find_network(store, project=project, model_id=model_id))
+    context = _context(store, folder, project=project, model_id=model_id, settings=settings, actor=actor)
+    emit = on_event or (lambda kind, data: None)
+    limits = context.settings.compress
+    with _aside(context) as aside:
+        held, forms = _forms(context, result, model_id, aside=aside, wish=wish, emit=emit)
         points, taken = choose(forms, context.settings.goal, max_loss=limits.max_loss)
         made = CompressResult(
             parent_model_id=model_id,
             points=tuple(points),
             n_rows=len(held.places),
-            **_why(points, taken, max_loss=limits.max_loss, only_show=only_show),
+            **_why(points, taken, max_loss=limits.max_loss, only_show=wish.only_show),
         )
         if made.reason_code:
             return made
@@ -108,9 +112,28 @@ def shrink(
 
 
 @contextmanager
-def _alone(store: Store, project: str) -> Iterator[None]:
-    """One heavy job a project: never beside a turn."""
-    lock = FileLock(store.lock_path(f"turn-{project}"), timeout=0)
+def _aside(context: TurnContext) -> Iterator[Path]:
+    """A folder to work in; what killed compressions of the project left behind is cleared away first."""
+    mark, turns = f".shrink-{context.project}.", context.workdir.parent
+    for left in turns.glob(f"{mark}*"):
+        shutil.rmtree(turns / left.name.removeprefix(mark), ignore_errors=True)
+        shutil.rmtree(left, ignore_errors=True)
+    aside = turns / f"{mark}{context.turn_id}"
+    aside.mkdir()
+    try:
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def alone(store: Store, project: str, *, is_patient: bool = False) -> Iterator[None]:
+    """One heavy job a project: never beside a turn. Patient ones wait until they are alone.
+
+    Raises:
+        ProjectBusy: somebody else is at work, and we do not wait.
+    """
+    lock = FileLock(store.lock_path(f"turn-{project}"), timeout=-1 if is_patient else 0)
     try:
         lock.acquire()
     except Timeout as error:
@@ -151,18 +174,17 @@ def _forms(
     model_id: str,
     *,
     aside: Path,
-    n_layers: Sequence[int] | None,
+    wish: CompressWish,
     emit: OnEvent,
 ) -> tuple[Held, list[Form]]:
     """Every form, measured; the model as it is comes first."""
-    from feilun.compress import Workbench, hold_back
+    from feilun.compress import Workbench, hold_back, shape_of
     from feilun.compress.points import NothingToJudgeOn
     from feilun.evaluate.intervals import wilson
-    from feilun.models import read_config, resolve
+    from feilun.models import resolve
 
     backbone = resolve(context.settings.backbone.model, language=context.settings.project.language)
-    of = int(result.meta.get("shape", {}).get("n_layers", read_config(backbone.folder).n_layers))
-    students = _students(n_layers, of=of)  # before any work is done
+    students = choose_students(wish, of=shape_of(result, backbone))  # before any work is done
     dataset = context.dataset(context.turn["dataset_id"])
     validation = load_file(result.folder / "validation.safetensors")
     held = hold_back(validation, n_messages=len(dataset.train) + len(dataset.unlabelled))
@@ -186,22 +208,28 @@ def _forms(
     )
     parity = Report.model_validate(context.store.get_model(context.project, model_id)["report"]).parity
     as_is = bench.as_is(context.store.model_path(model_id), n_pieces=parity.n_pieces, precision=parity.precision)
-    return held, [as_is, *bench.forms(as_is, n_layers=students)]
+    return held, [as_is, *bench.forms(as_is, students)]
 
 
-def _students(asked: Sequence[int] | None, *, of: int) -> list[int]:
-    """How many layers each student gets."""
+def choose_students(wish: CompressWish, *, of: EncoderConfig) -> Students:
+    """The students that were asked for, the largest first, or the one that is made unasked.
+
+    Raises:
+        TooManyLayers, WidthNotSmaller, TorchMissing: they cannot be made.
+    """
     from importlib.util import find_spec
 
-    from feilun.compress.points import TorchMissing, check_students
+    from feilun.compress import Students
+    from feilun.compress.students import TorchMissing
 
-    has_torch = find_spec("torch") is not None
-    if asked is None:
-        return [of // 2] if has_torch and of > 1 else []
-    if asked and not has_torch:
+    has_torch, n_layers, widths = find_spec("torch") is not None, wish.n_layers, wish.widths
+    if n_layers is None:
+        n_layers = (of.n_layers // 2,) if has_torch and of.n_layers > 1 and not widths else ()
+    if (n_layers or widths) and not has_torch:
         raise TorchMissing()
-    check_students(asked, of=of)
-    return sorted(set(asked), reverse=True)
+    students = Students(tuple(sorted(set(n_layers), reverse=True)), tuple(sorted(set(widths), reverse=True)))
+    students.check(of)
+    return students
 
 
 def _why(points: list[CompressPoint], taken: int | None, *, max_loss: float, only_show: bool) -> dict[str, str]:
@@ -284,7 +312,7 @@ def _leave_network(folder: Path, result: TrainResult, form: Form, *, held: Held,
         labels=result.labels,
         leaderboard=result.leaderboard,
         seed=result.seed,
-        meta=result.meta | {"shape": {"n_layers": network.config.n_layers}, "teacher": teacher},
+        meta=result.meta | {"shape": network.shape, "teacher": teacher},
         network={
             **layers,
             "head.weight": network.head[0],

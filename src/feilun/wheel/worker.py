@@ -1,4 +1,7 @@
-"""The server's side of the wheel: watches the triggers, takes up open requests and unfinished turns."""
+"""The server's side of the wheel: watches the triggers, takes up open requests and unfinished turns.
+
+Compressions wait until no turn is asked for.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from feilun.config import FeilunSettings, load_settings
 from feilun.errors import FeilunError, language
 from feilun.improve import due
 from feilun.store import Store, utc_now
+from feilun.wheel.compressing import follow_compression
 from feilun.wheel.follow import follow_turn
 
 log = logging.getLogger(__name__)
@@ -59,6 +63,9 @@ class Worker:
         store, settings = project.store, load_settings(project.folder)
         ask_if_due(store, project=project.name, settings=settings)
         if store.find_unfinished_turn(project.name) is None and store.find_turn_request(project.name) is None:
+            asked = store.find_open_compression(project.name)
+            if asked is not None:
+                follow_compression(store, folder=project.folder, compression_id=asked["compression_id"])
             return
         turn = store.add_turn(
             project.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import socket
 import time
 
@@ -21,8 +22,12 @@ PROXIED = {"X-Forwarded-For": "127.0.0.1"}
 
 
 def paths_of(app) -> list[str]:
-    filled = {"name": "support", "model_id": "m_1", "turn_id": "turn_1", "prediction_id": "p_1"}
-    return sorted({route.path.format(**filled) for route in app.routes})
+    return sorted({filled(route) for route in app.routes})
+
+
+def filled(route) -> str:
+    """The path of a route in project support, with ids of nothing."""
+    return re.sub(r"\{(\w+)_id\}", r"\1_404", route.path.replace("{name}", "support"))
 
 
 @pytest.fixture
@@ -58,12 +63,11 @@ def test_a_key_opens_what_its_scopes_say_and_nothing_else(serve, app, project):
     }
     boss = create_key(project.store, name="boss", scopes=["admin"])[1]
     foreign = create_key(project.store, name="foreign", scopes=["admin"], project="other")[1]
-    filled = {"name": "support", "model_id": "m_404", "turn_id": "turn_404", "prediction_id": "p_404"}
     for route in app.routes:
         needed = scope_of(route)
         if needed is None:
             continue
-        (method,), path = route.methods, route.path.format(**filled)
+        (method,), path = route.methods, filled(route)
         if "stream" not in path:
             for scope, secret in keys.items():
                 status = client.request(method, path, headers=bearer(secret)).status_code

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from feilun.records import Event
+from feilun.records import CompressResult, Event
 
 MAX_TEXT = 100_000  # far beyond what a model reads; keeps one message from taking a core for seconds
 
@@ -215,6 +215,47 @@ class ModelRow(Shape):
 
 class ModelList(Shape):
     models: list[ModelRow] = Field(description="Latest first.")
+
+
+class CompressionRequest(Shape):
+    """Which smaller forms of a model to make and compare."""
+
+    model_id: str | None = Field(
+        None, min_length=1, max_length=64, description="The model; absent: the champion, or the latest one."
+    )
+    n_layers: list[Annotated[int, Field(ge=1, le=1000)]] | None = Field(
+        None,
+        max_length=8,
+        description="Students of so many layers; [] for none. Absent: one of half the layers, without `widths`.",
+    )
+    widths: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [],
+        max_length=8,
+        description="Students of all layers that keep this share of each one's heads and feed-forward units.",
+    )
+    only_show: bool = Field(False, description="Measure the forms, and make nothing.")
+
+
+class CompressionRow(Shape):
+    """Smaller forms of a model that were asked for, and what they came to."""
+
+    compression_id: str
+    model_id: str = Field(description="The model of which smaller forms were asked for.")
+    status: str = Field(description="waiting, running, done or failed.")
+    n_layers: list[int] | None
+    widths: list[float]
+    only_show: bool
+    requested_by: str
+    result: CompressResult | None = Field(
+        description="When done: every form, measured; the model that was made, if one was; why, in both languages."
+    )
+    error: dict[str, Any] | None = Field(description="What went wrong, when failed.")
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class CompressionList(Shape):
+    compressions: list[CompressionRow] = Field(description="Latest first.")
 
 
 class ReleaseRow(Shape):
