@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from feilun.errors import FeilunError
 from feilun.serve.api.access import Caller
 from feilun.serve.api.errors import BodyTooLarge, BodyTooSlow, ServerBusy, ServerError
-from feilun.serve.api.house import House
+from feilun.serve.api.house import Gone, House
 from feilun.serve.api.problems import problem, speak
 
 log = logging.getLogger(__name__)
@@ -30,10 +30,6 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
-
-
-class Gone(Exception):
-    """The client hung up before the whole body was there."""
 
 
 class Guard:
