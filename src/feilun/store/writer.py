@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -30,6 +30,14 @@ class _Piece:
     future: Future[Any]
 
 
+@dataclass
+class _Gathered:
+    """Rows of many callers that go into one statement."""
+
+    rows: list[dict[str, Any]]
+    future: Future[None] = field(default_factory=Future)
+
+
 class Writer:
     """The one thread of this process that writes to the database."""
 
@@ -37,6 +45,8 @@ class Writer:
         self._engine, self._path = engine, path
         self._waiting: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._broken = False
+        self._gathered: dict[str, _Gathered] = {}  # by table
+        self._gathering = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="feilun-store-writer", daemon=True)
         self._thread.start()
 
@@ -45,9 +55,9 @@ class Writer:
         """True after the disk reported an error; nothing more is accepted until a restart."""
         return self._broken
 
-    def submit(self, work: Callable[[sa.Connection], T]) -> Future[T]:
+    def submit(self, work: Callable[[sa.Connection], T], *, future: Future[T] | None = None) -> Future[T]:
         """Queue `work(connection)`; the future resolves after the commit that holds it has been fsynced."""
-        future: Future[T] = Future()
+        future = Future() if future is None else future
         if self._broken:
             future.set_exception(StoreBroken(path=self._path))
         else:
@@ -57,6 +67,33 @@ class Writer:
     def write(self, work: Callable[[sa.Connection], T]) -> T:
         """Like `submit`, and wait for it."""
         return self.submit(work).result()
+
+    def insert(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> Future[None]:
+        """Queue `rows`, all of the same keys; what comes until the writer gets there goes in as one statement.
+
+        Rows are in front of everything that is submitted later. The future is shared by those who share the statement.
+        """
+        with self._gathering:
+            known = self._gathered.get(table.name)
+            if known is not None:
+                known.rows.extend(rows)
+                return known.future
+            gathered = _Gathered(list(rows))
+            if not self._broken:
+                self._gathered[table.name] = gathered
+
+        def work(connection: sa.Connection) -> None:
+            self._let_go(table.name, gathered)
+            connection.execute(table.insert(), gathered.rows)
+
+        # Also when the transaction never came to `work`: later rows must not join a statement that has failed.
+        self.submit(work, future=gathered.future).add_done_callback(lambda _: self._let_go(table.name, gathered))
+        return gathered.future
+
+    def _let_go(self, name: str, gathered: _Gathered) -> None:
+        with self._gathering:
+            if self._gathered.get(name) is gathered:
+                del self._gathered[name]
 
     def close(self) -> None:
         """Commit what is waiting, then stop the thread."""

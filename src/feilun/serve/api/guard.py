@@ -9,7 +9,7 @@ import traceback
 from typing import Any
 
 import anyio
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from feilun.errors import FeilunError
@@ -30,6 +30,8 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
+
+_SECURITY = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
 class Guard:
@@ -98,9 +100,8 @@ class Guard:
             BodyTooSlow: it took too long.
         """
         said = headers.get("content-length", "")
-        too_large = BodyTooLarge(max_mb=self._house.settings.max_body_mb)
         if said.isdecimal() and int(said[:20]) > self._max_body:
-            raise too_large
+            raise self._too_large()
         chunks, size = [], 0
         with anyio.move_on_after(BODY_WITHIN_S):
             while True:
@@ -110,11 +111,14 @@ class Guard:
                 chunk = message.get("body", b"")
                 size += len(chunk)
                 if size > self._max_body:
-                    raise too_large
+                    raise self._too_large()
                 chunks.append(chunk)
                 if not message.get("more_body", False):
                     return b"".join(chunks)
         raise BodyTooSlow(seconds=int(BODY_WITHIN_S))
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(max_mb=self._house.settings.max_body_mb)
 
 
 class _Reply:
@@ -128,9 +132,8 @@ class _Reply:
         if message["type"] == "http.response.start":
             self._has_begun, self.status = True, message["status"]
             self.seconds = time.perf_counter() - self._started
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
+            given = {name for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(header for header in _SECURITY if header[0] not in given)]
         await self._send(message)
 
     async def tell(self, error: FeilunError, scope: Scope, receive: Receive, headers: Headers) -> None:

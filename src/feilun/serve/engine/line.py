@@ -25,7 +25,8 @@ from feilun.models.encode import Encoder
 T = TypeVar("T")
 Then = Callable[[np.ndarray, "np.ndarray | None"], T]
 
-RUN_TOKENS = 512  # of a run, padding included: what a layer keeps then fits into a core's second cache
+ROUND_TOKENS = 512  # that are taken from the line at a time, and sorted by length: no text waits longer for it
+RUN_TOKENS = 128  # of a run, padding included: little padding, and what a layer keeps stays in a core's second cache
 PIECE = 16  # texts of one request that are taken at a time
 IDLE_S = 10.0  # a thread without work for so long ends; the next text starts another
 
@@ -187,7 +188,7 @@ class Line:
             else:
                 round_.append(piece)
                 n_tokens += sum(map(len, piece.rows))
-            if n_tokens >= RUN_TOKENS:
+            if n_tokens >= ROUND_TOKENS:
                 break
             with self._changed:
                 piece = self._take(encoder)

@@ -9,13 +9,19 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 
 from feilun.serve.api.errors import TooManyInputs
-from feilun.serve.api.routing import InProject, ProjectVisit, Routes, send
+from feilun.serve.api.routing import InProject, ProjectVisit, Routes, StraightRoute, send
 from feilun.serve.api.shapes import PredictReply, PredictRequest
 
 routes = Routes("predictions")
 
 
-@routes("POST", "/v1/projects/{name}/predictions", summary="Answer one or many messages.", reply=PredictReply)
+@routes(
+    "POST",
+    "/v1/projects/{name}/predictions",
+    summary="Answer one or many messages.",
+    reply=PredictReply,
+    route_class=StraightRoute,
+)
 async def predict(
     request: Request, visit: Annotated[ProjectVisit, Depends(InProject("predict"))], body: PredictRequest
 ) -> Response:
