@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from tests.store.test_store import give, prediction
 
 from feilun.store import Store
 from feilun.store import tables as t
-from tests.store.test_store import give, prediction
 
 
 @pytest.fixture

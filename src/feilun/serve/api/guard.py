@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from feilun.errors import FeilunError
@@ -44,6 +45,7 @@ class Guard:
         self._app, self._house = app, house
         self._max_body = int(house.settings.max_body_mb * 1_000_000)
         self._in_flight = 0
+        self._busy: dict[str, Response] = {}  # by language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -53,6 +55,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         reply = _Reply(send, started=time.perf_counter())
+        if self._in_flight >= MAX_IN_FLIGHT and scope["path"] not in OPEN_PATHS:
+            await self._turn_away(scope, receive, reply)
+            return
         self._in_flight += 1
         self._house.metrics.in_flight.set(self._in_flight)
         headers = Headers(scope=scope)
@@ -67,12 +72,24 @@ class Guard:
         finally:
             self._in_flight -= 1
             self._house.metrics.in_flight.set(self._in_flight)
-            self._house.metrics.count_request(
-                method=scope["method"],
-                route=getattr(scope.get("route"), "path", "none"),
-                status=reply.status,
-                seconds=reply.seconds,
-            )
+            self._count(scope, reply)
+
+    async def _turn_away(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+        """Refuse before anything is looked at: under overload most requests end here, so it must cost little."""
+        spoken = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")
+        lang = speak(spoken.decode("latin-1"))
+        if lang not in self._busy:
+            self._busy[lang] = problem(ServerBusy(n_requests=MAX_IN_FLIGHT), lang=lang)
+        await self._busy[lang](scope, receive, reply.send)
+        self._count(scope, reply)
+
+    def _count(self, scope: Scope, reply: _Reply) -> None:
+        self._house.metrics.count_request(
+            method=scope["method"],
+            route=getattr(scope.get("route"), "path", "none"),
+            status=reply.status,
+            seconds=reply.seconds,
+        )
 
     async def _let_in(self, scope: Scope, receive: Receive, reply: _Reply, headers: Headers) -> None:
         state = scope.setdefault("state", {})
@@ -82,8 +99,6 @@ class Guard:
             if scope["path"] not in OPEN_PATHS:
                 raise
             state["caller"] = None
-        if self._in_flight > MAX_IN_FLIGHT and scope["path"] not in OPEN_PATHS:
-            raise ServerBusy(n_requests=MAX_IN_FLIGHT)
         body = await self._body(receive, headers)
         await self._app(scope, _replay(body, receive), reply.send)
 
