@@ -41,7 +41,7 @@ from onnx import TensorProto, helper, numpy_helper
 from common import in_own_process, public
 from feilun.compress.quantise import quantise
 from feilun.models import Encoder, build_graph, read_config, read_tensors, resolve
-from feilun.models.encode import _batches
+from feilun.models.encode import Reader, _batches
 from feilun.serve.engine.line import RUN_TOKENS
 
 N_TEXTS, N_GOES, N_CLASSES, MAX_TOKENS = 320, 3, 77, 128
@@ -73,7 +73,7 @@ def main() -> int:
             engines |= {f"openvino {name}": on_openvino(path) for name, path in graphs.items()}
         speeds = compare(engines, texts)
         for name, line in speeds.items():
-            job = {"engine": name, "graph": str(graphs[name.split()[1]]), "texts": texts}
+            job = {"engine": name, "graph": str(graphs[name.split()[1]]), "data": str(options.data)}
             job["path"] = str(options.openvino_path or "")
             line["peak_mb"] = in_own_process(__file__, job)["peak_mb"]
         tell(speeds)
@@ -164,8 +164,9 @@ def alone_in_memory(job: dict[str, Any]) -> dict[str, Any]:
     if job["path"]:
         sys.path.append(job["path"])
     run = (on_openvino if job["engine"].startswith("openvino") else on_onnxruntime)(Path(job["graph"]))
-    for start in range(0, len(job["texts"]), 32):
-        run(job["texts"][start : start + 32])
+    texts = read(Path(job["data"]) / "banking77" / "test.csv")
+    for start in range(0, len(texts), 32):
+        run(texts[start : start + 32])
     high = next(line for line in Path("/proc/self/status").read_text("utf-8").splitlines() if line.startswith("VmHWM"))
     return {"peak_mb": int(high.split()[1]) / 1000}
 
@@ -174,9 +175,9 @@ def roofline(texts: list[str], bulk_ms: float) -> dict[str, float]:
     """Operations a message, the peak of a core, and the share of it that `bulk` reached."""
     backbone = resolve("", language="en")
     config = read_config(backbone.folder)
-    encoder = _Reader(backbone)
+    reader = Reader(backbone.folder / "tokenizer.json", max_tokens=MAX_TOKENS)
     per_token = config.n_layers * (8 * config.n_hidden**2 + 4 * config.n_hidden * config.n_ffn)
-    lengths = [encoder.count(text) for text in texts]
+    lengths = [len(reader.tokenise(text)) for text in texts]
     attention = [4 * config.n_layers * config.n_hidden * n * n for n in lengths]
     operations = float(np.mean([n * per_token + more for n, more in zip(lengths, attention, strict=True)]))
     shapes = [(config.n_hidden, config.n_hidden), (config.n_hidden, config.n_ffn)]
@@ -188,16 +189,6 @@ def roofline(texts: list[str], bulk_ms: float) -> dict[str, float]:
         "bulk_per_cpu_s": operations / bulk_ms * 1000,
         "share": operations / bulk_ms * 1000 / peak,
     }
-
-
-class _Reader:
-    def __init__(self, backbone: Any) -> None:
-        from feilun.models.encode import Reader
-
-        self._reader = Reader(backbone.folder / "tokenizer.json", max_tokens=MAX_TOKENS)
-
-    def count(self, text: str) -> int:
-        return len(self._reader.tokenise(text))
 
 
 def int8_peak(n_in: int, n_out: int, *, n_rows: int = RUN_TOKENS) -> float:

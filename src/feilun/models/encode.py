@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")  # what onnxruntime itself implements
 CHUNK = 2048  # texts tokenised and sorted at a time: enough to sort well, little to hold
+BATCH_TOKENS = 512  # padding included: what a layer keeps of them stays in a core's second cache
 KEPT_TOKENS = 1024  # of a batch: the memory of a larger one goes back to the system afterwards
 MAX_CHARS_PER_TOKEN = 256  # longer texts are cut before tokenising, so that one message costs bounded time
 
@@ -86,7 +87,7 @@ class Encoder(Reader):
         self.n_classes = int(shapes["logits"][1]) if self.has_head else 0
         self._shrink = _shrinking_run()
 
-    def run(self, texts: Sequence[str], *, batch_tokens: int = 4096) -> tuple[np.ndarray, np.ndarray | None]:
+    def run(self, texts: Sequence[str], *, batch_tokens: int = BATCH_TOKENS) -> tuple[np.ndarray, np.ndarray | None]:
         """Embeddings (n, n_hidden) float32 of unit length, and logits (n, n_classes) float32 or None.
 
         Texts of like length share a batch of at most `batch_tokens` padded tokens (or one text, if longer);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
@@ -145,13 +145,17 @@ def test_no_request_is_dropped_while_the_champion_is_swapped(client, project):
 
 
 @pytest.fixture
-def limited(folder):
-    """A project with two engine threads, where two messages may wait, for half a second."""
-    document = tomlkit.parse((folder / "feilun.toml").read_text("utf-8"))
-    document["serve"].update({"threads": 2, "max_waiting": 2, "deadline_s": 0.5})
-    (folder / "feilun.toml").write_text(tomlkit.dumps(document), "utf-8")
-    with Project(folder) as opened:
-        yield opened
+def limit(folder):
+    """Opens the project with two engine threads, where two messages may wait."""
+    with ExitStack() as closing:
+
+        def open_with(*, deadline_s):
+            document = tomlkit.parse((folder / "feilun.toml").read_text("utf-8"))
+            document["serve"].update({"threads": 2, "max_waiting": 2, "deadline_s": deadline_s})
+            (folder / "feilun.toml").write_text(tomlkit.dumps(document), "utf-8")
+            return closing.enter_context(Project(folder))
+
+        yield open_with
 
 
 @contextmanager
@@ -190,7 +194,8 @@ def in_threads(work, n):
     return replies, threads
 
 
-def test_a_full_line_is_refused_with_503_and_when_to_try_again_and_the_waiting_are_answered(serve, limited):
+def test_a_full_line_is_refused_with_503_and_when_to_try_again_and_the_waiting_are_answered(serve, limit):
+    limited = limit(deadline_s=30)
     client, line = serve(limited), limited.stage._line
     with busy_engine(limited) as release:
         replies, threads = in_threads(lambda: ask(client, "first", "second"), 1)
@@ -212,7 +217,8 @@ def test_a_full_line_is_refused_with_503_and_when_to_try_again_and_the_waiting_a
     assert limited.store.count_traffic("support")["predictions"] == 3
 
 
-def test_who_waits_past_the_deadline_gets_503_and_nothing_is_recorded(serve, limited):
+def test_who_waits_past_the_deadline_gets_503_and_nothing_is_recorded(serve, limit):
+    limited = limit(deadline_s=0.5)
     client, line = serve(limited), limited.stage._line
     with busy_engine(limited) as release:
         replies, threads = in_threads(lambda: ask(client, "too late"), 1)
@@ -226,11 +232,13 @@ def test_who_waits_past_the_deadline_gets_503_and_nothing_is_recorded(serve, lim
     assert limited.store.count_traffic("support")["predictions"] == 0
 
 
-def test_who_hangs_up_leaves_the_line(serve, limited):
+def test_who_hangs_up_leaves_the_line(serve, limit):
+    limited = limit(deadline_s=30)
     client, line = serve(limited), limited.stage._line
     with busy_engine(limited):
         with pytest.raises(httpx.ReadTimeout):
             ask(client, "first", "second", timeout=0.3)
+        wait_until(lambda: line._requests[0].future.cancelled())
         replies, threads = in_threads(lambda: ask(client, "third"), 1)
         wait_until(lambda: len(line._requests) == 1 and line.n_waiting == 1)
     for thread in threads:
