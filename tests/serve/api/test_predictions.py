@@ -93,6 +93,17 @@ def test_a_body_that_cannot_be_used_is_refused_with_every_mistake_named(client, 
     assert project.store.count_traffic("support")["predictions"] == 0
 
 
+def test_a_body_that_does_not_say_it_is_json_is_refused(client, project):
+    body = b'{"inputs": [{"text": "I want a refund"}]}'
+    for kind, status in (("text/plain", 422), ("", 422), ("application/json; charset=utf-8", 200)):
+        response = client.post(PATH, content=body, headers={"Content-Type": kind} if kind else {})
+        assert response.status_code == status, kind
+        if status != 200:
+            assert [mistake["field"] for mistake in response.json()["fields"]["mistakes"]] == ["body"]
+    project.store.writer.write(lambda _: None)
+    assert project.store.count_traffic("support")["predictions"] == 1
+
+
 def test_mistakes_are_told_in_the_callers_language(client):
     refused = client.post(PATH, json={"inputs": []}, headers={"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.1"})
     assert refused.json()["message"] == "请求不符合要求，共 1 处错误：inputs 至少需要 1 项。"
