@@ -416,7 +416,13 @@ class ServeSettings(Settings):
     require_key: bool = Field(
         False, description="Ask callers on this machine for an API key too; for a proxy that adds no header."
     )
-    threads: int = Field(1, ge=1, le=256, description="Compute threads of the engine.")
+    threads: int = Field(0, ge=0, le=256, description="Threads that the engine computes in; 0: one for each core.")
+    max_waiting: int = Field(
+        1024, ge=1, le=1_000_000, description="Messages that may wait for the engine; more are refused with 503."
+    )
+    deadline_s: float = Field(
+        5, gt=0, le=3600, description="Seconds within which the engine must begin with a request, or it gets a 503."
+    )
     max_batch: int = Field(256, ge=1, le=10_000, description="Most inputs in one request.")
     max_body_mb: float = Field(8, gt=0, le=1024, description="Largest request body in megabytes.")
 

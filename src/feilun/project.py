@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ from feilun.tasks import Task, get_task
 from feilun.tasks.identity import example_id
 
 if TYPE_CHECKING:
-    from feilun.serve.engine import Stage
+    from feilun.serve.engine import Served, Stage
     from feilun.wheel.doubts import DoubtfulRow
 
 log = logging.getLogger(__name__)
@@ -349,7 +350,8 @@ class Project:
         """The champion, loaded and verified, with the memory of corrections beside it."""
         from feilun.serve.engine import Stage
 
-        stage = Stage(self.name, threads=self.settings.serve.threads)
+        serve = self.settings.serve
+        stage = Stage(self.name, threads=serve.threads, max_waiting=serve.max_waiting)
         self._refresh(stage)
         return stage
 
@@ -412,28 +414,46 @@ class Project:
         Raises:
             NoChampion: no model is live yet.
         """
+        return self.ask(inputs, record=record).result()
+
+    def ask(
+        self, inputs: Sequence[dict[str, Any]], *, record: bool = True, deadline_s: float | None = None
+    ) -> Future[list[ServedPrediction]]:
+        """As `answer`, without waiting: for callers that have many requests under way at once.
+
+        Args:
+            deadline_s: the future fails with WaitedTooLong when the engine has not begun by then; None: no deadline.
+        Raises:
+            NoChampion: no model is live yet.
+            LineFull: the request has a deadline, and as many messages wait as [serve] max_waiting allows.
+        """
+        started = time.perf_counter()
+
+        def keep(said: Served) -> list[ServedPrediction]:
+            latency_ms = (time.perf_counter() - started) * 1000 / max(len(said.answers), 1)
+            served = [_served(answer, model_id=said.model_id, latency_ms=latency_ms) for answer in said.answers]
+            if record and served:
+                self._record(inputs, served, said)
+            return served
+
+        return self.stage.ask(inputs, then=keep, deadline_s=deadline_s)
+
+    def _record(self, inputs: Sequence[dict[str, Any]], served: Sequence[ServedPrediction], said: Served) -> None:
         from feilun.feedback import prediction_row
 
-        started = time.perf_counter()
-        model_id, answers = self.stage.predict(inputs)
-        latency_ms = (time.perf_counter() - started) * 1000 / max(len(answers), 1)
-        served = [_served(answer, model_id=model_id, latency_ms=latency_ms) for answer in answers]
-        if record and served:
-            self.store.add_predictions(
-                [
-                    prediction_row(
-                        project=self.name,
-                        prediction_id=prediction.prediction_id,
-                        inputs=given,
-                        example_id=example_id(self.task.text_of(given)),
-                        answer=answer,
-                        model_id=model_id,
-                        latency_ms=latency_ms,
-                    )
-                    for prediction, given, answer in zip(served, inputs, answers, strict=True)
-                ]
+        rows = [
+            prediction_row(
+                project=self.name,
+                prediction_id=prediction.prediction_id,
+                inputs=given,
+                example_id=example_id(self.task.text_of(given)),
+                answer=answer,
+                model_id=said.model_id,
+                latency_ms=prediction.latency_ms,
             )
-        return served
+            for prediction, given, answer in zip(served, inputs, said.answers, strict=True)
+        ]
+        self.store.add_predictions(rows)
 
     def predict(self, texts: Sequence[str]) -> list[Answer]:
         """The champion's answers to messages; nothing is recorded."""
@@ -637,7 +657,7 @@ class Project:
             out=Path(out),
             n_groups=n_groups,
             max_tokens=defaults.backbone.max_tokens,
-            threads=defaults.serve.threads,
+            threads=1,
             seed=seed,
             on_progress=on_progress,
         )

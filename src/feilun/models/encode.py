@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")  # what onnxruntime itself implements
 CHUNK = 2048  # texts tokenised and sorted at a time: enough to sort well, little to hold
+BATCH_TOKENS = 512  # padding included: what a layer keeps of them stays in a core's second cache
+KEPT_TOKENS = 1024  # of a batch: the memory of a larger one goes back to the system afterwards
 MAX_CHARS_PER_TOKEN = 256  # longer texts are cut before tokenising, so that one message costs bounded time
 
 
@@ -85,23 +87,39 @@ class Encoder(Reader):
         self.n_classes = int(shapes["logits"][1]) if self.has_head else 0
         self._shrink = _shrinking_run()
 
-    def run(self, texts: Sequence[str], *, batch_tokens: int = 4096) -> tuple[np.ndarray, np.ndarray | None]:
+    def run(self, texts: Sequence[str], *, batch_tokens: int = BATCH_TOKENS) -> tuple[np.ndarray, np.ndarray | None]:
         """Embeddings (n, n_hidden) float32 of unit length, and logits (n, n_classes) float32 or None.
 
         Texts of like length share a batch of at most `batch_tokens` padded tokens (or one text, if longer);
         rows come back in the order of `texts`. Besides the result, memory does not grow with n.
         """
-        embeddings = np.empty((len(texts), self.n_hidden), dtype=np.float32)
-        logits = np.empty((len(texts), self.n_classes), dtype=np.float32) if self.has_head else None
+        embeddings, logits = self._empty(len(texts))
         for start in range(0, len(texts), CHUNK):
             rows = [self.tokenise(text) for text in texts[start : start + CHUNK]]
-            for picked in _batches([len(row) for row in rows], batch_tokens=batch_tokens):
-                results = self._session.run(self._outputs, self._pad([rows[i] for i in picked]), self._shrink)
-                where = [start + i for i in picked]
-                embeddings[where] = results[0]
-                if logits is not None:
-                    logits[where] = results[1]
+            part = slice(start, start + len(rows))
+            self._run_into(embeddings[part], None if logits is None else logits[part], rows, batch_tokens)
         return embeddings, logits
+
+    def run_rows(self, rows: Sequence[list[int]], *, batch_tokens: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """As `run`, for what `tokenise` gave."""
+        embeddings, logits = self._empty(len(rows))
+        self._run_into(embeddings, logits, rows, batch_tokens)
+        return embeddings, logits
+
+    def _empty(self, n: int) -> tuple[np.ndarray, np.ndarray | None]:
+        embeddings = np.empty((n, self.n_hidden), dtype=np.float32)
+        return embeddings, np.empty((n, self.n_classes), dtype=np.float32) if self.has_head else None
+
+    def _run_into(
+        self, embeddings: np.ndarray, logits: np.ndarray | None, rows: Sequence[list[int]], batch_tokens: int
+    ) -> None:
+        for picked in _batches([len(row) for row in rows], batch_tokens=batch_tokens):
+            padded = self._pad([rows[i] for i in picked])
+            options = self._shrink if padded["input_ids"].size > KEPT_TOKENS else None
+            results = self._session.run(self._outputs, padded, options)
+            embeddings[picked] = results[0]
+            if logits is not None:
+                logits[picked] = results[1]
 
     def run_one(self, text: str) -> tuple[np.ndarray, np.ndarray | None]:
         """The embedding (n_hidden,) and the logits (n_classes,) or None of one text, with no batching around it."""

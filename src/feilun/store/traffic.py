@@ -24,11 +24,7 @@ class TrafficVerbs(Verbs):
 
         Feedback written later by this process always finds them: the writer keeps the order.
         """
-
-        def work(connection: sa.Connection) -> None:
-            connection.execute(t.predictions.insert(), list(rows))
-
-        return self.writer.submit(work)
+        return self.writer.insert(t.predictions, rows)
 
     def get_prediction(self, project: str, prediction_id: str) -> dict[str, Any]:
         return self._get(self._prediction(project, prediction_id), "prediction", prediction_id)

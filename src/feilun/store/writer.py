@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -22,12 +23,22 @@ from feilun.store.errors import StoreBroken, StoreFull
 
 T = TypeVar("T")
 MAX_GROUP = 256
+LINGER_S = 0.05  # a commit costs a millisecond of CPU and an fsync: twenty a second are enough for what can wait
 
 
 @dataclass
 class _Piece:
     work: Callable[[sa.Connection], Any]
     future: Future[Any]
+    may_linger: bool = False
+
+
+@dataclass
+class _Gathered:
+    """Rows of many callers that go into one statement."""
+
+    rows: list[dict[str, Any]]
+    future: Future[None] = field(default_factory=Future)
 
 
 class Writer:
@@ -37,6 +48,8 @@ class Writer:
         self._engine, self._path = engine, path
         self._waiting: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._broken = False
+        self._gathered: dict[str, _Gathered] = {}  # by table
+        self._gathering = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="feilun-store-writer", daemon=True)
         self._thread.start()
 
@@ -47,16 +60,46 @@ class Writer:
 
     def submit(self, work: Callable[[sa.Connection], T]) -> Future[T]:
         """Queue `work(connection)`; the future resolves after the commit that holds it has been fsynced."""
-        future: Future[T] = Future()
+        return self._queue(_Piece(work, Future()))
+
+    def _queue(self, piece: _Piece) -> Future[Any]:
         if self._broken:
-            future.set_exception(StoreBroken(path=self._path))
+            piece.future.set_exception(StoreBroken(path=self._path))
         else:
-            self._waiting.put(_Piece(work, future))
-        return future
+            self._waiting.put(piece)
+        return piece.future
 
     def write(self, work: Callable[[sa.Connection], T]) -> T:
         """Like `submit`, and wait for it."""
         return self.submit(work).result()
+
+    def insert(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> Future[None]:
+        """Queue `rows`, all of the same keys; what comes until the writer gets there goes in as one statement.
+
+        Rows are in front of everything that is submitted later. They may wait LINGER_S for company, but nothing that is
+        submitted waits for them. The future is shared by those who share the statement.
+        """
+        with self._gathering:
+            known = self._gathered.get(table.name)
+            if known is not None:
+                known.rows.extend(rows)
+                return known.future
+            gathered = _Gathered(list(rows))
+            if not self._broken:
+                self._gathered[table.name] = gathered
+
+        def work(connection: sa.Connection) -> None:
+            self._let_go(table.name, gathered)
+            connection.execute(table.insert(), gathered.rows)
+
+        # Also when the transaction never came to `work`: later rows must not join a statement that has failed.
+        gathered.future.add_done_callback(lambda _: self._let_go(table.name, gathered))
+        return self._queue(_Piece(work, gathered.future, may_linger=True))
+
+    def _let_go(self, name: str, gathered: _Gathered) -> None:
+        with self._gathering:
+            if self._gathered.get(name) is gathered:
+                del self._gathered[name]
 
     def close(self) -> None:
         """Commit what is waiting, then stop the thread."""
@@ -66,13 +109,23 @@ class Writer:
     def _run(self) -> None:
         stopping = False
         while not stopping:
-            pieces = [self._waiting.get()]
-            while len(pieces) < MAX_GROUP and not self._waiting.empty():
-                pieces.append(self._waiting.get())
+            pieces = self._take()
             stopping = None in pieces
             group = [piece for piece in pieces if piece is not None]
             if group:
                 self._commit(group)
+
+    def _take(self) -> list[_Piece | None]:
+        """What waits; rows that nobody waits for are given a moment in which others may join them."""
+        pieces = [self._waiting.get()]
+        until = time.monotonic() + LINGER_S
+        while len(pieces) < MAX_GROUP:
+            patient = all(piece is not None and piece.may_linger for piece in pieces)
+            try:
+                pieces.append(self._waiting.get(timeout=max(until - time.monotonic(), 0) if patient else 0))
+            except queue.Empty:
+                break
+        return pieces
 
     def _commit(self, group: list[_Piece]) -> None:
         done: list[tuple[Future[Any], Any]] = []

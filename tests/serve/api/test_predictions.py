@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+import tomlkit
+
+from feilun.project import Project
 
 PATH = "/v1/projects/support/predictions"
 
@@ -86,6 +93,17 @@ def test_a_body_that_cannot_be_used_is_refused_with_every_mistake_named(client, 
     assert project.store.count_traffic("support")["predictions"] == 0
 
 
+def test_a_body_that_does_not_say_it_is_json_is_refused(client, project):
+    body = b'{"inputs": [{"text": "I want a refund"}]}'
+    for kind, status in (("text/plain", 422), ("", 422), ("application/json; charset=utf-8", 200)):
+        response = client.post(PATH, content=body, headers={"Content-Type": kind} if kind else {})
+        assert response.status_code == status, kind
+        if status != 200:
+            assert [mistake["field"] for mistake in response.json()["fields"]["mistakes"]] == ["body"]
+    project.store.writer.write(lambda _: None)
+    assert project.store.count_traffic("support")["predictions"] == 1
+
+
 def test_mistakes_are_told_in_the_callers_language(client):
     refused = client.post(PATH, json={"inputs": []}, headers={"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.1"})
     assert refused.json()["message"] == "请求不符合要求，共 1 处错误：inputs 至少需要 1 项。"
@@ -132,3 +150,110 @@ def test_no_request_is_dropped_while_the_champion_is_swapped(client, project):
     assert errors == []
     assert all(len(versions) == 1 for versions in replies)  # a request is answered whole by one model
     assert set.union(*replies) == set(models)
+
+
+# ---------------------------------------------------------------------------------------------- more than it can do
+
+
+@pytest.fixture
+def limit(folder):
+    """Opens the project with two engine threads, where two messages may wait."""
+    with ExitStack() as closing:
+
+        def open_with(*, deadline_s):
+            document = tomlkit.parse((folder / "feilun.toml").read_text("utf-8"))
+            document["serve"].update({"threads": 2, "max_waiting": 2, "deadline_s": deadline_s})
+            (folder / "feilun.toml").write_text(tomlkit.dumps(document), "utf-8")
+            return closing.enter_context(Project(folder))
+
+        yield open_with
+
+
+@contextmanager
+def busy_engine(project):
+    """An engine whose threads have their hands full; gives how to let them go."""
+    release, begun, line = threading.Event(), threading.Semaphore(0), project.stage._line
+
+    def then(*_):
+        begun.release()
+        return release.wait(30)
+
+    held = []
+    for _ in range(2):  # one after the other, or one thread might take both
+        held.append(line.submit(project.stage.model.encoder, ["x"], then=then))
+        assert begun.acquire(timeout=30)
+    try:
+        yield release
+    finally:
+        release.set()
+        assert all(future.result(30) for future in held)
+
+
+def wait_until(is_so):
+    for _ in range(3000):
+        if is_so():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came to that")
+
+
+def in_threads(work, n):
+    replies: list = []
+    threads = [threading.Thread(target=lambda: replies.append(work())) for _ in range(n)]
+    for thread in threads:
+        thread.start()
+    return replies, threads
+
+
+def test_a_full_line_is_refused_with_503_and_when_to_try_again_and_the_waiting_are_answered(serve, limit):
+    limited = limit(deadline_s=30)
+    client, line = serve(limited), limited.stage._line
+    with busy_engine(limited) as release:
+        replies, threads = in_threads(lambda: ask(client, "first", "second"), 1)
+        wait_until(lambda: line.n_waiting == 2)
+        refused = ask(client, "third", headers={"Accept-Language": "zh"})
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json() == {
+            "code": "engine.full",
+            "message": "已有 2 条消息在等待回答，[serve] max_waiting 最多允许 2 条。请稍后重试。",
+            "fields": {"n_waiting": 2, "max_waiting": 2},
+        }
+        assert client.get("/ready").status_code == 200
+        release.set()
+    for thread in threads:
+        thread.join(30)
+    assert [reply.status_code for reply in replies] == [200]
+    assert ask(client, "third").status_code == 200
+    limited.store.writer.write(lambda _: None)  # behind the predictions
+    assert limited.store.count_traffic("support")["predictions"] == 3
+
+
+def test_who_waits_past_the_deadline_gets_503_and_nothing_is_recorded(serve, limit):
+    limited = limit(deadline_s=0.5)
+    client, line = serve(limited), limited.stage._line
+    with busy_engine(limited) as release:
+        replies, threads = in_threads(lambda: ask(client, "too late"), 1)
+        wait_until(lambda: line.n_waiting == 1)
+        time.sleep(limited.settings.serve.deadline_s)
+        release.set()
+    for thread in threads:
+        thread.join(30)
+    assert [(reply.status_code, reply.json()["code"]) for reply in replies] == [(503, "engine.deadline")]
+    assert replies[0].headers["retry-after"] == "1"
+    assert limited.store.count_traffic("support")["predictions"] == 0
+
+
+def test_who_hangs_up_leaves_the_line(serve, limit):
+    limited = limit(deadline_s=30)
+    client, line = serve(limited), limited.stage._line
+    with busy_engine(limited):
+        with pytest.raises(httpx.ReadTimeout):
+            ask(client, "first", "second", timeout=0.3)
+        wait_until(lambda: line._requests[0].future.cancelled())
+        replies, threads = in_threads(lambda: ask(client, "third"), 1)
+        wait_until(lambda: len(line._requests) == 1 and line.n_waiting == 1)
+    for thread in threads:
+        thread.join(30)
+    assert [reply.status_code for reply in replies] == [200]
+    limited.store.writer.write(lambda _: None)
+    assert limited.store.count_traffic("support")["predictions"] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -132,9 +133,14 @@ def secret_in(headers: Headers) -> str | None:
 def is_loopback(client: Any) -> bool:
     """Whether a peer (host, port) is on this machine; an unknown one is not."""
     try:
-        address = ip_address(client[0])
+        return _is_loopback_address(client[0])
     except (TypeError, ValueError, IndexError):
         return False
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback_address(host: str) -> bool:
+    address = ip_address(host)
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
 

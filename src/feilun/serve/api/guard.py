@@ -9,13 +9,14 @@ import traceback
 from typing import Any
 
 import anyio
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from feilun.errors import FeilunError
 from feilun.serve.api.access import Caller
 from feilun.serve.api.errors import BodyTooLarge, BodyTooSlow, ServerBusy, ServerError
-from feilun.serve.api.house import House
+from feilun.serve.api.house import Gone, House
 from feilun.serve.api.problems import problem, speak
 
 log = logging.getLogger(__name__)
@@ -31,9 +32,7 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 
-
-class Gone(Exception):
-    """The client hung up before the whole body was there."""
+_SECURITY = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
 class Guard:
@@ -46,6 +45,7 @@ class Guard:
         self._app, self._house = app, house
         self._max_body = int(house.settings.max_body_mb * 1_000_000)
         self._in_flight = 0
+        self._busy: dict[str, Response] = {}  # by language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -55,6 +55,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         reply = _Reply(send, started=time.perf_counter())
+        if self._in_flight >= MAX_IN_FLIGHT and scope["path"] not in OPEN_PATHS:
+            await self._turn_away(scope, receive, reply)
+            return
         self._in_flight += 1
         self._house.metrics.in_flight.set(self._in_flight)
         headers = Headers(scope=scope)
@@ -69,12 +72,24 @@ class Guard:
         finally:
             self._in_flight -= 1
             self._house.metrics.in_flight.set(self._in_flight)
-            self._house.metrics.count_request(
-                method=scope["method"],
-                route=getattr(scope.get("route"), "path", "none"),
-                status=reply.status,
-                seconds=reply.seconds,
-            )
+            self._count(scope, reply)
+
+    async def _turn_away(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+        """Refuse before anything is looked at: under overload most requests end here, so it must cost little."""
+        spoken = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")
+        lang = speak(spoken.decode("latin-1"))
+        if lang not in self._busy:
+            self._busy[lang] = problem(ServerBusy(n_requests=MAX_IN_FLIGHT), lang=lang)
+        await self._busy[lang](scope, receive, reply.send)
+        self._count(scope, reply)
+
+    def _count(self, scope: Scope, reply: _Reply) -> None:
+        self._house.metrics.count_request(
+            method=scope["method"],
+            route=getattr(scope.get("route"), "path", "none"),
+            status=reply.status,
+            seconds=reply.seconds,
+        )
 
     async def _let_in(self, scope: Scope, receive: Receive, reply: _Reply, headers: Headers) -> None:
         state = scope.setdefault("state", {})
@@ -84,8 +99,6 @@ class Guard:
             if scope["path"] not in OPEN_PATHS:
                 raise
             state["caller"] = None
-        if self._in_flight > MAX_IN_FLIGHT and scope["path"] not in OPEN_PATHS:
-            raise ServerBusy(n_requests=MAX_IN_FLIGHT)
         body = await self._body(receive, headers)
         await self._app(scope, _replay(body, receive), reply.send)
 
@@ -102,9 +115,8 @@ class Guard:
             BodyTooSlow: it took too long.
         """
         said = headers.get("content-length", "")
-        too_large = BodyTooLarge(max_mb=self._house.settings.max_body_mb)
         if said.isdecimal() and int(said[:20]) > self._max_body:
-            raise too_large
+            raise self._too_large()
         chunks, size = [], 0
         with anyio.move_on_after(BODY_WITHIN_S):
             while True:
@@ -114,11 +126,14 @@ class Guard:
                 chunk = message.get("body", b"")
                 size += len(chunk)
                 if size > self._max_body:
-                    raise too_large
+                    raise self._too_large()
                 chunks.append(chunk)
                 if not message.get("more_body", False):
                     return b"".join(chunks)
         raise BodyTooSlow(seconds=int(BODY_WITHIN_S))
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(max_mb=self._house.settings.max_body_mb)
 
 
 class _Reply:
@@ -132,9 +147,8 @@ class _Reply:
         if message["type"] == "http.response.start":
             self._has_begun, self.status = True, message["status"]
             self.seconds = time.perf_counter() - self._started
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
+            given = {name for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(header for header in _SECURITY if header[0] not in given)]
         await self._send(message)
 
     async def tell(self, error: FeilunError, scope: Scope, receive: Receive, headers: Headers) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
+from starlette.types import Receive
 
 from feilun.config import ServeSettings
 from feilun.errors import FeilunError
@@ -23,12 +26,17 @@ from feilun.store import Store
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+PATIENT_S = 0.05  # most answers are there before it is worth watching whether the client still waits
 LOOK_EVERY_S = 0.25  # a champion or a correction of another process is on stage after at most this long
 AFTER_FAILURE_S = 5.0  # a damaged bundle is looked at again this often, not four times a second
 MAX_STREAMS = 64
 # Threads that wait for the disk, and threads that compute: neither kind can starve the other.
 N_STORE_THREADS = 64
 N_COMPUTE_THREADS = 8
+
+
+class Gone(Exception):
+    """The client hung up before its reply was there."""
 
 
 class House:
@@ -63,6 +71,25 @@ class House:
     async def compute(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run `work`, which computes, in a thread; the engine lets go of the interpreter meanwhile."""
         return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._compute_threads)
+
+    async def wait_for(self, future: Future[T], *, receive: Receive) -> T:
+        """What `future` gives; it is cancelled when the client hangs up first.
+
+        Raises:
+            Gone: the client hung up.
+        """
+        waiting = asyncio.wrap_future(future)
+        try:
+            await asyncio.wait((waiting,), timeout=PATIENT_S)
+            if not waiting.done():
+                gone = asyncio.ensure_future(_hung_up(receive))
+                await asyncio.wait((waiting, gone), return_when=asyncio.FIRST_COMPLETED)
+                gone.cancel()
+            if not waiting.done():
+                raise Gone()
+            return waiting.result()
+        finally:
+            waiting.cancel()
 
     # what is on stage
 
@@ -136,6 +163,11 @@ def _shared_stores(projects: Mapping[str, Project]) -> dict[str, Store]:
     return {
         name: first[str(project.store.workspace.resolve()), project.store.url] for name, project in projects.items()
     }
+
+
+async def _hung_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _no_champion(project: Project) -> FeilunError:

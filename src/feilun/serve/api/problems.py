@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
@@ -58,8 +59,14 @@ def _public(value: Any) -> Any:
 
 def speak(accept_language: str | None) -> str:
     """ "en" or "zh", whichever the header wants more; the server's own language when it wants neither."""
+    return _wanted((accept_language or "")[:500]) or language()
+
+
+@lru_cache(maxsize=256)
+def _wanted(accept_language: str) -> str:
+    """ "en" or "zh", "" for neither."""
     best, spoken = 0.0, ""
-    for part in (accept_language or "")[:500].split(","):
+    for part in accept_language.split(","):
         tag, _, weight = part.strip().lower().partition(";q=")
         try:
             q = float(weight) if weight else 1.0
@@ -68,7 +75,7 @@ def speak(accept_language: str | None) -> str:
         base = tag.partition("-")[0]
         if base in ("en", "zh") and q > best:
             best, spoken = q, base
-    return spoken or language()
+    return spoken
 
 
 # What pydantic found, in our words: its error type -> (en, zh), with its context as placeholders.

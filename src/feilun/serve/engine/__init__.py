@@ -3,8 +3,20 @@
 Runs on numpy, onnxruntime and tokenizers: neither torch nor scikit-learn is imported on this path.
 """
 
+from feilun.serve.engine.line import Line, LineFull, WaitedTooLong
 from feilun.serve.engine.load import LoadedModel, load_bundle
 from feilun.serve.engine.memory import Correction, Memory
 from feilun.serve.engine.stage import NoChampion, Served, Stage
 
-__all__ = ["Correction", "LoadedModel", "Memory", "NoChampion", "Served", "Stage", "load_bundle"]
+__all__ = [
+    "Correction",
+    "Line",
+    "LineFull",
+    "LoadedModel",
+    "Memory",
+    "NoChampion",
+    "Served",
+    "Stage",
+    "WaitedTooLong",
+    "load_bundle",
+]

@@ -33,12 +33,15 @@ class LoadedModel:
     def scores(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Embeddings (n, n_hidden) of unit length, logits (n, n_classes), calibrated probs (n, n_classes); float32.
 
-        Every answer passes here: a queue that gathers the texts of several requests into one run belongs in front of
-        this call. Until there is one, each request runs by itself in its caller's thread, without a lock.
+        Runs in the caller's thread, past the line in which the texts of requests wait (`Stage.ask`).
         """
         embeddings, logits = self.encoder.run(list(texts))
         assert logits is not None, "a bundle's graph has a head"
-        return embeddings, logits, self.task.probs(logits, temperature=self.temperature)
+        return embeddings, logits, self.probs(logits)
+
+    def probs(self, logits: np.ndarray) -> np.ndarray:
+        """Calibrated probs (n, n_classes) of logits."""
+        return self.task.probs(logits, temperature=self.temperature)
 
     def answers(self, probs: np.ndarray) -> list[Answer]:
         """The task's answers for calibrated probs (n, n_classes), with the bundle's thresholds."""
@@ -66,11 +69,11 @@ class LoadedModel:
         return self.encoder.n_hidden
 
 
-def load_bundle(folder: Path, *, threads: int = 1) -> LoadedModel:
+def load_bundle(folder: Path) -> LoadedModel:
     """Load the bundle in `folder`, after every file of it has been checked, and run it once to see that it answers.
 
-    Args:
-        threads: compute threads of the engine, >= 1.
+    Its sessions compute in the thread that calls them.
+
     Raises:
         BundleMissing, BundleDamaged, BundleTooNew: the bundle is not whole, or its graph does not fit its labels.
         UnknownTask: it answers a task that nothing here provides.
@@ -89,7 +92,6 @@ def load_bundle(folder: Path, *, threads: int = 1) -> LoadedModel:
             folder / TOKENIZER_NAME,
             max_tokens=spec.max_tokens,
             prefix=spec.prefix,
-            threads=threads,
         ),
     )
     logits = model.scores(_WARM_UP)[1]

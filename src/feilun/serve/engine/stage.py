@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from feilun.errors import FeilunError
 from feilun.models.manifest import model_id_of, read_manifest, verify_bundle
 from feilun.records import Answer
+from feilun.serve.engine.line import Line
 from feilun.serve.engine.load import LoadedModel, load_bundle
 from feilun.serve.engine.memory import MAX_CORRECTIONS, Correction, Memory, Recall
 
@@ -26,6 +28,9 @@ class NoChampion(FeilunError):
     code, kind = "engine.no_champion", "unavailable"
     en = "Project {project} has no live model yet. Make one with: feilun turn"
     zh = "项目 {project} 还没有上线的模型。请先运行：feilun turn"
+
+
+T = TypeVar("T")
 
 
 class Served(NamedTuple):
@@ -42,6 +47,16 @@ class _Cast:
     model: LoadedModel
     memory: Memory
 
+    def answers(self, texts: Sequence[str], embeddings: np.ndarray, logits: np.ndarray) -> list[Answer]:
+        """What the model says of `texts`, or the memory where a correction is near."""
+        answers = self.model.answers(self.model.probs(logits))
+        threshold = self.model.thresholds.memory
+        for i, text in enumerate(texts):
+            recall = self.memory.recall(text, embeddings[i], threshold=threshold)
+            if recall is not None:
+                answers[i] = _from_memory(answers[i], recall, self.model)
+        return answers
+
 
 class Stage:
     """The live model of one project and its memory. Every method may be called from any thread.
@@ -50,8 +65,11 @@ class Stage:
     that was live before stays loaded, so that a roll-back needs no loading.
     """
 
-    def __init__(self, project: str, *, threads: int = 1, max_corrections: int = MAX_CORRECTIONS) -> None:
-        self._project, self._threads, self._max = project, threads, max_corrections
+    def __init__(
+        self, project: str, *, threads: int = 0, max_waiting: int = 1024, max_corrections: int = MAX_CORRECTIONS
+    ) -> None:
+        self._project, self._max = project, max_corrections
+        self._line = Line(threads=threads, max_waiting=max_waiting)
         self._cast: _Cast | None = None
         self._previous: _Cast | None = None
         self._waiting: list[Correction] = []  # corrections that came before there was a model
@@ -88,7 +106,7 @@ class Stage:
         return len(self._waiting) if cast is None else len(cast.memory)
 
     def predict(self, inputs: Sequence[dict[str, Any]]) -> Served:
-        """Answer `inputs`, in order.
+        """Answer `inputs`, in order, however long they have to wait for others.
 
         A correction of the same text (case, width and white space aside), or the nearest corrected message when its
         cosine reaches `thresholds.memory`, decides instead of the model: the answer's reason is "memory", its
@@ -97,18 +115,31 @@ class Stage:
         Raises:
             NoChampion: no model is live yet.
         """
+        return self.ask(inputs, then=_as_served).result()
+
+    def ask(
+        self, inputs: Sequence[dict[str, Any]], *, then: Callable[[Served], T], deadline_s: float | None = None
+    ) -> Future[T]:
+        """As `predict`, without waiting here: the future gives `then(served)`, which a thread of the engine calls.
+
+        Args:
+            deadline_s: the future fails with WaitedTooLong when the engine has not begun by then; None: no deadline.
+        Raises:
+            NoChampion: no model is live yet.
+            LineFull: the request has a deadline, and too many messages wait already.
+        """
         cast = self._live()
         if not inputs:
-            return Served(cast.model.model_id, [])
+            nothing: Future[T] = Future()
+            nothing.set_result(then(Served(cast.model.model_id, [])))
+            return nothing
         texts = [cast.model.task.text_of(one) for one in inputs]
-        embeddings, _, probs = cast.model.scores(texts)
-        answers = cast.model.answers(probs)
-        threshold = cast.model.spec.thresholds.memory
-        for i, text in enumerate(texts):
-            recall = cast.memory.recall(text, embeddings[i], threshold=threshold)
-            if recall is not None:
-                answers[i] = _from_memory(answers[i], recall, cast.model)
-        return Served(cast.model.model_id, answers)
+
+        def finish(embeddings: np.ndarray, logits: np.ndarray | None) -> T:
+            assert logits is not None, "a bundle's graph has a head"
+            return then(Served(cast.model.model_id, cast.answers(texts, embeddings, logits)))
+
+        return self._line.submit(cast.model.encoder, texts, then=finish, deadline_s=deadline_s)
 
     def swap(self, folder: Path, *, corrections: Sequence[Correction] | None = None) -> str:
         """Put the bundle in `folder` on stage; gives its model id.
@@ -181,7 +212,7 @@ class Stage:
             if known and known[0] is self._previous:
                 self._previous = None
         if not known:
-            model = load_bundle(folder, threads=self._threads)
+            model = load_bundle(folder)
             return _Cast(model, Memory(model.n_hidden, max_corrections=self._max))
         verify_bundle(folder)
         return _Cast(known[0].model, known[0].memory.copy())
@@ -212,6 +243,10 @@ def _without(cast: _Cast, feedback_ids: set[str] | None) -> _Cast:
 
 def _embed(model: LoadedModel, corrections: Sequence[Correction]) -> np.ndarray:
     return model.scores([one.text for one in corrections])[0]
+
+
+def _as_served(served: Served) -> Served:
+    return served
 
 
 def _from_memory(said: Answer, recall: Recall, model: LoadedModel) -> Answer:

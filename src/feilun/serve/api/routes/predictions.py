@@ -5,25 +5,34 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from starlette.responses import Response
 
 from feilun.serve.api.errors import TooManyInputs
-from feilun.serve.api.routing import InProject, ProjectVisit, Routes, send
+from feilun.serve.api.routing import InProject, ProjectVisit, Routes, StraightRoute, send
 from feilun.serve.api.shapes import PredictReply, PredictRequest
 
 routes = Routes("predictions")
 
 
-@routes("POST", "/v1/projects/{name}/predictions", summary="Answer one or many messages.", reply=PredictReply)
-async def predict(visit: Annotated[ProjectVisit, Depends(InProject("predict"))], body: PredictRequest) -> Response:
+@routes(
+    "POST",
+    "/v1/projects/{name}/predictions",
+    summary="Answer one or many messages.",
+    reply=PredictReply,
+    route_class=StraightRoute,
+)
+async def predict(
+    request: Request, visit: Annotated[ProjectVisit, Depends(InProject("predict"))], body: PredictRequest
+) -> Response:
     """The answers of the live model, each with an id for feedback, how sure it is, and whether to hand over."""
     house, project = visit.house, visit.project
     if len(body.inputs) > project.settings.serve.max_batch:
         raise TooManyInputs(n_inputs=len(body.inputs), max_batch=project.settings.serve.max_batch)
     house.must_be_ready(project)
     inputs = [project.task.inputs_from(one.text) for one in body.inputs]
-    served = await house.compute(project.answer, inputs)
+    future = project.ask(inputs, deadline_s=project.settings.serve.deadline_s)
+    served = await house.wait_for(future, receive=request.receive)
     house.metrics.count_predictions(
         project=project.name,
         model_id=served[0].model_version,
