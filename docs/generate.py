@@ -68,7 +68,15 @@ FIGURES: dict[str, dict[str, Any]] = {
             "Feilun, labels only",
             "Feilun, the other training messages unlabelled",
         ],
-        "task": "{set}, {shots} a class, {subset}, {n} seeds",
+        "peers_head": [
+            "accuracy on the whole test file, CPU seconds of the fit",
+            "SetFit",
+            "`transformers` Trainer",
+            "Feilun's first rung (no torch)",
+            "Feilun, labels only",
+        ],
+        "task": "{set}, {shots} a class, {subset}, seeds: {n}",
+        "whole": "{set}, every training row, seeds: {n}",
         "banking77": "BANKING77 (en, all-MiniLM-L6-v2)",
         "clinc150": "CLINC150 (en, all-MiniLM-L6-v2)",
         "massive_zh_cn": "MASSIVE zh-CN (zh, multilingual-e5-small)",
@@ -90,7 +98,15 @@ FIGURES: dict[str, dict[str, Any]] = {
             "飞轮，只用标签",
             "飞轮，其余训练消息作为未标注消息",
         ],
-        "task": "{set}，每类 {shots} 条，{subset}，{n} 个种子",
+        "peers_head": [
+            "整个测试文件上的准确率，训练所用的 CPU 秒数",
+            "SetFit",
+            "`transformers` Trainer",
+            "飞轮的第一级（不需要 torch）",
+            "飞轮，只用标签",
+        ],
+        "task": "{set}，每类 {shots} 条，{subset}，种子数：{n}",
+        "whole": "{set}，全部训练样本，种子数：{n}",
         "banking77": "BANKING77（英文，all-MiniLM-L6-v2）",
         "clinc150": "CLINC150（英文，all-MiniLM-L6-v2）",
         "massive_zh_cn": "MASSIVE zh-CN（中文，multilingual-e5-small）",
@@ -133,7 +149,7 @@ def pages() -> dict[Path, str]:
 
 def with_figures(readme: str, lang: str) -> str:
     """The README with the tables between its `figures` comments made anew from the measured results."""
-    for name, table in (("fewshot", fewshot_table(lang)), ("demo", demo_table(lang))):
+    for name, table in (("fewshot", fewshot_table(lang)), ("peers", peers_table(lang)), ("demo", demo_table(lang))):
         start, end = f"<!-- figures:{name} -->", f"<!-- /figures:{name} -->"
         before, rest = readme.split(start, 1)
         after = rest.split(end, 1)[1]
@@ -150,8 +166,29 @@ def fewshot_table(lang: str) -> str:
         by_task.setdefault((found["set"], found["shots"], found["subset"]), {})[found["method"]] = found
     lines = [row(words["fewshot_head"]), row(["---"] * len(words["fewshot_head"]))]
     for (name, shots, subset), methods in sorted(by_task.items(), key=lambda item: (item[0][0], item[0][1])):
-        task = words["task"].format(set=words[name], shots=shots, subset=words[subset], n=methods["chosen"]["n_runs"])
+        task = task_words(words, name, shots, subset, methods)
         cells = [measured(one) for one in pick(methods)]
+        lines.append(row([task, *cells]))
+    return "\n".join(lines) + "\n"
+
+
+def task_words(words: dict[str, Any], name: str, shots: int, subset: str, methods: dict[str, Any]) -> str:
+    n = max(one["n_runs"] for one in methods.values())
+    return str(words["task" if shots else "whole"].format(set=words[name], shots=shots, subset=words.get(subset), n=n))
+
+
+def peers_table(lang: str) -> str:
+    """Ours beside the peers, as `benchmarks/peers.py` measured them in one run."""
+    words = FIGURES[lang]
+    lines = [row(words["peers_head"]), row(["---"] * len(words["peers_head"]))]
+    for path in sorted(RESULTS.glob("peers-banking77*.json")):
+        summary = json.loads(path.read_text("utf-8"))["summary"]
+        methods = {one["method"]: one for one in summary}
+        task = task_words(words, summary[0]["set"], summary[0]["shots"], summary[0]["subset"], methods)
+        cells = [
+            f"{percent(one['accuracy'])}, {one['cpu_s']:.0f} s" if one else "–"
+            for one in map(methods.get, ("setfit", "trainer", "probe", "chosen"))
+        ]
         lines.append(row([task, *cells]))
     return "\n".join(lines) + "\n"
 
