@@ -198,8 +198,11 @@ def pick(methods: dict[str, Any]) -> list[dict[str, Any] | None]:
 
 
 def measured(one: dict[str, Any] | None) -> str:
-    """Accuracy with its spread, and the CPU seconds; a dash for what was not run."""
-    return f"{percent(one['accuracy'])} ± {100 * one['accuracy_std']:.1f}, {one['cpu_s']:.0f} s" if one else "–"
+    """Accuracy with its spread over seeds, and the CPU seconds; a dash for what was not run."""
+    if one is None:
+        return "–"
+    spread = f" ± {100 * one['accuracy_std']:.1f}" if one["n_runs"] > 1 else ""
+    return f"{percent(one['accuracy'])}{spread}, {one['cpu_s']:.0f} s"
 
 
 def demo_table(lang: str) -> str:
