@@ -25,8 +25,8 @@ class UnknownDescribed(FeilunError):
     """[task.descriptions] describes a label that no message carries."""
 
     code, kind = "task.unknown_described", "invalid"
-    en = "[task.descriptions] describes {labels}, which no message carries.{hint} Correct the name, or add messages."
-    zh = "[task.descriptions] 描述了 {labels}，但没有任何消息带有该标签。{hint}请改正名称，或补充这类消息。"
+    en = "[task.descriptions] describes {labels}, which no message carries. Did you mean {guess!r}? Correct it, or add messages."
+    zh = "[task.descriptions] 描述了 {labels}，但没有任何消息带有该标签。是否想写 {guess!r}？请改正名称，或补充这类消息。"
 
 
 class ClassifyTask:
@@ -74,9 +74,8 @@ class ClassifyTask:
         known, described = set(labels), self.settings.descriptions
         strange = sorted(label for label in described if label not in known)
         if strange:
-            near = get_close_matches(strange[0], known, n=1)
-            hint = f" ({near[0]}?)" if near else ""
-            raise UnknownDescribed(labels=", ".join(map(repr, strange)), hint=hint)
+            guess = get_close_matches(strange[0], known, n=1, cutoff=0.0)[0]
+            raise UnknownDescribed(labels=", ".join(map(repr, strange)), guess=guess)
         return [described.get(label, "").strip() for label in labels]
 
     @property
