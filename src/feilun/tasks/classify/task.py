@@ -25,8 +25,14 @@ class UnknownDescribed(FeilunError):
     """[task.descriptions] describes a label that no message carries."""
 
     code, kind = "task.unknown_described", "invalid"
-    en = "[task.descriptions] describes {labels}, which no message carries. Did you mean {guess!r}? Correct it, or add messages."
-    zh = "[task.descriptions] 描述了 {labels}，但没有任何消息带有该标签。是否想写 {guess!r}？请改正名称，或补充这类消息。"
+    en = (
+        "[task.descriptions] describes {labels}, which no message carries. Did you mean {guess!r}? "
+        "Correct the name, or add messages."
+    )
+    zh = (
+        "[task.descriptions] 描述了 {labels}，但没有任何消息带有该标签。是否想写 {guess!r}？"
+        "请改正名称，或补充这类消息。"
+    )
 
 
 class ClassifyTask:
