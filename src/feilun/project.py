@@ -37,6 +37,8 @@ from feilun.tasks import Task, get_task
 from feilun.tasks.identity import example_id
 
 if TYPE_CHECKING:
+    from feilun.operate.archive import BackupManifest
+    from feilun.operate.findings import Finding
     from feilun.serve.engine import Served, Stage
     from feilun.wheel.doubts import DoubtfulRow
 
@@ -170,6 +172,41 @@ class Project:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    # the workspace as a whole
+
+    def backup(self, out: str | Path) -> BackupManifest:
+        """One archive of the workspace, made while it is served: rows, models, datasets, the projects' own files.
+
+        `Project.restore` makes a workspace of it again.
+
+        Raises:
+            BackupExists, FolderRefused, NoRoom: `out` cannot be written.
+            DatabaseElsewhere: the rows are in a database that has a tool of its own.
+            DatabaseDamaged, BundleDamaged, BundleMissing: what is to be kept is not whole.
+        """
+        from feilun.operate import back_up
+
+        return back_up(self.store, Path(out))
+
+    @staticmethod
+    def restore(archive: str | Path, folder: str | Path) -> BackupManifest:
+        """Write what `backup` kept into `folder`, which must be missing or empty.
+
+        Raises:
+            BackupMissing, BackupRefused, BackupTooNew: the archive is none that can be restored; nothing was written.
+            FolderNotEmpty, FolderRefused, NoRoom: `folder` cannot take it.
+        """
+        from feilun.operate import restore
+
+        return restore(archive, folder)
+
+    @staticmethod
+    def doctor(folder: str | Path = ".") -> tuple[Finding, ...]:
+        """What is wrong with a workspace and this machine, and what to do; also where no project can be opened."""
+        from feilun.operate import examine
+
+        return examine(Path(folder))
 
     # data
 

@@ -36,11 +36,13 @@ COMMANDS = dict(leaves(typer.main.get_command(app)))
 
 def test_the_commands_are_the_published_ones():
     assert sorted(" ".join(path) for path in COMMANDS) == [
+        "backup",
         "data advise",
         "data check",
         "data doubts",
         "data settle",
         "data show",
+        "doctor",
         "feedback add",
         "feedback import",
         "feedback list",
@@ -70,6 +72,7 @@ def test_the_commands_are_the_published_ones():
         "release promote",
         "release rollback",
         "report",
+        "restore",
         "serve",
         "turn",
     ]

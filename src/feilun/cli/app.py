@@ -14,6 +14,7 @@ import typer
 
 from feilun.cli import data, feedback, job, key, label, model, release
 from feilun.cli.init import init
+from feilun.cli.operate import backup, doctor, restore
 from feilun.cli.predict import predict
 from feilun.cli.report import report
 from feilun.cli.serve import serve
@@ -34,7 +35,7 @@ Examples:
 app = new_app(
     help="Feilun 飞轮: from a file of messages to a served model that learns from corrections.", epilog=EPILOG
 )
-for command in (init, turn, serve, predict, report):
+for command in (init, turn, serve, predict, report, backup, restore, doctor):
     app.command()(command)
 for name, group in {
     "data": data.app,

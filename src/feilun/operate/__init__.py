@@ -1,0 +1,7 @@
+"""Keeping a workspace alive: backups, restoring them, and what is wrong with a machine."""
+
+from feilun.operate.backup import back_up
+from feilun.operate.doctor import examine
+from feilun.operate.restore import restore
+
+__all__ = ["back_up", "examine", "restore"]

@@ -1,0 +1,139 @@
+"""One archive of a workspace, made while it is served."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from feilun.config import CONFIG_NAME, load_settings
+from feilun.errors import FeilunError
+from feilun.models.bundle import BundleDamaged, BundleMissing, BundleTooNew, verify_bundle
+from feilun.network.machine import MB, disk_left_mb
+from feilun.operate.archive import DATABASE, FORMAT_VERSION, BackupManifest, Packer, is_safe
+from feilun.operate.errors import BackupExists, FolderRefused, NoRoom
+from feilun.store import Store, utc_now
+from feilun.store.copies import Contents, copy_database, read_contents, refuse_elsewhere
+from feilun.version import __version__
+
+SPARE_MB = 16.0  # left free on the disk
+
+
+def back_up(store: Store, out: Path) -> BackupManifest:
+    """Write the workspace of `store` into the new file `out`, whole or not at all.
+
+    The database is copied first, as it is at one moment; bundles and datasets never change, so what it refers to is
+    there afterwards too. Logs, caches, float networks and turns in progress stay out; a turn that was running begins
+    anew after a restore.
+
+    Raises:
+        DatabaseElsewhere: the rows are not in the workspace's own SQLite file.
+        DatabaseDamaged, BundleDamaged, BundleMissing: the database, or a model that answers, is not whole.
+        BackupExists, FolderRefused, NoRoom: `out` cannot be written.
+    """
+    out = Path(out)
+    refuse_elsewhere(store.url, workspace=store.workspace)
+    if out.exists():
+        raise BackupExists(file=str(out))
+    aside = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", suffix=".partial", dir=out.parent) as scratch:
+            return _write(store, out, aside=aside, scratch=Path(scratch))
+    except OSError as error:
+        raise FolderRefused(folder=str(out.absolute().parent), reason=error.strerror) from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _write(store: Store, out: Path, *, aside: Path, scratch: Path) -> BackupManifest:
+    _check_room((store.workspace / DATABASE).stat().st_size / MB, scratch)
+    database = scratch / DATABASE
+    copy_database(store, database)
+    contents = read_contents(database)
+    left_out: list[str] = []
+    files = [
+        (database, DATABASE),
+        *_datasets(store, contents, left_out),
+        *_bundles(store, contents, left_out),
+        *_projects(store, contents, left_out),
+    ]
+    _check_room(sum(path.stat().st_size for path, _ in files) / MB, scratch)
+    packer = Packer(aside)
+    try:
+        for path, name in files:
+            packer.add(path, name)
+        manifest = BackupManifest(
+            format_version=FORMAT_VERSION,
+            feilun=__version__,
+            schema_version=contents.schema,
+            created_at=utc_now().isoformat(timespec="seconds"),
+            projects=tuple(project for project, _ in contents.projects),
+            members=tuple(packer.members),
+            left_out=tuple(left_out),
+        )
+        packer.seal(manifest)
+    finally:
+        packer.close()
+    aside.replace(out)
+    sync_folder(out.absolute().parent)
+    return manifest
+
+
+def _datasets(store: Store, contents: Contents, left_out: list[str]) -> Iterator[tuple[Path, str]]:
+    for dataset_id in contents.dataset_ids:
+        path = store.dataset_path(dataset_id)
+        if path.is_file():
+            yield path, f"datasets/{path.name}"
+        else:
+            left_out.append(f"datasets/{path.name}")
+
+
+def _bundles(store: Store, contents: Contents, left_out: list[str]) -> Iterator[tuple[Path, str]]:
+    for model_id in sorted({*contents.model_ids, *contents.champions}):
+        folder = store.model_path(model_id)
+        try:
+            verify_bundle(folder)
+        except (BundleMissing, BundleDamaged, BundleTooNew):
+            if model_id in contents.champions:
+                raise
+            left_out.append(f"models/{model_id}")
+            continue
+        for path in sorted(folder.iterdir()):
+            yield path, f"models/{model_id}/{path.name}"
+
+
+def _projects(store: Store, contents: Contents, left_out: list[str]) -> Iterator[tuple[Path, str]]:
+    """feilun.toml of each project, and those of its data files that lie in its folder."""
+    for project, place in contents.projects:
+        folder = Path(place)
+        try:
+            settings = load_settings(folder)
+        except FeilunError:
+            left_out.append(f"projects/{project}")
+            continue
+        refuse_elsewhere(settings.store.url, workspace=store.workspace)
+        yield folder / CONFIG_NAME, f"projects/{project}/{CONFIG_NAME}"
+        holdout = [settings.data.holdout] if settings.data.holdout else []
+        for name in dict.fromkeys(source.path for source in (*settings.data.sources, *holdout)):
+            path, member = folder / name, f"projects/{project}/{Path(name).as_posix()}"
+            inside = path.resolve().is_relative_to(folder.resolve()) and not Path(name).is_absolute()
+            if inside and path.is_file() and is_safe(member):
+                yield path, member
+            else:
+                left_out.append(member)
+
+
+def _check_room(needs_mb: float, folder: Path) -> None:
+    has_mb = disk_left_mb(folder)
+    if needs_mb + SPARE_MB > has_mb:
+        raise NoRoom(folder=str(folder.parent), needs_mb=round(needs_mb + SPARE_MB), has_mb=round(has_mb))
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk keep the names in `folder`."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
