@@ -39,7 +39,7 @@ from feilun.tasks.identity import example_id
 if TYPE_CHECKING:
     from feilun.operate.archive import BackupManifest
     from feilun.operate.findings import Finding
-    from feilun.serve.engine import Served, Stage
+    from feilun.serve.engine import Embedded, ServedInFull, Stage
     from feilun.wheel.doubts import DoubtfulRow
 
 log = logging.getLogger(__name__)
@@ -454,11 +454,17 @@ class Project:
         return self.ask(inputs, record=record).result()
 
     def ask(
-        self, inputs: Sequence[dict[str, Any]], *, record: bool = True, deadline_s: float | None = None
+        self,
+        inputs: Sequence[dict[str, Any]],
+        *,
+        record: bool = True,
+        deadline_s: float | None = None,
+        in_full: bool = False,
     ) -> Future[list[ServedPrediction]]:
         """As `answer`, without waiting: for callers that have many requests under way at once.
 
         Args:
+            in_full: `alternatives` has every label, and `n_tokens` is counted.
             deadline_s: the future fails with WaitedTooLong when the engine has not begun by then; None: no deadline.
         Raises:
             NoChampion: no model is live yet.
@@ -466,16 +472,41 @@ class Project:
         """
         started = time.perf_counter()
 
-        def keep(said: Served) -> list[ServedPrediction]:
+        def keep(said: ServedInFull) -> list[ServedPrediction]:
             latency_ms = (time.perf_counter() - started) * 1000 / max(len(said.answers), 1)
             served = [_served(answer, model_id=said.model_id, latency_ms=latency_ms) for answer in said.answers]
             if record and served:
                 self._record(inputs, served, said)
-            return served
+            return self._in_full(inputs, served, said) if in_full else served
 
         return self.stage.ask(inputs, then=keep, deadline_s=deadline_s)
 
-    def _record(self, inputs: Sequence[dict[str, Any]], served: Sequence[ServedPrediction], said: Served) -> None:
+    def _in_full(
+        self, inputs: Sequence[dict[str, Any]], served: Sequence[ServedPrediction], said: ServedInFull
+    ) -> list[ServedPrediction]:
+        return [
+            prediction.model_copy(
+                update={
+                    "alternatives": said.model.ranked(probs),
+                    "n_tokens": said.model.encoder.count_tokens(self.task.text_of(given)),
+                }
+            )
+            for prediction, given, probs in zip(served, inputs, said.probs, strict=True)
+        ]
+
+    def embed(self, texts: Sequence[str]) -> Embedded:
+        """The vectors that the champion makes of messages (at least one): like messages have a high cosine.
+
+        Raises:
+            NoChampion: no model is live yet.
+        """
+        return self.ask_vectors([self.task.inputs_from(text) for text in texts]).result()
+
+    def ask_vectors(self, inputs: Sequence[dict[str, Any]], *, deadline_s: float | None = None) -> Future[Embedded]:
+        """As `embed`, without waiting; `deadline_s` and what may go wrong as for `ask`."""
+        return self.stage.embed(inputs, deadline_s=deadline_s)
+
+    def _record(self, inputs: Sequence[dict[str, Any]], served: Sequence[ServedPrediction], said: ServedInFull) -> None:
         from feilun.feedback import prediction_row
 
         rows = [

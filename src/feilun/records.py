@@ -557,6 +557,7 @@ class ServedPrediction(Record):
     model_version: str
     alternatives: tuple[tuple[str, float], ...] = ()
     latency_ms: float = 0.0
+    n_tokens: int = 0  # that the network read of the message; counted when an answer is asked for in full
 
 
 class Why(Record):

@@ -22,6 +22,8 @@ from feilun.models import pull
 from feilun.project import Project
 from feilun.records import Backbone
 from feilun.serve.api import create_app
+from feilun.serve.api.openai_shapes import OpenAIProblem
+from feilun.serve.api.problems import is_openai
 from feilun.serve.api.server import Server, _listen
 from feilun.serve.api.shapes import Problem, Readiness
 from tests.bundles import MESSAGES
@@ -52,7 +54,8 @@ class Examiner:
         if method == "HEAD":
             return
         if response.status_code >= 400:
-            (Readiness if path == "/ready" else Problem).model_validate_json(response.content)
+            shape = Readiness if path == "/ready" else OpenAIProblem if is_openai(path) else Problem
+            shape.model_validate_json(response.content)
         elif response.headers.get("content-type") == "application/json":
             model = next(reply for (m, regex), reply in self._replies.items() if m == method and regex.match(path))
             model.model_validate_json(response.content)

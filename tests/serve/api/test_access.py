@@ -17,7 +17,7 @@ from feilun.serve.api.errors import ScopeUndeclared
 from feilun.serve.api.routing import scope_of
 from feilun.trust import create_key
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 PROXIED = {"X-Forwarded-For": "127.0.0.1"}
 
 
@@ -27,7 +27,7 @@ def paths_of(app) -> list[str]:
 
 def filled(route) -> str:
     """The path of a route in project support, with ids of nothing."""
-    return re.sub(r"\{(\w+)_id\}", r"\1_404", route.path.replace("{name}", "support"))
+    return re.sub(r"\{(\w+?)(_id)?\}", r"\1_404", route.path.replace("{name}", "support"))
 
 
 @pytest.fixture
@@ -76,6 +76,22 @@ def test_a_key_opens_what_its_scopes_say_and_nothing_else(serve, app, project):
             if "{name}" in route.path or path == "/metrics":
                 assert client.request(method, path, headers=bearer(foreign)).status_code == 403
     assert client.get("/v1/projects", headers=bearer(foreign)).json() == {"projects": []}
+    assert client.get("/v1/models", headers=bearer(foreign)).json() == {"object": "list", "data": []}
+
+
+def test_a_key_of_one_project_cannot_tell_whether_the_model_of_another_exists(serve, project):
+    client = serve()
+    secret = create_key(project.store, name="mine", scopes=["predict"], project="mine")[1]
+    asked = {"messages": [{"role": "user", "content": "hi"}], "input": "hi"}
+    for model in ("support", project.store.find_champion("support"), "never"):
+        for path, body in (("chat/completions", asked), ("embeddings", asked), (f"models/{model}", None)):
+            method = "POST" if body else "GET"
+            json = {**asked, "model": model} if body else None
+            refused = client.request(method, f"/v1/{path}", json=json, headers=bearer(secret))
+            error = refused.json()["error"]
+            assert (refused.status_code, error["code"], error["param"]) == (404, "model_not_found", "model")
+            assert error["fields"] == {"model": model, "param": "model"}
+    assert project.store.count_traffic("support")["predictions"] == 0
 
 
 def test_a_key_of_one_project_cannot_tell_whether_another_exists(serve, project):

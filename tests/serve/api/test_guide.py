@@ -7,13 +7,16 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from feilun.serve.api.problems import _BY_CODE, _BY_KIND
+from feilun.trust import create_key
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs" / "en" / "api.md").read_text("utf-8")
+PYTHON = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
 BLOCKS = [block for block in re.findall(r"^```bash\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL) if "curl" in block]
 
 
@@ -35,6 +38,17 @@ def test_every_curl_line_of_the_guide_is_answered_as_it_says(client, project):
     assert ran >= 14
     assert project.store.find_champion("support") == first["model_version"]
     assert project.list_feedback()[0]["idempotency_key"] == "ticket-4711"
+
+
+def test_the_python_of_the_guide_runs(client, project, monkeypatch, capsys):
+    (block,) = PYTHON
+    monkeypatch.setenv("FEILUN_KEY", create_key(project.store, name="app", scopes=["predict"])[1])
+    names: dict[str, Any] = {}
+    exec(block.replace("127.0.0.1:8710", f"127.0.0.1:{client.base_url.port}"), names)
+    names["client"].close()
+    answer = project.predict(["Where is my parcel?"])[0]
+    expected = f"{answer.label} {answer.decision}\n{project.stage.model.n_hidden}\n"
+    assert capsys.readouterr().out == expected
 
 
 def test_the_guide_explains_every_status_that_occurs():

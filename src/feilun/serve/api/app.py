@@ -20,15 +20,16 @@ from feilun.project import Project
 from feilun.serve.api.errors import BodyMalformed, MethodRefused, RouteMissing
 from feilun.serve.api.guard import OPEN_PATHS, Guard
 from feilun.serve.api.house import House
-from feilun.serve.api.problems import explain, problem, speak
-from feilun.serve.api.routes import compressions, feedback, models, predictions, service, turns
+from feilun.serve.api.problems import explain, is_openai, problem, speak
+from feilun.serve.api.routes import chat, compressions, embeddings, feedback, models, predictions, service, turns
 from feilun.serve.api.routing import check_scopes, scope_of
 from feilun.version import __version__
 
 DESCRIPTION = """Answers from your own model, and the feedback that makes it better.
 
-Every error has one shape, `{code, message, fields}`; the message follows `Accept-Language` (`en`, `zh`). Requests need
-an API key (`Authorization: Bearer fl_…` or `X-API-Key`) unless they come from the server's own machine."""
+Every error has one shape, `{code, message, fields}`; the message follows `Accept-Language` (`en`, `zh`). At the
+addresses of OpenAI's interface (models, chat/completions, embeddings) errors have its shape. Requests need an API key
+(`Authorization: Bearer fl_…` or `X-API-Key`) unless they come from the server's own machine."""
 OFF: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
@@ -68,7 +69,7 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    for part in (predictions, feedback, models, compressions, turns, service):
+    for part in (predictions, feedback, models, compressions, turns, chat, embeddings, service):
         part.routes.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     check_scopes(app)
@@ -77,22 +78,22 @@ def create_app(
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    lang = speak(request.headers.get("accept-language"))
+    lang, path = speak(request.headers.get("accept-language")), request.url.path
     mistakes = error.errors()
     if any(mistake["type"] == "json_invalid" for mistake in mistakes):
-        return problem(BodyMalformed(), lang=lang)
-    return problem(explain(mistakes, lang=lang), lang=lang)
+        return problem(BodyMalformed(), path=path, lang=lang)
+    return problem(explain(mistakes, lang=lang), path=path, lang=lang)
 
 
 async def _http(request: Request, error: Exception) -> Response:
     """What the framework itself refuses."""
     assert isinstance(error, HTTPException)
-    lang = speak(request.headers.get("accept-language"))
+    lang, path = speak(request.headers.get("accept-language")), request.url.path
     if error.status_code == 405:
         allowed = ", ".join(_methods_at(request))
         refusal = MethodRefused(method=request.method[:16], allowed=allowed)
-        return problem(refusal, lang=lang, headers={"Allow": allowed})
-    return problem(BodyMalformed() if error.status_code == 400 else RouteMissing(), lang=lang)
+        return problem(refusal, path=path, lang=lang, headers={"Allow": allowed})
+    return problem(BodyMalformed() if error.status_code == 400 else RouteMissing(), path=path, lang=lang)
 
 
 def _methods_at(request: Request) -> list[str]:
@@ -114,5 +115,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
                     operation = document["paths"][route.path][method.lower()]
                     operation["security"] = [{"bearer": []}, {"header": []}]
                     operation["x-scope"] = scope_of(route)
+                    if is_openai(route.path):
+                        operation["responses"].pop("422", None)  # FastAPI's own promise; here it is 400
         app.openapi_schema = document
     return app.openapi_schema

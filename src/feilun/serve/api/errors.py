@@ -67,6 +67,51 @@ class ProjectUnknown(FeilunError):
     zh = "这里没有项目 {name!r}。可用 GET /v1/projects 查看有哪些项目。"
 
 
+class ModelUnknown(FeilunError):
+    """No model of this name answers behind /v1, or none that the key may know of."""
+
+    code, kind = "v1.model_unknown", "missing"
+    en = (
+        "There is no live model {model!r} here. See which there are with GET /v1/models: "
+        "give the name of a project, or the id of the model that answers in it now."
+    )
+    zh = "这里没有已上线的模型 {model!r}。可用 GET /v1/models 查看：请给出项目的名称，或其当前上线模型的编号。"
+
+
+class FeatureRefused(FeilunError):
+    """A request asks for what no model here can do; it is refused rather than left out in silence."""
+
+    code, kind = "v1.not_supported", "invalid"
+    en = "{param} is not supported: a model here reads one text and gives one answer. Leave {param} out."
+    zh = "不支持 {param}：这里的模型读取一段文本，给出一个回答。请去掉 {param}。"
+
+
+class NoUserMessage(FeilunError):
+    """A conversation in which no user says anything."""
+
+    code, kind = "v1.no_user_message", "invalid"
+    en = "None of the {n_messages} messages has the role 'user'; the last one of that role is what is answered."
+    zh = "{n_messages} 条消息中没有角色为 'user' 的消息；模型回答的是最后一条该角色的消息。"
+
+
+class SchemaUnmet(FeilunError):
+    """A JSON schema requires fields that an answer does not have."""
+
+    code, kind = "v1.schema_unmet", "invalid"
+    en = "The schema requires {missing}, which an answer does not have. It has: {known}."
+    zh = "该 JSON Schema 要求 {missing}，但回答中没有这些字段。可用的字段：{known}。"
+
+
+class DimensionsRefused(FeilunError):
+    """Vectors of another length than the model makes."""
+
+    code, kind = "v1.dimensions", "invalid"
+    en = (
+        "The vectors of this model have {n_hidden} numbers, and dimensions asks for {dimensions}. Leave dimensions out."
+    )
+    zh = "此模型的向量有 {n_hidden} 维，而 dimensions 要求 {dimensions} 维。请去掉 dimensions。"
+
+
 class ProjectNotReady(FeilunError):
     """The project has no verified model on stage."""
 

@@ -17,7 +17,7 @@ from feilun.errors import FeilunError
 from feilun.serve.api.access import Caller
 from feilun.serve.api.errors import BodyTooLarge, BodyTooSlow, ServerBusy, ServerError
 from feilun.serve.api.house import Gone, House
-from feilun.serve.api.problems import problem, speak
+from feilun.serve.api.problems import is_openai, problem, speak
 
 log = logging.getLogger(__name__)
 OPEN_PATHS = ("/health", "/ready")
@@ -45,7 +45,7 @@ class Guard:
         self._app, self._house = app, house
         self._max_body = int(house.settings.max_body_mb * 1_000_000)
         self._in_flight = 0
-        self._busy: dict[str, Response] = {}  # by language
+        self._busy: dict[tuple[str, bool], Response] = {}  # by language, and whether in OpenAI's shape
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -77,10 +77,11 @@ class Guard:
     async def _turn_away(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
         """Refuse before anything is looked at: under overload most requests end here, so it must cost little."""
         spoken = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")
-        lang = speak(spoken.decode("latin-1"))
-        if lang not in self._busy:
-            self._busy[lang] = problem(ServerBusy(n_requests=MAX_IN_FLIGHT), lang=lang)
-        await self._busy[lang](scope, receive, reply.send)
+        lang, path = speak(spoken.decode("latin-1")), scope["path"]
+        kind = (lang, is_openai(path))
+        if kind not in self._busy:
+            self._busy[kind] = problem(ServerBusy(n_requests=MAX_IN_FLIGHT), path=path, lang=lang)
+        await self._busy[kind](scope, receive, reply.send)
         self._count(scope, reply)
 
     def _count(self, scope: Scope, reply: _Reply) -> None:
@@ -156,7 +157,8 @@ class _Reply:
         if self._has_begun:
             log.error("a reply was cut short: %s", error.message("en"))
             return
-        await problem(error, lang=speak(headers.get("accept-language")))(scope, receive, self.send)
+        refusal = problem(error, path=scope["path"], lang=speak(headers.get("accept-language")))
+        await refusal(scope, receive, self.send)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -18,6 +19,7 @@ from starlette.types import Receive
 from feilun.config import ServeSettings
 from feilun.errors import FeilunError
 from feilun.project import Project
+from feilun.records import ServedPrediction
 from feilun.serve.api.access import Access
 from feilun.serve.api.errors import ProjectNotReady
 from feilun.serve.api.metrics import Metrics
@@ -71,6 +73,25 @@ class House:
     async def compute(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run `work`, which computes, in a thread; the engine lets go of the interpreter meanwhile."""
         return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._compute_threads)
+
+    async def ask(
+        self, project: Project, texts: Sequence[str], *, receive: Receive, in_full: bool = False
+    ) -> list[ServedPrediction]:
+        """The answers of a project that is ready to `texts`, counted.
+
+        Raises:
+            LineFull, WaitedTooLong: as `Project.ask`.
+            Gone: the client hung up.
+        """
+        inputs = [project.task.inputs_from(text) for text in texts]
+        future = project.ask(inputs, deadline_s=project.settings.serve.deadline_s, in_full=in_full)
+        served = await self.wait_for(future, receive=receive)
+        self.metrics.count_predictions(
+            project=project.name,
+            model_id=served[0].model_version,
+            decisions=Counter(prediction.decision for prediction in served),
+        )
+        return served
 
     async def wait_for(self, future: Future[T], *, receive: Receive) -> T:
         """What `future` gives; it is cancelled when the client hangs up first.

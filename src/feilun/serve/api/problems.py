@@ -1,4 +1,4 @@
-"""From an error to a reply: one shape, {code, message, fields}, in the caller's language."""
+"""From an error to a reply, in the caller's language: {code, message, fields}, or OpenAI's shape at its addresses."""
 
 from __future__ import annotations
 
@@ -29,18 +29,35 @@ _BY_CODE = {
 RETRY_AFTER_S = 1
 
 
+# Addresses of OpenAI's interface, whose clients know errors by their own shape, and mistakes as 400.
+_OPENAI_PATHS = ("/v1/models", "/v1/chat", "/v1/embeddings")
+_OPENAI_CODES = {
+    "v1.model_unknown": "model_not_found",
+    "auth.key_missing": "invalid_api_key",
+    "auth.key_invalid": "invalid_api_key",
+}
+
+
+def is_openai(path: str) -> bool:
+    """Whether clients of OpenAI's interface use this address."""
+    return any(path == one or path.startswith(one + "/") for one in _OPENAI_PATHS)
+
+
 def status_of(error: FeilunError) -> int:
     """The HTTP status of an error: by its code where that says more, else by its kind."""
     return _BY_CODE.get(error.code, _BY_KIND[error.kind])
 
 
-def problem(error: FeilunError, *, lang: str, headers: Mapping[str, str] | None = None) -> Response:
-    """The reply that `error` becomes. Paths of this machine are cut down to their last part."""
+def problem(error: FeilunError, *, path: str, lang: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The reply that `error` becomes at the address `path`. Paths of this machine are cut down to their last part."""
     status = status_of(error)
     fields = {key: _public(value) for key, value in error.fields.items()}
     shown = type(error).__new__(type(error))  # not made anew: a mistake of another process takes no fields
     shown.__dict__.update(error.__dict__ | {"fields": fields})
     body = {"code": error.code, "message": shown.message(lang), "fields": fields}
+    if is_openai(path):
+        status = 400 if status == 422 else status
+        body = {"error": _as_openai(body, status)}
     extra = dict(headers or {})
     if status == 401:
         extra["WWW-Authenticate"] = "Bearer"
@@ -49,6 +66,18 @@ def problem(error: FeilunError, *, lang: str, headers: Mapping[str, str] | None 
     # ASCII escapes, so that even a lone surrogate that came in can go out
     content = json.dumps(body, default=str, ensure_ascii=True).encode()
     return Response(content, status, headers=extra, media_type="application/json")
+
+
+def _as_openai(body: dict[str, Any], status: int) -> dict[str, Any]:
+    fields = body["fields"]
+    mistakes = fields.get("mistakes") or [{"field": fields.get("param")}]
+    return {
+        "message": body["message"],
+        "type": "server_error" if status >= 500 else "invalid_request_error",
+        "param": mistakes[0]["field"],
+        "code": _OPENAI_CODES.get(body["code"], body["code"]),
+        "fields": fields,
+    }
 
 
 def _public(value: Any) -> Any:
@@ -99,6 +128,12 @@ _MISTAKES = {
     "literal_error": ("must be {expected}", "必须是 {expected}"),
     "model_attributes_type": ("must be a JSON object", "必须是 JSON 对象"),
     "blank": ("must not be blank", "不得为空白"),
+    "not_texts": ("must be text, or a list of texts", "必须是文本或文本的列表"),
+    "not_content": ("must be text, or a list of parts with a type", "必须是文本，或带有 type 的片段列表"),
+    "token_ids": (
+        "must be text: token ids of another model's tokenizer mean something else here",
+        "必须是文本：其他模型分词器的编号在这里含义不同",
+    ),
     "unusable": ("must be text that can be stored", "必须是可存储的文本"),
 }
 _OTHER = ("has the wrong shape", "格式不正确")

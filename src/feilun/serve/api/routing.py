@@ -16,14 +16,15 @@ from starlette.responses import Response
 
 from feilun.project import Project
 from feilun.serve.api.access import Caller
-from feilun.serve.api.errors import BodyMalformed, ProjectUnknown, ScopeUndeclared
+from feilun.serve.api.errors import BodyMalformed, ModelUnknown, ProjectUnknown, ScopeUndeclared
 from feilun.serve.api.guard import OPEN_PATHS
 from feilun.serve.api.house import House
-from feilun.serve.api.problems import speak
+from feilun.serve.api.openai_shapes import OpenAIProblem
+from feilun.serve.api.problems import is_openai, speak
 from feilun.serve.api.shapes import Problem
 
 REASONS = {
-    400: "The body is not JSON.",
+    400: "The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is.",
     401: "An API key is needed, or this one is not valid.",
     403: "The key may not do this here, or a foreign page asks.",
     404: "There is no such thing in this project.",
@@ -44,6 +45,26 @@ class Visit:
     house: House
     caller: Caller
     lang: str
+
+    def known_projects(self) -> list[Project]:
+        """The projects that exist as far as the caller is concerned."""
+        return [p for p in self.house.projects.values() if self.caller.knows(p.name, self.house.store_of(p))]
+
+    def project_behind(self, model: str) -> Project:
+        """The project that answers as `model`: its name, or the id of its live model.
+
+        Raises:
+            ModelUnknown: there is none that the caller may know of.
+            ProjectNotReady: the project cannot answer yet.
+        """
+        known = {project.name: project for project in self.known_projects()}
+        if model in known:
+            self.house.must_be_ready(known[model])
+            return known[model]
+        for project in known.values():
+            if self.house.why_not_ready(project) is None and project.stage.model_id == model:
+                return project
+        raise ModelUnknown(model=model[:64], param="model")
 
 
 @dataclass(frozen=True)
@@ -87,17 +108,17 @@ class InProject(Need):
 class StraightRoute(APIRoute):
     """A route that calls its endpoint with `request`, `visit` and `body` and resolves nothing else.
 
-    For the busiest address: it is declared like every other one, and refuses the same bodies with the same words, but
+    For the busiest addresses: it is declared like every other one, and refuses the same bodies with the same words, but
     FastAPI's general way of finding arguments would cost it as much as all the rest of the HTTP side.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         calls: list[Any] = [part.call for part in self.dependant.dependencies]
-        (need,) = (call for call in calls if isinstance(call, InProject))
+        (need,) = (call for call in calls if isinstance(call, (InProject, InWorkspace)))
         shape: type[BaseModel] = get_type_hints(self.endpoint)["body"]
 
         async def handle(request: Request) -> Response:
-            visit = await need(request, request.path_params["name"])
+            visit = await need(request, **request.path_params)
             body = _read_body(await request.body(), request.headers.get("content-type", ""), shape)
             reply: Response = await self.endpoint(request=request, visit=visit, body=body)
             return reply
@@ -172,9 +193,10 @@ class Routes:
         if "{name}" in path:
             statuses |= {404}
         if method == "POST":
-            statuses |= {400, 408, 422}
+            statuses |= {400, 408} if is_openai(path) else {400, 408, 422}
+        shape = OpenAIProblem if is_openai(path) else Problem
         responses: dict[int | str, dict[str, Any]] = {
-            code: {"model": Problem, "description": REASONS[code]} for code in sorted(statuses)
+            code: {"model": shape, "description": REASONS[code]} for code in sorted(statuses)
         }
         options = {
             "summary": summary,

@@ -6,16 +6,18 @@ Runs on numpy, onnxruntime and tokenizers: neither torch nor scikit-learn is imp
 from feilun.serve.engine.line import Line, LineFull, WaitedTooLong
 from feilun.serve.engine.load import LoadedModel, load_bundle
 from feilun.serve.engine.memory import Correction, Memory
-from feilun.serve.engine.stage import NoChampion, Served, Stage
+from feilun.serve.engine.stage import Embedded, NoChampion, Served, ServedInFull, Stage
 
 __all__ = [
     "Correction",
+    "Embedded",
     "Line",
     "LineFull",
     "LoadedModel",
     "Memory",
     "NoChampion",
     "Served",
+    "ServedInFull",
     "Stage",
     "WaitedTooLong",
     "load_bundle",

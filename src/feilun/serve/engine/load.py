@@ -47,6 +47,14 @@ class LoadedModel:
         """The task's answers for calibrated probs (n, n_classes), with the bundle's thresholds."""
         return [self.task.answer(row, self.labels, self.thresholds) for row in probs]
 
+    def count_tokens(self, text: str) -> int:
+        """Tokens of `text` by itself, without special ones and the prefix."""
+        return self.encoder.count_tokens(text) - self.encoder.count_tokens("")
+
+    def ranked(self, probs: np.ndarray) -> tuple[tuple[str, float], ...]:
+        """Every label with its probability, the likeliest first, of one row of probs (n_classes,)."""
+        return tuple((self.labels[int(i)], float(probs[i])) for i in np.argsort(-probs, kind="stable"))
+
     def predict(self, inputs: Sequence[dict[str, Any]]) -> list[Answer]:
         """One answer for each of `inputs`, in order; what the model says by itself, without a memory."""
         if not inputs:

@@ -40,6 +40,23 @@ class Served(NamedTuple):
     answers: list[Answer]
 
 
+class ServedInFull(NamedTuple):
+    """As `Served`, and what the answers were made from."""
+
+    model_id: str
+    answers: list[Answer]
+    model: LoadedModel
+    probs: np.ndarray  # (n, n_classes), calibrated: what the model says by itself
+
+
+class Embedded(NamedTuple):
+    """The vectors of some messages, in order, and the one model that made them all."""
+
+    model_id: str
+    vectors: np.ndarray  # (n, n_hidden) float32, each of unit length
+    n_tokens: int  # that the network read, special ones and the prefix included
+
+
 @dataclass(frozen=True)
 class _Cast:
     """A model and the memory that it embedded: always together, replaced together by one assignment."""
@@ -47,15 +64,16 @@ class _Cast:
     model: LoadedModel
     memory: Memory
 
-    def answers(self, texts: Sequence[str], embeddings: np.ndarray, logits: np.ndarray) -> list[Answer]:
+    def serve(self, texts: Sequence[str], embeddings: np.ndarray, logits: np.ndarray) -> ServedInFull:
         """What the model says of `texts`, or the memory where a correction is near."""
-        answers = self.model.answers(self.model.probs(logits))
+        probs = self.model.probs(logits)
+        answers = self.model.answers(probs)
         threshold = self.model.thresholds.memory
         for i, text in enumerate(texts):
             recall = self.memory.recall(text, embeddings[i], threshold=threshold)
             if recall is not None:
                 answers[i] = _from_memory(answers[i], recall, self.model)
-        return answers
+        return ServedInFull(self.model.model_id, answers, self.model, probs)
 
 
 class Stage:
@@ -118,7 +136,7 @@ class Stage:
         return self.ask(inputs, then=_as_served).result()
 
     def ask(
-        self, inputs: Sequence[dict[str, Any]], *, then: Callable[[Served], T], deadline_s: float | None = None
+        self, inputs: Sequence[dict[str, Any]], *, then: Callable[[ServedInFull], T], deadline_s: float | None = None
     ) -> Future[T]:
         """As `predict`, without waiting here: the future gives `then(served)`, which a thread of the engine calls.
 
@@ -131,15 +149,30 @@ class Stage:
         cast = self._live()
         if not inputs:
             nothing: Future[T] = Future()
-            nothing.set_result(then(Served(cast.model.model_id, [])))
+            none = np.empty((0, len(cast.model.labels)), np.float32)
+            nothing.set_result(then(ServedInFull(cast.model.model_id, [], cast.model, none)))
             return nothing
         texts = [cast.model.task.text_of(one) for one in inputs]
 
         def finish(embeddings: np.ndarray, logits: np.ndarray | None) -> T:
             assert logits is not None, "a bundle's graph has a head"
-            return then(Served(cast.model.model_id, cast.answers(texts, embeddings, logits)))
+            return then(cast.serve(texts, embeddings, logits))
 
         return self._line.submit(cast.model.encoder, texts, then=finish, deadline_s=deadline_s)
+
+    def embed(self, inputs: Sequence[dict[str, Any]], *, deadline_s: float | None = None) -> Future[Embedded]:
+        """The vectors of `inputs` (at least one), from the same line as answers; the memory has no part in them.
+
+        Raises:
+            NoChampion, LineFull: as `ask`.
+        """
+        model = self._live().model
+        texts = [model.task.text_of(one) for one in inputs]
+
+        def finish(embeddings: np.ndarray, _logits: np.ndarray | None) -> Embedded:
+            return Embedded(model.model_id, embeddings, sum(map(model.encoder.count_tokens, texts)))
+
+        return self._line.submit(model.encoder, texts, then=finish, deadline_s=deadline_s)
 
     def swap(self, folder: Path, *, corrections: Sequence[Correction] | None = None) -> str:
         """Put the bundle in `folder` on stage; gives its model id.
@@ -245,8 +278,8 @@ def _embed(model: LoadedModel, corrections: Sequence[Correction]) -> np.ndarray:
     return model.scores([one.text for one in corrections])[0]
 
 
-def _as_served(served: Served) -> Served:
-    return served
+def _as_served(said: ServedInFull) -> Served:
+    return Served(said.model_id, said.answers)
 
 
 def _from_memory(said: Answer, recall: Recall, model: LoadedModel) -> Answer:

@@ -31,8 +31,7 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="Most rows, latest first
 @routes("GET", "/v1/projects", summary="List the projects.", reply=ProjectList)
 async def list_projects(visit: Annotated[Visit, Depends(InWorkspace("read"))]) -> Response:
     """Those that the key may know of."""
-    house = visit.house
-    known = [p for p in house.projects.values() if visit.caller.knows(p.name, house.store_of(p))]
+    house, known = visit.house, visit.known_projects()
     return send({"projects": await house.read(lambda: [_project(p, house=house) for p in known])})
 
 

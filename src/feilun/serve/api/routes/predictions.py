@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -30,14 +29,7 @@ async def predict(
     if len(body.inputs) > project.settings.serve.max_batch:
         raise TooManyInputs(n_inputs=len(body.inputs), max_batch=project.settings.serve.max_batch)
     house.must_be_ready(project)
-    inputs = [project.task.inputs_from(one.text) for one in body.inputs]
-    future = project.ask(inputs, deadline_s=project.settings.serve.deadline_s)
-    served = await house.wait_for(future, receive=request.receive)
-    house.metrics.count_predictions(
-        project=project.name,
-        model_id=served[0].model_version,
-        decisions=Counter(prediction.decision for prediction in served),
-    )
+    served = await house.ask(project, [one.text for one in body.inputs], receive=request.receive)
     shown = [
         {
             "prediction_id": prediction.prediction_id,
