@@ -173,7 +173,8 @@ def fewshot_table(lang: str) -> str:
 
 
 def task_words(words: dict[str, Any], name: str, shots: int, subset: str, methods: dict[str, Any]) -> str:
-    n = max(one["n_runs"] for one in methods.values())
+    counts = sorted({one["n_runs"] for one in methods.values()})
+    n = f"{counts[0]}–{counts[-1]}" if len(counts) > 1 else counts[0]
     return str(words["task" if shots else "whole"].format(set=words[name], shots=shots, subset=words.get(subset), n=n))
 
 
