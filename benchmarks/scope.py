@@ -18,7 +18,6 @@ How the score was chosen, without ever looking at those rows: docs/notes/012-out
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 import time
@@ -30,7 +29,7 @@ import numpy as np
 
 from common import cost_since, in_own_process, public, seeds
 from methods import OUTSIDE, RUNGS, find_backbone, train_ours
-from sets import SOURCES, other_texts, tasks, teaching_rows
+from sets import SOURCES, other_texts, read_rows, tasks, teaching_rows
 
 METHODS = ("probe", "chosen", "pool")
 SCORES = ("confidence", "in_scope")
@@ -87,8 +86,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     from feilun.tasks import get_task
 
     started = time.monotonic()
-    folder = Path(job["data"]) / "clinc150"
-    taught = _texts(folder / "oos_train.csv")[0] if job["taught"] == "with" else []
+    taught = read_rows(job, "oos_train.csv").texts if job["taught"] == "with" else []
     others = other_texts(job) if job["method"] == "pool" else []
     result, answer = train_ours(
         job, find_backbone(job), teaching_rows(job), settings=RUNGS[job["method"]], unlabelled=others, outside=taught
@@ -98,7 +96,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     temperature = float(result.meta["temperature"])
     parts = {}
     for name in ("test", "val", "oos_val"):
-        texts, labels = _texts(folder / f"{name}.csv")
+        texts, labels = read_rows(job, f"{name}.csv")
         probs = task.probs(answer(texts), temperature=temperature)
         right = np.array([result.labels[i] for i in probs.argmax(axis=1)]) == np.array(labels)
         parts[name] = {"right": right, "confidence": task.confidence(probs), "in_scope": task.in_scope(probs)}
@@ -139,12 +137,6 @@ def judge(parts: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
         "recall": float(np.mean(recalls)),
         "in_scope_accuracy": float(np.mean(accuracies)),
     }
-
-
-def _texts(path: Path) -> tuple[list[str], list[str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [row["text"] for row in rows], [row["label"] for row in rows]
 
 
 def summarise(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -172,7 +172,7 @@ def other_texts(task: dict[str, Any]) -> list[str]:
 
 def training_labels(task: dict[str, Any], texts: list[str]) -> list[str]:
     """The labels that the training file gives these texts of it."""
-    known = {row["text"]: row["label"] for row in _read(task, SETS[task["set"]].train_file)}
+    known = dict(zip(*read_rows(task, SETS[task["set"]].train_file), strict=True))
     return [known[text] for text in texts]
 
 
@@ -182,6 +182,12 @@ def judging_rows(task: dict[str, Any]) -> Rows:
     rows = _read(task, about.test_file)
     if about.column:
         rows = [row for row in rows if row[about.column] == about.judges]
+    return Rows([row["text"] for row in rows], [row["label"] for row in rows])
+
+
+def read_rows(task: dict[str, Any], name: str) -> Rows:
+    """Every row of a file in the folder of the task's set."""
+    rows = _read(task, name)
     return Rows([row["text"] for row in rows], [row["label"] for row in rows])
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from feilun.data.errors import SnapshotDamaged
+from feilun.models.bundle import sync_path
 from feilun.records import Dataset, Example
 
 FORMAT_VERSION = 1
@@ -45,19 +46,10 @@ def write_snapshot(dataset: Dataset, path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_path(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable too."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_snapshot(path: Path) -> Dataset:

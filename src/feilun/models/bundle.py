@@ -89,11 +89,11 @@ def export_bundle(folder: Path, out: Path) -> Path:
     aside = out.with_name(f".{out.name}.partial")
     try:
         pack([folder / name for name in names], aside, goal=out, top=model_id_of(folder))
-        _fsync(aside)
+        sync_path(aside)
         aside.replace(out)
     finally:
         aside.unlink(missing_ok=True)
-    _fsync(out.parent)
+    sync_path(out.parent)
     return out
 
 
@@ -153,7 +153,7 @@ def _move_durably(folder: Path, final: Path) -> None:
         _fsync_tree(aside)
         aside.rename(final)
         shutil.rmtree(folder)
-    _fsync(final.parent)
+    sync_path(final.parent)
 
 
 def _sweep(models_dir: Path) -> None:
@@ -173,11 +173,12 @@ def _is_whole(folder: Path) -> bool:
 
 def _fsync_tree(folder: Path) -> None:
     for path in sorted(folder.iterdir()):
-        _fsync(path)
-    _fsync(folder)
+        sync_path(path)
+    sync_path(folder)
 
 
-def _fsync(path: Path) -> None:
+def sync_path(path: Path) -> None:
+    """Have the disk keep a file, or the names in a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

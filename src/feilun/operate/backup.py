@@ -9,7 +9,7 @@ from pathlib import Path
 
 from feilun.config import CONFIG_NAME, load_settings
 from feilun.errors import FeilunError
-from feilun.models.bundle import BundleDamaged, BundleMissing, BundleTooNew, verify_bundle
+from feilun.models.bundle import BundleDamaged, BundleMissing, BundleTooNew, sync_path, verify_bundle
 from feilun.network.machine import MB, disk_left_mb
 from feilun.operate.archive import DATABASE, FORMAT_VERSION, BackupManifest, Packer, is_safe
 from feilun.operate.errors import BackupExists, FolderRefused, NoRoom
@@ -76,7 +76,7 @@ def _write(store: Store, out: Path, *, aside: Path, scratch: Path) -> BackupMani
     finally:
         packer.close()
     aside.replace(out)
-    sync_folder(out.absolute().parent)
+    sync_path(out.absolute().parent)
     return manifest
 
 
@@ -128,12 +128,3 @@ def _check_room(needs_mb: float, folder: Path) -> None:
     has_mb = disk_left_mb(folder)
     if needs_mb + SPARE_MB > has_mb:
         raise NoRoom(folder=str(folder.parent), needs_mb=round(needs_mb + SPARE_MB), has_mb=round(has_mb))
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the disk keep the names in `folder`."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from feilun.config import CONFIG_NAME
+from feilun.models.bundle import sync_path
 from feilun.network.machine import MB, disk_left_mb
 from feilun.operate.archive import BackupManifest, Parcel
-from feilun.operate.backup import SPARE_MB, sync_folder
+from feilun.operate.backup import SPARE_MB
 from feilun.operate.errors import BackupMissing, FolderNotEmpty, FolderRefused, NoRoom
 from feilun.store import StoreTooNew
 from feilun.store.database import SCHEMA_HEAD
@@ -57,9 +58,9 @@ def _unpack(parcel: Parcel, folder: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             parcel.write(member, target)
         for made in [path for path in aside.rglob("*") if path.is_dir()]:
-            sync_folder(made)
+            sync_path(made)
         aside.replace(folder)
-        sync_folder(folder.parent)
+        sync_path(folder.parent)
     except OSError as error:
         raise FolderRefused(folder=str(folder), reason=error.strerror) from error
     finally:
