@@ -1,0 +1,189 @@
+"""Asking the champion, and keeping it up to date."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from feilun.project.base import Base
+from feilun.records import Answer, FilePrediction, ServedPrediction
+from feilun.store import new_id
+from feilun.tasks.identity import example_id
+
+if TYPE_CHECKING:
+    from feilun.serve.engine import Embedded, ServedInFull, Stage
+
+PREDICT_CHUNK = 1024
+MAX_BACKLOG = 10_000  # corrections that the memory holds
+BACKLOG_PART = 256  # corrections embedded per look, about half a second of one core
+
+
+class AnswerVerbs(Base):
+    """What the live model says."""
+
+    @cached_property
+    def stage(self) -> Stage:
+        """The champion, loaded and verified, with the memory of corrections beside it."""
+        from feilun.serve.engine import Stage
+
+        serve = self.settings.serve
+        stage = Stage(self.name, threads=serve.threads, max_waiting=serve.max_waiting)
+        self._refresh(stage)
+        return stage
+
+    def refresh(self) -> None:
+        """Take up what other processes did: a new champion, new corrections. Cheap when nothing changed."""
+        self._refresh(self.stage)
+
+    def _refresh(self, stage: Stage) -> None:
+        with self._swapping:
+            live = self.store.find_live_release(self.name)
+            if live is not None and live["release_id"] != self._seen_release:
+                stage.swap(self.store.model_path(live["model_id"]))
+                self._seen_release = live["release_id"]
+        if stage.is_ready:
+            with self._remembering:
+                self._remember_new(stage)
+                self._remember_old(stage)
+
+    def _remember_up_to(self, seq: int) -> None:
+        """Let a correction decide at once, even while another champion is being loaded.
+
+        Of many that were committed together, the first to come here takes up all; the others find it done.
+        """
+        with self._remembering:
+            if self.stage.is_ready and (self._seen_feedback is None or self._seen_feedback < seq):
+                self._remember_new(self.stage)
+
+    def _remember_new(self, stage: Stage) -> None:
+        """Corrections made since the last look decide from now on, whoever made them and wherever."""
+        if self._seen_feedback is None:
+            # At the start the whole log is the backlog: the latest word on each message, newest first.
+            rows = self.store.list_corrections(self.name)
+            latest = {row["example_id"]: row for row in rows}
+            self._backlog = sorted(latest.values(), key=lambda row: row["seq"], reverse=True)[:MAX_BACKLOG]
+            self._seen_feedback = int(rows[-1]["seq"]) if rows else 0
+            return
+        rows = self.store.list_corrections(self.name, after=self._seen_feedback)
+        if rows:
+            said_again = {row["example_id"] for row in rows}
+            self._backlog = [row for row in self._backlog if row["example_id"] not in said_again]
+            stage.remember(self._memories(rows))
+            self._seen_feedback = int(rows[-1]["seq"])
+
+    def _remember_old(self, stage: Stage) -> None:
+        """A part of the backlog at a time, so that a restart with thousands of corrections answers at once."""
+        part, self._backlog = self._backlog[:BACKLOG_PART], self._backlog[BACKLOG_PART:]
+        stage.remember(self._memories(reversed(part)))
+
+    def _memories(self, rows: Iterable[dict[str, Any]]) -> list[Any]:
+        from feilun.serve.engine import Correction
+
+        return [
+            Correction(row["feedback_id"], text=self.task.text_of(row["inputs"]), labels=tuple(row["labels"]))
+            for row in rows
+        ]
+
+    def answer(self, inputs: Sequence[dict[str, Any]], *, record: bool = True) -> list[ServedPrediction]:
+        """The champion's answers, each with an id for feedback; written to the store in the background.
+
+        Raises:
+            NoChampion: no model is live yet.
+        """
+        return self.ask(inputs, record=record).result()
+
+    def ask(
+        self,
+        inputs: Sequence[dict[str, Any]],
+        *,
+        record: bool = True,
+        deadline_s: float | None = None,
+        in_full: bool = False,
+    ) -> Future[list[ServedPrediction]]:
+        """As `answer`, without waiting: for callers that have many requests under way at once.
+
+        Args:
+            in_full: `alternatives` has every label, and `n_tokens` is counted.
+            deadline_s: the future fails with WaitedTooLong when the engine has not begun by then; None: no deadline.
+        Raises:
+            NoChampion: no model is live yet.
+            LineFull: the request has a deadline, and as many messages wait as [serve] max_waiting allows.
+        """
+        started = time.perf_counter()
+
+        def keep(said: ServedInFull) -> list[ServedPrediction]:
+            latency_ms = (time.perf_counter() - started) * 1000 / max(len(said.answers), 1)
+            served = [_served(answer, model_id=said.model_id, latency_ms=latency_ms) for answer in said.answers]
+            if record and served:
+                self._record(inputs, served, said)
+            return self._in_full(inputs, served, said) if in_full else served
+
+        return self.stage.ask(inputs, then=keep, deadline_s=deadline_s)
+
+    def _in_full(
+        self, inputs: Sequence[dict[str, Any]], served: Sequence[ServedPrediction], said: ServedInFull
+    ) -> list[ServedPrediction]:
+        return [
+            prediction.model_copy(
+                update={
+                    "alternatives": said.model.ranked(probs),
+                    "n_tokens": said.model.encoder.count_tokens(self.task.text_of(given)),
+                }
+            )
+            for prediction, given, probs in zip(served, inputs, said.probs, strict=True)
+        ]
+
+    def embed(self, texts: Sequence[str]) -> Embedded:
+        """The vectors that the champion makes of messages (at least one): like messages have a high cosine.
+
+        Raises:
+            NoChampion: no model is live yet.
+        """
+        return self.ask_vectors([self.task.inputs_from(text) for text in texts]).result()
+
+    def ask_vectors(self, inputs: Sequence[dict[str, Any]], *, deadline_s: float | None = None) -> Future[Embedded]:
+        """As `embed`, without waiting; `deadline_s` and what may go wrong as for `ask`."""
+        return self.stage.embed(inputs, deadline_s=deadline_s)
+
+    def _record(self, inputs: Sequence[dict[str, Any]], served: Sequence[ServedPrediction], said: ServedInFull) -> None:
+        from feilun.feedback import prediction_row
+
+        rows = [
+            prediction_row(
+                project=self.name,
+                prediction_id=prediction.prediction_id,
+                inputs=given,
+                example_id=example_id(self.task.text_of(given)),
+                answer=answer,
+                model_id=said.model_id,
+                latency_ms=prediction.latency_ms,
+            )
+            for prediction, given, answer in zip(served, inputs, said.answers, strict=True)
+        ]
+        self.store.add_predictions(rows)
+
+    def predict(self, texts: Sequence[str]) -> list[Answer]:
+        """The champion's answers to messages; nothing is recorded."""
+        return self.stage.predict([self.task.inputs_from(text) for text in texts])[1]
+
+    def predict_file(self, path: str | Path, *, out: str | Path) -> FilePrediction:
+        """Answer every row of a file; `out` gets the columns prediction, confidence and decision."""
+        from feilun.data import predict_rows
+
+        column = self.settings.data.sources[0].text if self.settings.data.sources else "text"
+        stage = self.stage
+        counts = predict_rows(Path(path), out=Path(out), text_column=column, answer=self.predict, chunk=PREDICT_CHUNK)
+        return FilePrediction(out=str(out), model_id=stage.model.model_id, **counts)
+
+
+def _served(answer: Answer, *, model_id: str, latency_ms: float) -> ServedPrediction:
+    return ServedPrediction(
+        prediction_id=new_id("p"),
+        model_version=model_id,
+        latency_ms=round(latency_ms, 3),
+        **{name: getattr(answer, name) for name in Answer.model_fields},
+    )

@@ -1,0 +1,33 @@
+"""What all verbs of a project stand on: its folder, settings, task and store."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from feilun.config import FeilunSettings, load_settings
+from feilun.store import Store, find_workspace
+from feilun.tasks import Task, get_task
+
+if TYPE_CHECKING:
+    from feilun.wheel.doubts import DoubtfulRow
+
+
+class Base:
+    """A folder with a feilun.toml, opened. The verbs are in the files beside this one, a room of the loop each."""
+
+    def __init__(self, folder: str | Path = ".") -> None:
+        self.folder = Path(folder).resolve()
+        self.settings: FeilunSettings = load_settings(self.folder)
+        self.name = self.settings.project.name
+        self.task: Task = get_task(self.settings.task)
+        self.store = Store(find_workspace(self.folder), url=self.settings.store.url)
+        self.store.add_project(self.name, folder=self.folder)
+        self._swapping = threading.Lock()  # held while a champion is loaded: seconds
+        self._remembering = threading.Lock()  # held while corrections are taken up: milliseconds
+        self._seen_release = ""
+        self._seen_feedback: int | None = None
+        self._backlog: list[dict[str, Any]] = []
+        self._read: dict[tuple[str, str], Any] = {}
+        self._doubted: tuple[Any, list[DoubtfulRow]] = (None, [])

@@ -1,0 +1,138 @@
+"""What people say about answers, and what to ask them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from feilun.errors import FeilunError
+from feilun.project.data import DataVerbs
+from feilun.project.errors import NoSuchDoubt
+
+if TYPE_CHECKING:
+    from feilun.wheel.doubts import DoubtfulRow
+
+log = logging.getLogger(__name__)
+MAX_DOUBTS = 1000
+MOST_READ = 2000  # messages whose embeddings are kept for the next look at the queue
+
+
+class FeedbackVerbs(DataVerbs):
+    """Feedback, corrections and the review queue."""
+
+    def give_feedback(
+        self,
+        *,
+        prediction_id: str | None = None,
+        label: str | None = None,
+        thumb: str | None = None,
+        text: str | None = None,
+        comment: str | None = None,
+        inputs: dict[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        actor: str = "python",
+    ) -> tuple[dict[str, Any], bool]:
+        """What someone says about a prediction: on disk when this returns, biting at once.
+
+        Returns:
+            The feedback row, and whether it was given before under the same idempotency key.
+        """
+        from feilun.feedback import capture
+
+        row, replayed = capture(
+            self.store,
+            project=self.name,
+            task=self.task,
+            labels=self.labels(),
+            prediction_id=prediction_id,
+            label=label,
+            thumb=thumb,
+            text=text,
+            comment=comment,
+            inputs=inputs,
+            idempotency_key=idempotency_key,
+            actor=actor,
+        )
+        if row["labels"] is not None and "stage" in self.__dict__ and not replayed:
+            self._remember_up_to(int(row["seq"]))
+        return row, replayed
+
+    def settle_label(self, example_id: str, *, label: str | None = None, actor: str = "python") -> dict[str, Any]:
+        """Give a doubtful row its right label, or confirm the one it has (`label` None); a correction like any other.
+
+        Raises:
+            NoSuchDoubt: the row is not, or no longer, among the doubtful ones.
+        """
+        rows = {row["example_id"]: row for row in self.doubtful_labels(limit=MAX_DOUBTS)}
+        if example_id not in rows:
+            raise NoSuchDoubt(example_id=example_id, folder=str(self.folder))
+        row = rows[example_id]
+        said = self.settings.task.label_separator.join(row["labels"]) if label is None else label
+        return self.give_feedback(inputs=row["inputs"], label=said, actor=actor)[0]
+
+    def import_feedback(self, path: str | Path, *, actor: str = "python") -> int:
+        """Take a file of corrected messages (the columns of the first source) as feedback; how many rows counted."""
+        from feilun.data import read_labelled
+
+        source = self.settings.data.sources[0]
+        n_rows = 0
+        for text, label in read_labelled(Path(path), text=source.text, label=source.label):
+            inputs = self.task.inputs_from(text)
+            self.give_feedback(inputs=inputs, label=label, actor=actor)
+            n_rows += 1
+        return n_rows
+
+    def list_feedback(self, *, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+        return self.store.list_feedback(self.name, after=after, limit=limit)
+
+    def queue(self, *, limit: int = 20) -> list[dict[str, Any]]:
+        """Messages that wait for a person, those that would teach most first; near-identical ones as one.
+
+        While a model is live, messages that mean nearly the same as one further up come later. Where people's
+        messages leave room, rows follow whose label looks wrong (`prediction_id` None, `reason` "label_doubt"):
+        feedback with their inputs and a label settles them, as `settle_label` does.
+        """
+        from feilun.feedback import review_queue
+
+        rows = review_queue(self.store, self.name, task=self.task, limit=limit, embed=self._reader())
+        waiting = {row["example_id"] for row in rows}
+        more = [row for row in self._doubts_to_ask() if row.example.example_id not in waiting][: limit - len(rows)]
+        return rows + (self._as_queue_rows(more) if more else [])
+
+    def _as_queue_rows(self, doubts: Sequence[DoubtfulRow]) -> list[dict[str, Any]]:
+        from feilun.wheel.doubts import queue_rows
+
+        last = self.store.find_last_turn(self.name)
+        assert last is not None  # it doubted
+        model = self.get_model(last["model_id"])
+        return queue_rows(doubts, model_id=model["model_id"], created_at=model["created_at"])
+
+    def _reader(self) -> Callable[[Sequence[str]], Any] | None:
+        """The champion's embeddings of texts; None where no model can be read: what waits for people shows anyway."""
+        if self.store.find_champion(self.name) is None:
+            return None
+        try:
+            stage = self.stage
+        except FeilunError as error:
+            log.warning("the queue of %s is not spread out: %s", self.name, error.message("en"))
+            return None
+        return self._read_once if stage.is_ready else None
+
+    def _read_once(self, texts: Sequence[str]) -> Any:
+        """Embeddings by the champion, (n, n_hidden); those of the last few hundred messages are at hand."""
+        import numpy as np
+
+        model, known = self.stage.model, self._read
+        new = list(dict.fromkeys(text for text in texts if (model.model_id, text) not in known))
+        if new:
+            known.update(zip(((model.model_id, text) for text in new), model.scores(new)[0], strict=True))
+        found = np.stack([known[model.model_id, text] for text in texts])
+        if len(known) > MOST_READ:
+            self._read = {(model.model_id, text): vector for text, vector in zip(texts, found, strict=True)}
+        return found
+
+    def skip(self, prediction_id: str) -> None:
+        self.store.get_prediction(self.name, prediction_id)
+        self.store.skip_in_queue(self.name, prediction_id)

@@ -1,0 +1,123 @@
+"""Project: the façade that turns the wheel. The command line, the API and Python users all call this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from feilun.config import CONFIG_NAME, ConfigMissing, dump_settings
+from feilun.project.errors import ProjectExists
+from feilun.project.labelling import LabellingVerbs
+from feilun.project.opening import HEADER, propose_settings
+from feilun.project.turns import TurnVerbs
+from feilun.store import find_workspace
+
+if TYPE_CHECKING:
+    from feilun.operate.archive import BackupManifest
+    from feilun.operate.findings import Finding
+
+
+class Project(TurnVerbs, LabellingVerbs):
+    """One folder with a feilun.toml, and everything that can be done with it.
+
+    Use it as a context manager, or call `close`. Verbs may be called from any thread.
+
+    Raises:
+        ConfigMissing, ConfigInvalid: there is no readable feilun.toml in `folder`.
+    """
+
+    @classmethod
+    def init(
+        cls,
+        folder: str | Path,
+        *,
+        data: str | Path,
+        holdout: str | Path | None = None,
+        text: str | None = None,
+        label: str | None = None,
+        language: str | None = None,
+        name: str | None = None,
+        pull: bool = True,
+        on_event: Callable[[str, dict[str, Any]], None] | None = None,
+    ) -> Project:
+        """Look at a data file, write a commented feilun.toml that works as it is, fetch the backbone (`pull`).
+
+        Raises:
+            ProjectExists: the folder holds a feilun.toml.
+        """
+        folder = Path(folder).resolve()
+        if (folder / CONFIG_NAME).exists():
+            raise ProjectExists(folder=str(folder), name=CONFIG_NAME)
+        settings = propose_settings(
+            folder, data=data, holdout=holdout, text=text, label=label, language=language, name=name
+        )
+        if pull:
+            from feilun.models import pull as pull_backbone
+
+            pull_backbone(settings.backbone.model, language=settings.project.language, on_event=on_event)
+        folder.mkdir(parents=True, exist_ok=True)
+        find_workspace(folder).mkdir(parents=True, exist_ok=True)
+        aside = folder / f"{CONFIG_NAME}.partial"
+        aside.write_text(dump_settings(settings, header=HEADER), "utf-8")
+        aside.replace(folder / CONFIG_NAME)
+        return cls(folder)
+
+    def close(self) -> None:
+        self.store.close()
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def backup(self, out: str | Path) -> BackupManifest:
+        """One archive of the workspace, made while it is served: rows, models, datasets, the projects' own files.
+
+        `Project.restore` makes a workspace of it again.
+
+        Raises:
+            BackupExists, FolderRefused, NoRoom: `out` cannot be written.
+            DatabaseElsewhere: the rows are in a database that has a tool of its own.
+            DatabaseDamaged, BundleDamaged, BundleMissing: what is to be kept is not whole.
+        """
+        from feilun.operate import back_up
+
+        return back_up(self.store, Path(out))
+
+    @staticmethod
+    def restore(archive: str | Path, folder: str | Path) -> BackupManifest:
+        """Write what `backup` kept into `folder`, which must be missing or empty.
+
+        Raises:
+            BackupMissing, BackupRefused, BackupTooNew: the archive is none that can be restored; nothing was written.
+            FolderNotEmpty, FolderRefused, NoRoom: `folder` cannot take it.
+        """
+        from feilun.operate import restore
+
+        return restore(archive, folder)
+
+    @staticmethod
+    def doctor(folder: str | Path = ".") -> tuple[Finding, ...]:
+        """What is wrong with a workspace and this machine, and what to do; also where no project can be opened."""
+        from feilun.operate import examine
+
+        return examine(Path(folder))
+
+
+def open_projects(folder: str | Path) -> dict[str, Project]:
+    """The project in `folder`, or all those in its sub-folders, by name.
+
+    Raises:
+        ConfigMissing: there is none.
+    """
+    folder = Path(folder).resolve()
+    if (folder / CONFIG_NAME).is_file():
+        folders = [folder]
+    else:
+        folders = sorted(path.parent for path in folder.glob(f"*/{CONFIG_NAME}"))
+    if not folders:
+        raise ConfigMissing(name=CONFIG_NAME, folder=str(folder))
+    projects = [Project(path) for path in folders]
+    return {project.name: project for project in projects}

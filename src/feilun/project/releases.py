@@ -1,0 +1,84 @@
+"""Which model answers, and who said so."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from feilun.project.errors import GoalNotMet, NothingToRollBack
+from feilun.project.models import ModelVerbs
+
+if TYPE_CHECKING:
+    pass
+
+log = logging.getLogger(__name__)
+
+
+class ReleaseVerbs(ModelVerbs):
+    """The release log."""
+
+    def list_releases(self, *, limit: int = 100) -> list[dict[str, Any]]:
+        """The release log, latest first."""
+        return self.store.list_releases(self.name, limit=limit)
+
+    def promote(self, model_id: str, *, actor: str, reason: str = "", override: bool = False) -> dict[str, Any]:
+        """Let a model answer from now on. One that misses the goal needs `override` and a reason.
+
+        Raises:
+            GoalNotMet: the goal is the law.
+            BundleDamaged: the bundle is not what was sealed.
+        """
+        from feilun.release import decide
+
+        self.verify_model(model_id)
+        report = self.report(model_id)
+        decision = decide(report, self.settings.goal, has_champion=False)
+        if not decision.released and not (override and reason):
+            raise GoalNotMet(model_id=model_id, en=decision.en, zh=decision.zh)
+        said = f" {reason}" if reason else ""
+        return self._release(
+            "promote",
+            model_id,
+            actor=actor,
+            reason_code="by_hand" if decision.released else "override",
+            en=f"Promoted by {actor}.{said}" if decision.released else f"Promoted by {actor} over the goal:{said}",
+            zh=f"由 {actor} 上线。{reason}" if decision.released else f"由 {actor} 越过目标上线：{reason}",
+        )
+
+    def rollback(self, *, actor: str, reason: str = "") -> dict[str, Any]:
+        """Go back to the model that answered before the present one; a release like any other.
+
+        Raises:
+            NothingToRollBack: there was none.
+        """
+        live = self.store.find_live_release(self.name)
+        previous = self._model_before(live) if live else None
+        if previous is None:
+            raise NothingToRollBack(project=self.name)
+        self.verify_model(previous)
+        return self._release(
+            "rollback",
+            previous,
+            actor=actor,
+            reason_code="by_hand",
+            en=f"Rolled back by {actor}. {reason}".strip(),
+            zh=f"由 {actor} 回滚。{reason}",
+        )
+
+    def _model_before(self, live: dict[str, Any]) -> str | None:
+        """The model that was live before `live` was: rolling back twice goes two models back, not to and fro."""
+        log = [row for row in self.store.list_releases(self.name, limit=1000) if row["action"] != "reject"]
+        trail: list[str] = []
+        for row in reversed(log):
+            if row["action"] == "promote":
+                trail.append(row["model_id"])
+            elif row["model_id"] in trail:
+                del trail[trail.index(row["model_id"]) + 1 :]
+        earlier = [model_id for model_id in trail if model_id != live["model_id"]]
+        return earlier[-1] if earlier else None
+
+    def _release(self, action: str, model_id: str, **words: str) -> dict[str, Any]:
+        entry = self.store.add_release(self.name, action=action, model_id=model_id, **words)
+        if "stage" in self.__dict__:
+            self.refresh()
+        return entry

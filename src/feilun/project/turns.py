@@ -1,0 +1,79 @@
+"""Turning the wheel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from feilun.config import with_search
+from feilun.project.base import Base
+from feilun.records import Event, Preflight, TurnResult
+
+if TYPE_CHECKING:
+    pass
+
+
+class TurnVerbs(Base):
+    """Turns, asked for and followed."""
+
+    def turn(
+        self,
+        *,
+        budget_s: float | None = None,
+        seed: int | None = None,
+        n_trials: int | None = None,
+        requested_by: str = "python",
+        on_event: Callable[[Event], None] | None = None,
+    ) -> TurnResult:
+        """Turn the wheel once, or take up (or join) the turn that is unfinished.
+
+        Args:
+            budget_s: wall-clock seconds for training; None takes [train] budget_s.
+            seed: None takes [train] seed.
+            n_trials: search for better settings with so many trials, 0 for no search; None does as [train.search] says.
+            on_event: called with every event of the turn, in order, from this thread.
+        Raises:
+            TurnFailed: a step met a mistake, with that mistake's code and words.
+        """
+        from feilun.wheel import follow_turn
+
+        settings = self.settings if n_trials is None else with_search(self.settings, n_trials=n_trials)
+        train = settings.train
+        turn = self.store.add_turn(
+            self.name,
+            settings=settings.model_dump(mode="json"),
+            seed=train.seed if seed is None else seed,
+            budget_s=train.budget_s if budget_s is None else budget_s,
+            requested_by=requested_by,
+        )
+        return follow_turn(self.store, folder=self.folder, turn_id=turn["turn_id"], on_event=on_event)
+
+    def preflight(self, *, budget_s: float | None = None) -> Preflight:
+        """What a turn would take, rung by rung: time, memory and disk. Nothing is trained, nothing is written.
+
+        Args:
+            budget_s: wall-clock seconds for training; None takes [train] budget_s.
+        Raises:
+            TurnFailed: a mistake that would stop the turn too, with its code and words.
+        """
+        from feilun.wheel.preflight import look_ahead
+
+        return look_ahead(self.folder, budget_s=self.settings.train.budget_s if budget_s is None else budget_s)
+
+    def request_turn(self, *, trigger: str = "hand", note: str = "") -> bool:
+        """Ask the server's worker for a turn; False when one is asked for already."""
+        return self.store.add_turn_request(self.name, trigger=trigger, note=note)
+
+    def cancel_turn(self) -> str | None:
+        """Cancel the unfinished turn; its turn_id, or None when there is none."""
+        turn = self.store.find_unfinished_turn(self.name)
+        if turn is None:
+            return None
+        self.store.finish_turn(turn["turn_id"], status="cancelled")
+        return str(turn["turn_id"])
+
+    def list_turns(self, *, limit: int = 100) -> list[dict[str, Any]]:
+        return self.store.list_turns(self.name, limit=limit)
+
+    def events(self, *, after: int = 0, turn_id: str = "") -> list[Event]:
+        return self.store.list_events(self.name, after=after, turn_id=turn_id)
