@@ -20,10 +20,10 @@ class Base:
     def __init__(self, folder: str | Path = ".") -> None:
         self.folder = Path(folder).resolve()
         self.settings: FeilunSettings = load_settings(self.folder)
-        self.name = self.settings.project.name
+        self.name, self.tenant = self.settings.project.name, self.settings.project.tenant
         self.task: Task = get_task(self.settings.task)
         self.store = Store(find_workspace(self.folder), url=self.settings.store.url)
-        self.store.add_project(self.name, folder=self.folder)
+        self.store.add_project(self.name, folder=self.folder, tenant=self.tenant)
         self._swapping = threading.Lock()  # held while a champion is loaded: seconds
         self._remembering = threading.Lock()  # held while corrections are taken up: milliseconds
         self._seen_release = ""

@@ -57,10 +57,11 @@ async def ready(request: Request) -> Response:
     also={200: {"description": "Prometheus text.", "content": {"text/plain": {}}}},
 )
 async def metrics(visit: Annotated[Visit, Depends(InWorkspace("read"))]) -> Response:
-    """For Prometheus; counts and times only, never a message. Not for the key of one project: it would see others."""
+    """For Prometheus; counts and times only, never a message. Not for a key that does not open every project of
+    this server: it would see others."""
     house = visit.house
     for project in house.projects.values():
-        if not visit.caller.knows(project.name, house.store_of(project)):
+        if not house.is_known(project, visit.caller):
             raise ScopeMissing(scope="read")
     ready = {name: house.why_not_ready(project) is None for name, project in house.projects.items()}
     page = await house.read(house.metrics.render, house.projects, ready=ready)
