@@ -55,7 +55,7 @@ class Examiner:
         if method == "HEAD":
             return
         if response.status_code >= 400:
-            shape = Readiness if path == "/ready" else OpenAIProblem if is_openai(path) else Problem
+            shape = Readiness if (method, path) == ("GET", "/ready") else OpenAIProblem if is_openai(path) else Problem
             shape.model_validate_json(response.content)
         elif response.headers.get("content-type") == "application/json":
             model = next(reply for (m, regex), reply in self._replies.items() if m == method and regex.match(path))

@@ -11,9 +11,9 @@ from feilun import Project, Workspace
 from feilun.project import WorkspaceMissing
 from feilun.store import EVERYWHERE, TenantUnknown
 from feilun.trust import KeyInvalid, check_key
-from tests.cli.conftest import Run, run  # noqa: F401
+from tests.cli.conftest import Run
 
-GUIDE = (Path(__file__).parents[1] / "docs" / "en" / "server.md").read_text("utf-8")
+GUIDE = (Path(__file__).parents[2] / "docs" / "en" / "server.md").read_text("utf-8")
 
 
 @pytest.fixture
@@ -90,7 +90,9 @@ def test_a_key_is_rotated_on_the_command_line(shop: Path, run: Run):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_makes_no_sense_is_refused_and_nothing_is_written(shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str):
+def test_what_makes_no_sense_is_refused_and_nothing_is_written(
+    shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+):
     monkeypatch.chdir(shop)
     refused = run(*arguments)
     assert refused.exit_code == 2
