@@ -45,6 +45,14 @@ def test_a_project_opens_once_its_tenant_was_made_and_not_before(shop: Path, run
     assert not (shop / "bot" / ".feilun").exists()
 
 
+def test_a_project_that_was_refused_leaves_no_workspace_behind(tmp_path: Path, run: Run):
+    (tmp_path / "support").mkdir()
+    (tmp_path / "support" / "feilun.toml").write_text('[project]\nname = "support"\ntenant = "acme"\n', "utf-8")
+    assert run("release", "list", tmp_path / "support").exit_code == 2
+    assert run("tenant", "create", "acme", tmp_path).exit_code == 0
+    assert run("release", "list", tmp_path / "support").exit_code == 0
+
+
 def test_keys_of_a_project_a_tenant_and_the_operator(shop: Path, run: Run):
     Project(shop / "support").close()
     made = [

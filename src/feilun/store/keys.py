@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from feilun.store import tables as t
 from feilun.store.errors import KeyUnknown
 from feilun.store.tenants import EVERYWHERE, Reach
-from feilun.store.verbs import Verbs, new_id
+from feilun.store.verbs import MAX_SHOWN, Verbs, new_id
 
 
 class KeyVerbs(Verbs):
@@ -45,7 +45,7 @@ class KeyVerbs(Verbs):
         """
         row = self._find(sa.select(t.api_keys).where(*self._key(within, key_id)))
         if row is None:
-            raise KeyUnknown(key_id=key_id)
+            raise KeyUnknown(key_id=key_id[:MAX_SHOWN])
         return row
 
     def find_key(self, secret_hash: str) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from feilun.store import tables as t
 from feilun.store.errors import ProjectUnknown, TenantExists, TenantUnknown
-from feilun.store.verbs import Verbs
+from feilun.store.verbs import MAX_SHOWN, Verbs
 
 HOUSE = "house"  # is always there, and owns what nobody else owns
 
@@ -63,7 +63,7 @@ class TenantVerbs(Verbs):
         def work(connection: sa.Connection) -> None:
             row = connection.execute(self._tenant(tenant)).mappings().first()
             if row is None:
-                raise TenantUnknown(tenant=tenant)
+                raise TenantUnknown(tenant=tenant[:MAX_SHOWN])
             values: dict[str, Any] = {} if name is None else {"name": name}
             if is_disabled is not None:
                 values["disabled_at"] = (row["disabled_at"] or t.utc_now()) if is_disabled else None
@@ -81,7 +81,7 @@ class TenantVerbs(Verbs):
         """
         row = self._find(self._tenant(tenant)) if within.tenant in (None, tenant) else None
         if row is None:
-            raise TenantUnknown(tenant=tenant)
+            raise TenantUnknown(tenant=tenant[:MAX_SHOWN])
         return row
 
     def list_tenants(self, within: Reach) -> list[dict[str, Any]]:
@@ -99,7 +99,7 @@ class TenantVerbs(Verbs):
 
         def work(connection: sa.Connection) -> None:
             if connection.execute(self._tenant(tenant)).first() is None:
-                raise TenantUnknown(tenant=tenant)
+                raise TenantUnknown(tenant=tenant[:MAX_SHOWN])
             if not connection.execute(t.projects.update().where(t.projects.c.project == project).values(row)).rowcount:
                 connection.execute(t.projects.insert().values(project=project, created_at=t.utc_now(), **row))
 
@@ -116,7 +116,7 @@ class TenantVerbs(Verbs):
         query = sa.select(t.projects).where(t.projects.c.project == project, *within.rows_of(t.projects))
         row = self._find(query)
         if row is None:
-            raise ProjectUnknown(name=project)
+            raise ProjectUnknown(name=project[:MAX_SHOWN])
         return row
 
     def list_projects(self, within: Reach) -> list[dict[str, Any]]:

@@ -61,8 +61,8 @@ class KeyBeyondMaker(FeilunError):
     """Somebody wants a key that may do more, or lives longer, than their own."""
 
     code, kind = "auth.key_beyond_maker", "forbidden"
-    en = "Nobody hands out more than they have: your own key opens {scopes} and expires {expires_at}. Ask for less."
-    zh = "不能授予超出自身的权限：你的密钥拥有的权限为 {scopes}，到期时间为 {expires_at}。请缩小申请的范围。"
+    en = "Nobody hands out more than they have. Your own key: scopes {scopes}; expiry {expires_at}. Ask for less."
+    zh = "不能授予超出自身的权限。你的密钥：权限 {scopes}；到期时间 {expires_at}。请缩小申请的范围。"
 
 
 class KeyClosed(FeilunError):
