@@ -51,6 +51,9 @@ class ProjectSettings(Settings):
 
     name: str = Field(pattern=NAME_PATTERN, description="Name in commands and URLs: letters, digits, '-' and '_'.")
     language: Literal["en", "zh", "multi"] = Field("en", description="Language of the messages; picks the backbone.")
+    tenant: str = Field(
+        "house", pattern=NAME_PATTERN, description="Whose it is; keys of another tenant never see it. See server.md."
+    )
 
 
 class TaskSettings(Settings):

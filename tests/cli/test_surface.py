@@ -57,6 +57,7 @@ def test_the_commands_are_the_published_ones():
         "key create",
         "key list",
         "key revoke",
+        "key rotate",
         "label apply",
         "label next",
         "label start",
@@ -74,6 +75,11 @@ def test_the_commands_are_the_published_ones():
         "report",
         "restore",
         "serve",
+        "tenant create",
+        "tenant disable",
+        "tenant enable",
+        "tenant list",
+        "tenant rename",
         "turn",
     ]
 
@@ -89,7 +95,7 @@ def test_every_command_has_examples_and_all_but_serve_speak_json(path: tuple[str
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_what_cannot_be_undone_has_yes(path: tuple[str, ...]):
     options = {option for parameter in COMMANDS[path].params for option in parameter.opts}
-    asks = path[-1] in ("promote", "rollback", "revoke", "cancel", "remove", "init")
+    asks = path[-1] in ("promote", "rollback", "revoke", "cancel", "remove", "init", "disable")
     assert ("--yes" in options) == asks
 
 

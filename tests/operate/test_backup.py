@@ -12,7 +12,7 @@ from feilun.models.bundle import BundleMissing, verify_bundle
 from feilun.operate.archive import BackupManifest, Packer, Parcel
 from feilun.operate.errors import BackupExists, BackupMissing, BackupRefused, BackupTooNew, FolderNotEmpty
 from feilun.project import Project
-from feilun.store import Store, StoreTooNew
+from feilun.store import EVERYWHERE, Store, StoreTooNew
 from feilun.store.copies import DatabaseElsewhere
 from tests.operate.conftest import TEXTS
 
@@ -52,7 +52,7 @@ def test_a_backup_under_writes_holds_every_acknowledged_row_and_answers_alike(fo
         finally:
             done.set()
             writer.join()
-        keys, releases, models = project.store.list_keys(), project.list_releases(), project.list_models()
+        keys, releases, models = project.store.list_keys(EVERYWHERE), project.list_releases(), project.list_models()
         live = project.store.find_champion("support")
     assert live is not None
     assert Project.restore(tmp_path / "b.zip", tmp_path / "new") == manifest
@@ -60,7 +60,11 @@ def test_a_backup_under_writes_holds_every_acknowledged_row_and_answers_alike(fo
         kept = [row["feedback_id"] for row in again.store.list_corrections("support")]
         assert kept == acknowledged[: len(kept)]
         assert kept[: len(before)] == before
-        assert (again.store.list_keys(), again.list_releases(), again.list_models()) == (keys, releases, models)
+        assert (again.store.list_keys(EVERYWHERE), again.list_releases(), again.list_models()) == (
+            keys,
+            releases,
+            models,
+        )
         assert verify_bundle(again.store.model_path(live)) == verify_bundle(folder / ".feilun/models" / live)
         snapshot = folder / ".feilun/datasets/ds_1.jsonl"
         assert again.store.dataset_path("ds_1").read_bytes() == snapshot.read_bytes()

@@ -7,10 +7,22 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
-from feilun.store import IdempotencyConflict, NotFound, Store, StoreFull, StoreTooNew, find_workspace, utc_now
+import feilun.store
+from feilun.store import (
+    EVERYWHERE,
+    IdempotencyConflict,
+    NotFound,
+    Store,
+    StoreFull,
+    StoreTooNew,
+    find_workspace,
+    utc_now,
+)
 from feilun.store import tables as t
 
 
@@ -126,9 +138,9 @@ def test_a_full_disk_is_said_to_be_full_and_room_is_all_it_takes(store):
 def test_a_second_request_for_a_turn_joins_the_first(store):
     first = store.add_turn("support", settings={}, seed=1, budget_s=9, requested_by="cli")
     assert store.add_turn("support", settings={}, seed=2, budget_s=9, requested_by="api") == first
-    store.finish_turn(first["turn_id"], status="done", result={"ok": 1})
-    store.finish_turn(first["turn_id"], status="failed")
-    assert store.get_turn(first["turn_id"])["status"] == "done"
+    store.finish_turn("support", first["turn_id"], status="done", result={"ok": 1})
+    store.finish_turn("support", first["turn_id"], status="failed")
+    assert store.get_turn("support", first["turn_id"])["status"] == "done"
     assert store.add_turn("support", settings={}, seed=2, budget_s=9, requested_by="api") != first
 
 
@@ -176,14 +188,42 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store):
         assert compare_metadata(MigrationContext.configure(connection), t.metadata) == []
 
 
+def downgrade(store: Store, to: str) -> None:
+    """Make the database what an earlier release would have written."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(feilun.store.__file__).parent / "migrations"))
+    with store.engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, to)
+
+
 def test_a_database_from_before_compressions_is_brought_up_to_date_and_used(store, tmp_path):
     turn = store.add_turn("support", settings={}, seed=1, budget_s=9, requested_by="cli")
-    store.writer.write(lambda c: c.exec_driver_sql("DROP TABLE compressions"))
-    store.writer.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'"))
+    downgrade(store, "0001")
     with Store(tmp_path / ".feilun") as opened:
-        assert opened.get_turn(turn["turn_id"]) == turn
+        assert opened.get_turn("support", turn["turn_id"]) == turn
         row = opened.add_compression("support", model_id="m_1", asked={"widths": [0.5]}, requested_by="ann")
         assert opened.list_compressions("support") == [row]
+        with opened.engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), t.metadata) == []
+
+
+def test_a_database_from_before_tenants_becomes_the_house_s_and_its_keys_keep_what_they_could(store, tmp_path):
+    store.add_project("support", folder=tmp_path)
+    made = {"scopes": ["admin"], "expires_at": None}
+    store.add_key(name="one", secret_hash="1", tenant="house", project="support", **made)
+    store.add_key(name="all", secret_hash="2", tenant=None, project=None, **made)
+    downgrade(store, "0002")
+    with Store(tmp_path / ".feilun") as opened:
+        assert [row["tenant"] for row in opened.list_tenants(EVERYWHERE)] == ["house"]
+        assert opened.tenant_of("support") == "house"
+        assert [(row["name"], row["tenant"]) for row in opened.list_keys(EVERYWHERE)] == [
+            ("one", "house"),
+            ("all", None),
+        ]
+        opened.add_tenant("acme", name="Acme")
+        opened.add_project("support", folder=tmp_path, tenant="acme")
+        assert opened.tenant_of("support") == "acme"
         with opened.engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), t.metadata) == []
 
@@ -192,12 +232,12 @@ def test_a_compression_ends_once_and_lets_the_next_one_in(store):
     first = store.add_compression("support", model_id="m_1", asked={}, requested_by="ann")
     assert store.add_compression("support", model_id="m_2", asked={}, requested_by="bo") is None
     assert store.add_compression("other", model_id="m_1", asked={}, requested_by="bo") is not None
-    assert store.start_compression(first["compression_id"])
+    assert store.start_compression("support", first["compression_id"])
     assert store.find_open_compression("support")["status"] == "running"
-    store.finish_compression(first["compression_id"], result={"ok": 1})
-    store.finish_compression(first["compression_id"], error={"code": "late"})
-    assert not store.start_compression(first["compression_id"])
-    done = store.get_compression(first["compression_id"])
+    store.finish_compression("support", first["compression_id"], result={"ok": 1})
+    store.finish_compression("support", first["compression_id"], error={"code": "late"})
+    assert not store.start_compression("support", first["compression_id"])
+    done = store.get_compression("support", first["compression_id"])
     assert (done["status"], done["result"], done["error"]) == ("done", {"ok": 1}, None)
     assert store.find_open_compression("support") is None
     second = store.add_compression("support", model_id="m_2", asked={}, requested_by="bo")

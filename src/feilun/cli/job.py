@@ -78,7 +78,7 @@ def events(
         wanted = str(_find(project, turn_id)["turn_id"])
         while True:
             # Asked before the events are read: what came before the end is then printed for sure.
-            is_running = project.store.get_turn(wanted)["status"] == "running"
+            is_running = project.get_turn(wanted)["status"] == "running"
             while page := project.events(after=after, turn_id=wanted):
                 for event in page:
                     write_json(event, indent=None) if as_json else typer.echo(
@@ -129,8 +129,10 @@ def cancel(folder: Folder = HERE, yes: Yes = False, as_json: AsJson = False) -> 
 
 def _find(project: Project, turn_id: str | None) -> dict[str, Any]:
     """One turn of this project, by id or the latest."""
-    turns = project.list_turns(limit=1) if turn_id is None else [project.store.get_turn(turn_id)]
-    if turns and turns[0]["project"] == project.name:
+    if turn_id is not None:
+        return project.get_turn(turn_id)
+    turns = project.list_turns(limit=1)
+    if turns:
         return turns[0]
     say("job.no_turn", project=project.name)
     raise typer.Exit(EXIT_WRONG_USE)

@@ -11,6 +11,14 @@ class ProjectExists(FeilunError):
     zh = "{folder} 中已有 {name}。请直接修改它，或换一个文件夹。"
 
 
+class WorkspaceMissing(FeilunError):
+    """Tenants or keys were asked for where nothing is kept."""
+
+    code, kind = "workspace.missing", "missing"
+    en = "There is no workspace in {folder} or above it. Name a project's folder, or begin with: feilun init"
+    zh = "{folder} 及其上级文件夹中没有工作区。请指定项目所在的文件夹，或先运行 feilun init。"
+
+
 class NothingToRollBack(FeilunError):
     """There is no earlier model to go back to."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from feilun.project.errors import ProjectExists
 from feilun.project.labelling import LabellingVerbs
 from feilun.project.opening import HEADER, propose_settings
 from feilun.project.turns import TurnVerbs
+from feilun.project.workspace import Workspace
 from feilun.store import find_workspace
 
 if TYPE_CHECKING:
@@ -62,6 +64,11 @@ class Project(TurnVerbs, LabellingVerbs):
         aside.write_text(dump_settings(settings, header=HEADER), "utf-8")
         aside.replace(folder / CONFIG_NAME)
         return cls(folder)
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The tenants and keys of the workspace that the project is in; open as long as the project is."""
+        return Workspace.around(self.store)
 
     def close(self) -> None:
         self.store.close()

@@ -11,6 +11,38 @@ class NotFound(FeilunError):
     zh = "本项目中没有{what} {ref!r}。"
 
 
+class ProjectUnknown(FeilunError):
+    """No project of this name is here, or none that the caller may know of."""
+
+    code, kind = "project.unknown", "missing"
+    en = "There is no project {name!r} here. See which there are with GET /v1/projects, or with: feilun tenant list"
+    zh = "这里没有项目 {name!r}。可用 GET /v1/projects 或 feilun tenant list 查看有哪些项目。"
+
+
+class KeyUnknown(FeilunError):
+    """No API key has this id, or none that the caller may know of."""
+
+    code, kind = "key.unknown", "missing"
+    en = "There is no API key {key_id!r} here. See which there are with: feilun key list"
+    zh = "这里没有 API 密钥 {key_id!r}。可用 feilun key list 查看有哪些密钥。"
+
+
+class TenantUnknown(FeilunError):
+    """A tenant that nobody made, or that the caller does not see."""
+
+    code, kind = "tenant.unknown", "missing"
+    en = "There is no tenant {tenant!r}. Correct the name, or make one with: feilun tenant create {tenant} DIR"
+    zh = "没有租户 {tenant!r}。请改正名称，或用 feilun tenant create {tenant} DIR 创建。"
+
+
+class TenantExists(FeilunError):
+    """A tenant is made once."""
+
+    code, kind = "tenant.exists", "conflict"
+    en = "There is a tenant {tenant!r} already. Choose another name."
+    zh = "租户 {tenant!r} 已存在。请换一个名称。"
+
+
 class IdempotencyConflict(FeilunError):
     """An Idempotency-Key came back with another body."""
 

@@ -60,9 +60,8 @@ class ReleaseVerbs(Verbs):
 
         def work(connection: sa.Connection) -> str:
             if turn_id is not None:
-                known = (
-                    connection.execute(sa.select(t.releases).where(t.releases.c.turn_id == turn_id)).mappings().first()
-                )
+                same_turn = (t.releases.c.project == project, t.releases.c.turn_id == turn_id)
+                known = connection.execute(sa.select(t.releases).where(*same_turn)).mappings().first()
                 if known is not None:
                     return str(known["release_id"])
             live = connection.execute(self._live(project)).mappings().first()

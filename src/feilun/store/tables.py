@@ -32,10 +32,20 @@ def _key() -> sa.Column[int]:
     return sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True)
 
 
+tenants = sa.Table(
+    "tenants",
+    metadata,
+    sa.Column("tenant", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("disabled_at", UtcTime),
+)
+
 projects = sa.Table(
     "projects",
     metadata,
     sa.Column("project", sa.String(64), primary_key=True),
+    sa.Column("tenant", sa.String(64), nullable=False, server_default="house"),
     sa.Column("folder", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
 )
@@ -188,11 +198,16 @@ api_keys = sa.Table(
     metadata,
     _key(),
     sa.Column("key_id", sa.String(40), nullable=False, unique=True),
-    sa.Column("project", sa.String(64)),  # empty: every project of the workspace
+    sa.Column("tenant", sa.String(64)),  # empty: the operator's
+    sa.Column("project", sa.String(64)),  # empty: every project of the tenant, or of the workspace
     sa.Column("name", sa.String(64), nullable=False),
     sa.Column("secret_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("previous_hash", sa.String(64)),  # of the secret before a rotation, which opens until previous_until
+    sa.Column("previous_until", UtcTime),
     sa.Column("scopes", sa.JSON, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("expires_at", UtcTime),
     sa.Column("revoked_at", UtcTime),
+    sa.Column("last_used_at", UtcTime),  # to the minute
+    sa.Index("ix_api_keys_previous", "previous_hash", unique=True),
 )

@@ -45,22 +45,28 @@ class TurnVerbs(Verbs):
             connection.execute(self._open_requests(t.turn_requests.update(), project).values(turn_id=turn_id))
             return turn_id
 
-        return self.get_turn(self.writer.write(work))
+        return self.get_turn(project, self.writer.write(work))
 
-    def update_turn(self, turn_id: str, **values: Any) -> None:
+    def update_turn(self, project: str, turn_id: str, **values: Any) -> None:
         """Set columns of a turn, such as dataset_id once the snapshot is on disk."""
-        self.writer.write(lambda c: c.execute(t.turns.update().where(t.turns.c.turn_id == turn_id).values(values)))
+        self.writer.write(lambda c: c.execute(self._turn(t.turns.update(), project, turn_id).values(values)))
 
     def finish_turn(
-        self, turn_id: str, *, status: str, result: dict[str, Any] | None = None, error: dict[str, Any] | None = None
+        self,
+        project: str,
+        turn_id: str,
+        *,
+        status: str,
+        result: dict[str, Any] | None = None,
+        error: dict[str, Any] | None = None,
     ) -> None:
         """Close a turn: status done, failed or cancelled. Closing a closed turn changes nothing."""
         values = {"status": status, "result": result, "error": error, "finished_at": t.utc_now()}
-        query = t.turns.update().where(t.turns.c.turn_id == turn_id, t.turns.c.status == "running").values(values)
+        query = self._turn(t.turns.update(), project, turn_id).where(t.turns.c.status == "running").values(values)
         self.writer.write(lambda c: c.execute(query))
 
-    def get_turn(self, turn_id: str) -> dict[str, Any]:
-        return self._get(sa.select(t.turns).where(t.turns.c.turn_id == turn_id), "turn", turn_id)
+    def get_turn(self, project: str, turn_id: str) -> dict[str, Any]:
+        return self._get(self._turn(sa.select(t.turns), project, turn_id), "turn", turn_id)
 
     def find_unfinished_turn(self, project: str) -> dict[str, Any] | None:
         return self._find(self._unfinished(project))
@@ -107,6 +113,10 @@ class TurnVerbs(Verbs):
             query = query.where(t.events.c.turn_id == turn_id)
         rows = self._list(query.order_by(t.events.c.seq).limit(min(limit, MAX_PAGE)))
         return [Event(event_id=row.pop("seq"), **row) for row in rows]
+
+    @staticmethod
+    def _turn(statement: Any, project: str, turn_id: str) -> Any:
+        return statement.where(t.turns.c.project == project, t.turns.c.turn_id == turn_id)
 
     @staticmethod
     def _unfinished(project: str) -> sa.Select[Any]:

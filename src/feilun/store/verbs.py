@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from feilun.store.writer import Writer
 
 MAX_PAGE = 1000
+MAX_SHOWN = 64  # characters of an id that was asked for in vain
 
 
 def new_id(prefix: str) -> str:

@@ -1,4 +1,4 @@
-"""`python -m feilun.wheel.run FOLDER TURN_ID`: one turn in a process of its own.
+"""`python -m feilun.wheel.run FOLDER PROJECT TURN_ID PARENT`: one turn in a process of its own.
 
 Training in a child keeps a crash, an out-of-memory kill or a stray thread away from the server that answers
 customers. The child dies with its parent, so a killed command leaves nothing running behind.
@@ -36,11 +36,11 @@ def at_work(folder: Path, ref: str, *, parent: int) -> Iterator[Store]:
         yield store
 
 
-def main(folder: str, turn_id: str, parent: str) -> None:
+def main(folder: str, project: str, turn_id: str, parent: str) -> None:
     with at_work(Path(folder), turn_id, parent=int(parent)) as store:
         from feilun.wheel.workflow import run_turn
 
-        run_turn(store, folder=Path(folder), turn_id=turn_id)
+        run_turn(store, folder=Path(folder), project=project, turn_id=turn_id)
 
 
 if __name__ == "__main__":

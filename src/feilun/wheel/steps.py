@@ -59,7 +59,7 @@ def step_data(context: TurnContext, results: Results) -> dict[str, Any]:
         asked=messages,
     )
     write_snapshot(dataset, context.store.dataset_path(dataset.dataset_id))
-    context.store.update_turn(context.turn_id, dataset_id=dataset.dataset_id)
+    context.store.update_turn(context.project, context.turn_id, dataset_id=dataset.dataset_id)
     _write_json(context.workdir / "data_report.json", report.model_dump(mode="json"))
     # Row numbers are no part of a snapshot: here they are kept for those who look for a row in the file.
     _write_json(context.workdir / "rows.json", {example.example_id: example.row for example in dataset.train})
@@ -192,7 +192,7 @@ def step_seal(context: TurnContext, results: Results) -> dict[str, Any]:
         report=sealed.model_dump(mode="json"),
         size_mb=report.parity.size_mb,
     )
-    context.store.update_turn(context.turn_id, model_id=model_id)
+    context.store.update_turn(context.project, context.turn_id, model_id=model_id)
     return {"model_id": model_id, "size_mb": report.parity.size_mb}
 
 
@@ -269,7 +269,7 @@ def finish(context: TurnContext, results: Results, *, wall_s: float) -> None:
     context.event("turn.done", {"released": decision.released, "en": decision.en, "zh": decision.zh})
     keep_network(context.store, project=context.project, model_id=result.model_id, folder=context.workdir / "train")
     shutil.rmtree(context.workdir, ignore_errors=True)
-    context.store.finish_turn(context.turn_id, status="done", result=stored)
+    context.store.finish_turn(context.project, context.turn_id, status="done", result=stored)
 
 
 def _backbone(context: TurnContext) -> Backbone:

@@ -65,7 +65,8 @@ class Worker:
         if store.find_unfinished_turn(project.name) is None and store.find_turn_request(project.name) is None:
             asked = store.find_open_compression(project.name)
             if asked is not None:
-                follow_compression(store, folder=project.folder, compression_id=asked["compression_id"])
+                compression_id = asked["compression_id"]
+                follow_compression(store, folder=project.folder, project=project.name, compression_id=compression_id)
             return
         turn = store.add_turn(
             project.name,
@@ -74,7 +75,7 @@ class Worker:
             budget_s=settings.train.budget_s,
             requested_by="worker",
         )
-        follow_turn(store, folder=project.folder, turn_id=turn["turn_id"])
+        follow_turn(store, folder=project.folder, project=project.name, turn_id=turn["turn_id"])
 
 
 def ask_if_due(store: Store, *, project: str, settings: FeilunSettings) -> bool:

@@ -22,7 +22,7 @@ def test_a_turn_is_asked_for_once(client, project):
 
 def test_turns_are_listed_and_seen(client, project):
     turn = project.store.add_turn("support", settings={}, seed=1, budget_s=9, requested_by="cli")
-    project.store.finish_turn(turn["turn_id"], status="failed", error={"code": "data.empty"})
+    project.store.finish_turn("support", turn["turn_id"], status="failed", error={"code": "data.empty"})
     seen = client.get(f"{AT}/turns/{turn['turn_id']}").json()
     assert (seen["status"], seen["error"], seen["seed"]) == ("failed", {"code": "data.empty"}, 1)
     assert client.get(f"{AT}/turns").json()["turns"][0] == seen

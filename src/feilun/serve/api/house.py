@@ -20,7 +20,7 @@ from feilun.config import ServeSettings
 from feilun.errors import FeilunError
 from feilun.project import Project
 from feilun.records import ServedPrediction
-from feilun.serve.api.access import Access
+from feilun.serve.api.access import Access, Caller
 from feilun.serve.api.errors import ProjectNotReady
 from feilun.serve.api.metrics import Metrics
 from feilun.store import Store
@@ -50,8 +50,8 @@ class House:
         self.projects = dict(projects)
         self.settings = settings
         self._stores = _shared_stores(projects)
-        stores = list({id(store): store for store in self._stores.values()}.values())
-        self.access = Access(stores, require_key=require_key, hosts=hosts)
+        self.stores = list({id(store): store for store in self._stores.values()}.values())
+        self.access = Access(self.stores, require_key=require_key, hosts=hosts)
         self.metrics = Metrics()
         self.streams = 0
         self.is_stopping = False
@@ -65,6 +65,10 @@ class House:
     def store_of(self, project: Project) -> Store:
         """The one store object of the project's workspace that keys were looked up in."""
         return self._stores[project.name]
+
+    def is_known(self, project: Project, caller: Caller) -> bool:
+        """Whether the project exists as far as the caller is concerned."""
+        return caller.knows(project.name, tenant=project.tenant, store=self.store_of(project))
 
     async def read(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run `work`, which waits for the store, in a thread."""
