@@ -61,7 +61,8 @@ def test_a_key_we_never_made_opens_nothing(store, secret):
 def test_an_expired_key_opens_nothing(store):
     secret = "fl_old"
     past = utc_now() - timedelta(seconds=1)
-    store.add_key(name="old", secret_hash=hash_secret(secret), scopes=["admin"], project=None, expires_at=past)
+    old = {"name": "old", "scopes": ["admin"], "project": None, "actor": "ann"}
+    store.add_key(secret_hash=hash_secret(secret), expires_at=past, **old)
     with pytest.raises(KeyInvalid):
         check_key(store, secret, scope="read")
 
@@ -70,7 +71,7 @@ def test_a_revoked_key_opens_nothing_within_a_second_even_for_a_server_that_knew
     row, secret = create_key(store, name="website", scopes=["read"])
     ring = KeyRing(store)
     assert ring.identify(secret) == row
-    store.revoke_key(row["key_id"])
+    store.revoke_key(row["key_id"], actor="ann")
     with pytest.raises(KeyInvalid):
         check_key(store, secret, scope="read")
     time.sleep(CACHE_S + 0.05)

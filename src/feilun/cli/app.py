@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from feilun.cli import data, feedback, job, key, label, model, release
+from feilun.cli import audit, data, feedback, job, key, label, model, release
 from feilun.cli.init import init
 from feilun.cli.operate import backup, doctor, restore
 from feilun.cli.predict import predict
@@ -44,6 +44,7 @@ for name, group in {
     "feedback": feedback.app,
     "label": label.app,
     "key": key.app,
+    "audit": audit.app,
     "job": job.app,
 }.items():
     app.add_typer(group, name=name)

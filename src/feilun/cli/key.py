@@ -6,7 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
-from feilun.cli.shared import HERE, AsJson, Folder, Yes, confirm, new_app, open_project, result, say, table, words
+from feilun.cli.shared import (
+    HERE,
+    AsJson,
+    Folder,
+    Yes,
+    confirm,
+    new_app,
+    open_project,
+    result,
+    say,
+    table,
+    user_name,
+    words,
+)
 
 app = new_app(help="API keys: needed from anywhere but this machine itself.")
 SECRETS = ("secret_hash",)  # of no use to anyone, so never printed
@@ -41,6 +54,7 @@ def create(
             scopes=scope or ["predict", "feedback"],
             project=None if every_project else project.name,
             expires_in_days=days,
+            actor=user_name(),
         )
         made = _public(row) | {"key": secret}
         result(made, as_json=as_json, human=lambda made: typer.echo(made["key"]))
@@ -75,7 +89,11 @@ def revoke(
     with open_project(folder) as project:
         row = project.store.get_key(key_id)
         confirm("key.confirm_revoke", yes=yes, name=row["name"])
-        result(_public(project.store.revoke_key(key_id)), as_json=as_json, human=lambda row: _show_keys([row]))
+        result(
+            _public(project.store.revoke_key(key_id, actor=user_name())),
+            as_json=as_json,
+            human=lambda row: _show_keys([row]),
+        )
 
 
 def _public(row: dict[str, Any]) -> dict[str, Any]:

@@ -20,10 +20,13 @@ from feilun.store.copies import (
     DatabaseElsewhere,
     check_integrity,
     list_living_keys,
+    opened_audit,
     read_contents,
     refuse_elsewhere,
 )
 from feilun.store.database import SCHEMA_HEAD
+from feilun.store.signing import KeyFile
+from feilun.trust import check_chain, describe
 
 SOUND_SQLITE = (3, 51, 3)  # the first release without the WAL-reset bug, see `feilun.store.database`
 DISK_TIGHT_MB, DISK_FULL_MB = 2000.0, 200.0  # a turn wants the first; below the second a busy day fills the disk
@@ -182,6 +185,21 @@ def _keys(patient: _Patient) -> Iterator[Finding]:
         yield _ok("keys.expire", n_keys=len(living))
 
 
+def _audit(patient: _Patient) -> Iterator[Finding]:
+    if patient.contents is None or patient.contents.schema != SCHEMA_HEAD:
+        return
+    key_file = KeyFile(patient.workspace)
+    with opened_audit(patient.database) as (entries, end, signature):
+        verdict = check_chain(entries, end=end, signature=signature, keys=key_file.candidates())
+    if verdict.is_whole:
+        yield _ok("audit.whole", n_entries=verdict.n_entries)
+    else:
+        told = {f"mistake_{lang}": describe(verdict.faults[0], lang) for lang in ("en", "zh")}
+        yield _problem("audit.broken", n_faults=verdict.n_faults, **told)
+    if key_file.is_in_use and key_file.path.stat().st_mode & 0o077:
+        yield _problem("audit.key_open", path=str(key_file.path))
+
+
 def _server(patient: _Patient) -> Iterator[Finding]:
     if patient.settings is None:
         return
@@ -209,6 +227,7 @@ CHECKS: tuple[Callable[[_Patient], Iterator[Finding]], ...] = (
     _leftovers,
     _room,
     _keys,
+    _audit,
     _server,
     _extras,
 )

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from feilun.store import tables as t
+from feilun.store.chain import Change, Unaudited
 from feilun.store.errors import IdempotencyConflict, NotFound
 from feilun.store.verbs import MAX_PAGE, Verbs, new_id
 
@@ -24,7 +25,7 @@ class TrafficVerbs(Verbs):
 
         Feedback written later by this process always finds them: the writer keeps the order.
         """
-        return self.writer.insert(t.predictions, rows)
+        return self.writer.insert(t.predictions, rows, audit=Unaudited("traffic, not a change of state"))
 
     def get_prediction(self, project: str, prediction_id: str) -> dict[str, Any]:
         return self._get(self._prediction(project, prediction_id), "prediction", prediction_id)
@@ -89,7 +90,7 @@ class TrafficVerbs(Verbs):
             assert written.inserted_primary_key is not None  # the table counts by itself
             return {"seq": written.inserted_primary_key[0], **row}, False
 
-        return self.writer.write(work)
+        return self.writer.write(work, audit=lambda said: None if said[1] else _told(said[0]))
 
     def get_feedback(self, project: str, feedback_id: str) -> dict[str, Any]:
         query = sa.select(t.feedback).where(t.feedback.c.project == project, t.feedback.c.feedback_id == feedback_id)
@@ -149,7 +150,7 @@ class TrafficVerbs(Verbs):
         settled = sa.select(p.example_id).where(p.project == project, p.queue_state.in_(("labelled", "skipped")))
         return {row["example_id"] for row in self._list(sa.union(spoken, settled))}
 
-    def skip_in_queue(self, project: str, prediction_id: str) -> None:
+    def skip_in_queue(self, project: str, prediction_id: str, *, actor: str) -> None:
         """Put a message, however often it was asked, out of the review queue without a label."""
         example = sa.select(t.predictions.c.example_id).where(
             t.predictions.c.project == project, t.predictions.c.prediction_id == prediction_id
@@ -159,7 +160,10 @@ class TrafficVerbs(Verbs):
             t.predictions.c.example_id == example.scalar_subquery(),
             t.predictions.c.queue_state == "open",
         )
-        self.writer.write(lambda c: c.execute(query.values(queue_state="skipped")))
+        self.writer.write(
+            lambda c: c.execute(query.values(queue_state="skipped")).rowcount,
+            audit=lambda n_rows: Change("queue.skipped", prediction_id, actor, project) if n_rows else None,
+        )
 
     def count_queue(self, project: str) -> int:
         """Predictions that wait for a person; answered from an index."""
@@ -213,3 +217,9 @@ class TrafficVerbs(Verbs):
         return sa.select(t.feedback).where(
             t.feedback.c.project == project, t.feedback.c.idempotency_key == idempotency_key
         )
+
+
+def _told(row: dict[str, Any]) -> Change:
+    """What the audit log tells of feedback: who said what kind of thing about which answer, none of the words."""
+    kind = {"prediction_id": row["prediction_id"], "n_labels": len(row["labels"] or ()), "thumb": row["thumb"]}
+    return Change("feedback.given", row["feedback_id"], row["actor"], row["project"], details=kind)

@@ -1,5 +1,6 @@
-"""Who may do what: API keys."""
+"""Who may do what, and who did it: API keys, the audit log."""
 
+from feilun.trust.audit import HeadMalformed, check_chain, describe, verify_audit
 from feilun.trust.keys import (
     SCOPES,
     KeyInvalid,
@@ -15,13 +16,17 @@ from feilun.trust.keys import (
 
 __all__ = [
     "SCOPES",
+    "HeadMalformed",
     "KeyInvalid",
     "KeyMissing",
     "KeyRequestInvalid",
     "KeyRing",
     "ScopeMissing",
     "allow",
+    "check_chain",
     "check_key",
     "create_key",
+    "describe",
     "identify",
+    "verify_audit",
 ]

@@ -67,13 +67,20 @@ def hash_secret(secret: str) -> str:
 
 
 def create_key(
-    store: Store, *, name: str, scopes: Sequence[str], project: str | None = None, expires_in_days: float | None = None
+    store: Store,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    project: str | None = None,
+    expires_in_days: float | None = None,
+    actor: str = "python",
 ) -> tuple[dict[str, Any], str]:
     """A new key: its row, and the secret that is shown this once.
 
     Args:
         project: the only project it opens; None for every project of the workspace.
         expires_in_days: > 0; None never expires.
+        actor: who makes it, for the audit log.
     Raises:
         KeyRequestInvalid: no name, an unknown scope, or a lifetime that is over already.
     """
@@ -84,7 +91,12 @@ def create_key(
     secret = PREFIX + "".join(secrets.choice(ALPHABET) for _ in range(N_CHARS))
     expires_at = None if expires_in_days is None else utc_now() + timedelta(days=expires_in_days)
     row = store.add_key(
-        name=name, secret_hash=hash_secret(secret), scopes=wanted, project=project or None, expires_at=expires_at
+        name=name,
+        secret_hash=hash_secret(secret),
+        scopes=wanted,
+        project=project or None,
+        expires_at=expires_at,
+        actor=actor,
     )
     return row, secret
 

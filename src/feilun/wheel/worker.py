@@ -88,4 +88,4 @@ def ask_if_due(store: Store, *, project: str, settings: FeilunSettings) -> bool:
     if trigger is None:
         return False
     note = trigger.zh if language() == "zh" else trigger.en
-    return store.add_turn_request(project, trigger=trigger.kind, note=note)
+    return store.add_turn_request(project, trigger=trigger.kind, note=note, actor="worker")

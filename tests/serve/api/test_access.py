@@ -42,7 +42,7 @@ def bearer(secret: str) -> dict[str, str]:
 def test_without_a_key_every_path_and_method_is_closed_but_health_and_ready(serve, app, project):
     client = serve(app=app)
     row, revoked = create_key(project.store, name="gone", scopes=["admin"])
-    project.store.revoke_key(row["key_id"])
+    project.store.revoke_key(row["key_id"], actor="ann")
     paths = [*paths_of(app), "/", "/docs", "/redoc", "/v1", "/v1/projects/none", "/v1/projects/../../etc", "/x" * 500]
     assert len(paths) > 20
     for path, method in itertools.product(paths, METHODS):
@@ -106,7 +106,7 @@ def test_a_revoked_key_is_out_within_a_second(serve, project):
     row, secret = create_key(project.store, name="website", scopes=["read"])
     headers = {"X-API-Key": secret}
     assert client.get("/v1/projects", headers=headers).status_code == 200
-    project.store.revoke_key(row["key_id"])
+    project.store.revoke_key(row["key_id"], actor="ann")
     revoked_at = time.monotonic()
     while client.get("/v1/projects", headers=headers).status_code == 200:
         assert time.monotonic() - revoked_at < 1

@@ -67,6 +67,14 @@ class ProjectUnknown(FeilunError):
     zh = "这里没有项目 {name!r}。可用 GET /v1/projects 查看有哪些项目。"
 
 
+class WorkspaceUnclear(FeilunError):
+    """Several workspaces are served, and a request about one of them does not say which."""
+
+    code, kind = "request.workspace_unclear", "invalid"
+    en = "This server serves {n_workspaces} workspaces. Say which one is meant with ?project=NAME."
+    zh = "本服务器提供 {n_workspaces} 个工作区。请用 ?project=NAME 指明是哪一个。"
+
+
 class ModelUnknown(FeilunError):
     """No model of this name answers behind /v1, or none that the key may know of."""
 

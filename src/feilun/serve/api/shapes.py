@@ -339,6 +339,26 @@ class EventPage(Shape):
     next_after: int = Field(description="Pass it as `after` for what comes next.")
 
 
+class AuditRow(Shape):
+    """One change of state."""
+
+    seq: int = Field(description="Place in the log of the workspace; `after` takes it.")
+    at: datetime
+    tenant: str
+    project: str = Field(description="Empty for what concerns the workspace as a whole.")
+    actor: str = Field(description="The person, the key's name or the part of Feilun that did it.")
+    action: str = Field(description="What happened, such as key.revoked or release.promote.", examples=["key.revoked"])
+    subject: str = Field(description="Id of what it happened to.")
+    details: dict[str, Any] = Field(description="Ids, names and counts; never a message, never a secret.")
+    prev_hash: str = Field(description="Hash of the entry before.")
+    hash: str = Field(description="SHA-256 of this entry, the hash before included.")
+
+
+class AuditPage(Shape):
+    audit: list[AuditRow] = Field(description="In order.")
+    next_after: int | None = Field(description="Pass it as `after` for the next page; null when this is the last.")
+
+
 class Health(Shape):
     status: Literal["ok"] = "ok"
     version: str = Field(description="The version of Feilun that runs.")
