@@ -91,11 +91,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def _report_unexpected(error: Exception) -> None:
     """Say in two lines what happened and where the traceback is."""
-    import traceback
-
     from feilun.cli.shared import log_path
+    from feilun.logs import place
 
-    lines = "".join(traceback.format_exception(error))
+    lines = place(error)
     try:
         path = log_path()
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -39,6 +39,7 @@ EXTRAS = {
     "adapt": (("peft",), "adapters (LoRA)", "适配器（LoRA）"),
     "scale": (("ray",), "search on Ray Tune", "在 Ray Tune 上搜索"),
     "parquet": (("pyarrow",), "Parquet files", "Parquet 文件"),
+    "otel": (("opentelemetry.sdk", "opentelemetry.exporter"), "OpenTelemetry traces", "OpenTelemetry 链路追踪"),
 }
 
 
@@ -214,11 +215,18 @@ def _server(patient: _Patient) -> Iterator[Finding]:
 
 def _extras(_: _Patient) -> Iterator[Finding]:
     for extra, (modules, use_en, use_zh) in EXTRAS.items():
-        missing = [name for name in modules if find_spec(name) is None]
+        missing = [name for name in modules if not _is_installed(name)]
         if missing:
             yield _notice("extra.absent", extra=extra, missing=", ".join(missing), use_en=use_en, use_zh=use_zh)
         else:
             yield _ok("extra.here", extra=extra)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # not even what it is a part of
+        return False
 
 
 CHECKS: tuple[Callable[[_Patient], Iterator[Finding]], ...] = (

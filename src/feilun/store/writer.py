@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from feilun.errors import FeilunError
+from feilun.spans import LISTENER, Note
 from feilun.store.chain import Audit, Change, Unaudited
 from feilun.store.errors import StoreBroken, StoreFull
 from feilun.store.ledger import Ledger
@@ -36,6 +37,8 @@ class _Piece:
     future: Future[Any]
     audit: Audit[Any]
     may_linger: bool = False
+    note: Note | None = None
+    came_ns: int = 0
 
 
 @dataclass
@@ -70,7 +73,10 @@ class Writer:
             audit: called with what `work` returned; gives what the audit log tells of it, None when nothing changed.
                 `Unaudited(reason)` for a write that leaves no entry.
         """
-        return self._queue(_Piece(work, Future(), audit))
+        piece = _Piece(work, Future(), audit, note=LISTENER.get())
+        if piece.note is not None:
+            piece.came_ns = time.time_ns()
+        return self._queue(piece)
 
     def _queue(self, piece: _Piece) -> Future[Any]:
         if self._broken:
@@ -142,25 +148,9 @@ class Writer:
         return pieces
 
     def _commit(self, group: list[_Piece]) -> None:
-        done: list[tuple[Future[Any], Any]] = []
-        changes: list[Change] = []
         try:
             with self._engine.connect() as connection, connection.begin():
-                for piece in group:
-                    if not piece.future.set_running_or_notify_cancel():
-                        continue
-                    try:
-                        with connection.begin_nested():
-                            value, change = self._run_piece(piece, connection)
-                    except FeilunError as error:
-                        piece.future.set_exception(error)
-                    except sa.exc.OperationalError:
-                        raise
-                    except Exception as error:  # a caller's bug is the caller's alone
-                        piece.future.set_exception(error)
-                    else:
-                        done.append((piece.future, value))
-                        changes += [] if change is None else [change]
+                done, changes = self._run_pieces(group, connection)
                 if changes:
                     self._ledger.append(connection, changes)
             self._ledger.committed()
@@ -171,8 +161,34 @@ class Writer:
                 if not piece.future.done():
                     piece.future.set_exception(failure)
             return
+        for piece in group:
+            if piece.note is not None:
+                piece.note("store.commit", piece.came_ns, time.time_ns())
         for future, value in done:
             future.set_result(value)
+
+    def _run_pieces(
+        self, group: list[_Piece], connection: sa.Connection
+    ) -> tuple[list[tuple[Future[Any], Any]], list[Change]]:
+        """What each piece returned that did not fail by itself, and what the audit log tells of them all."""
+        done: list[tuple[Future[Any], Any]] = []
+        changes: list[Change] = []
+        for piece in group:
+            if not piece.future.set_running_or_notify_cancel():
+                continue
+            try:
+                with connection.begin_nested():
+                    value, change = self._run_piece(piece, connection)
+            except FeilunError as error:
+                piece.future.set_exception(error)
+            except sa.exc.OperationalError:
+                raise
+            except Exception as error:  # a caller's bug is the caller's alone
+                piece.future.set_exception(error)
+            else:
+                done.append((piece.future, value))
+                changes += [] if change is None else [change]
+        return done, changes
 
     def _run_piece(self, piece: _Piece, connection: sa.Connection) -> tuple[Any, Change | None]:
         """What the piece returned, and what the audit log tells of it."""
