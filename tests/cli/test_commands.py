@@ -91,12 +91,13 @@ def test_the_audit_log_is_exported_whole_and_without_formulas(folder: Path, tmp_
 def test_a_new_audit_key_needs_yes_and_is_told_of_in_the_log(folder: Path, run: Run):
     assert run("audit", "rekey", folder).exit_code == 2
     (folder / ".feilun" / "audit.key").unlink()
-    assert run("key", "create", folder).exit_code == 1
+    folder = folder.rename(folder.with_name("moved"))
+    assert run("audit", "verify", folder).exit_code == 1
     assert run("audit", "rekey", folder, "--yes").exit_code == 0
     assert run("audit", "verify", folder).exit_code == 0
     assert run("key", "create", folder).exit_code == 0
     listed = run("audit", "list", folder, "--json").json
-    assert [row["action"] for row in listed][-2:] == ["audit.key_made", "key.created"]
+    assert [row["action"] for row in listed][-3:] == ["audit.key_made", "project.moved", "key.created"]
 
 
 def test_a_turn_is_asked_for_once(folder: Path, run: Run):

@@ -101,7 +101,7 @@ def visits(client: httpx.Client, key: str, n: int) -> Iterator[httpx.Response]:
     yield client.post(f"{project}/feedback", json=said(n), headers=bearer(key) | {"Idempotency-Key": f"{n}"})
     yield client.post(f"{project}/feedback", json=said(n) | {"thumb": text}, headers={"X-API-Key": key})
     yield client.post(f"{project}/predictions", content=text.encode(), headers=bearer(key))
-    yield client.post(f"{project}/predictions", json={"inputs": [text], text: key}, headers=bearer(key))
+    yield client.post(f"{project}/predictions", json={"inputs": [text], "unknown": key}, headers=bearer(key))
     yield client.post("/v1/chat/completions", json={"model": "support", "messages": text}, headers=bearer(key))
     yield client.get(f"/v1/{MARK}/{n}", headers=bearer(key))
     yield client.get(project, params={"q": text, "api_key": key}, headers={"X-Request-Id": key})

@@ -118,9 +118,10 @@ def rekey(folder: Folder = HERE, yes: Yes = False, as_json: AsJson = False) -> N
     Examples:
       feilun audit rekey support --yes
     """
-    with open_project(folder) as project:
-        confirm("audit.confirm_rekey", yes=yes)
-        made = {"head": project.rekey_audit(actor=user_name())}
+    from feilun.project import Project
+
+    confirm("audit.confirm_rekey", yes=yes)
+    made = {"head": Project.rekey_audit(folder, actor=user_name())}
     result(made, as_json=as_json, human=lambda made: typer.echo(made["head"]))
     say("audit.rekeyed")
 

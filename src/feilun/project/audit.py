@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from feilun.config import load_settings
 from feilun.project.base import Base
 from feilun.records import AuditVerdict
+from feilun.store import Store, find_workspace
 from feilun.store.chain import HASHED
 
 
@@ -44,7 +46,13 @@ class AuditVerbs(Base):
             rows = (((), [row[name] for name in columns]) for row in entries if project in (None, row["project"]))
             return write_rows(Path(path), rows, columns=(), added=columns)
 
-    def rekey_audit(self, *, actor: str = "python") -> str:
-        """Sign the log with a new key, because the old one is lost or may be known; gives the head."""
-        self.store.change_audit_key(why="changed", actor=actor)
-        return self.audit_head()
+    @staticmethod
+    def rekey_audit(folder: str | Path = ".", *, actor: str = "python") -> str:
+        """Sign the log with a new key, because the old one is lost or may be known; gives the head.
+
+        Works where a project cannot be opened: one that was moved without its key has a change to enter first.
+        """
+        folder = Path(folder).resolve()
+        with Store(find_workspace(folder), url=load_settings(folder).store.url) as store:
+            store.change_audit_key(why="changed", actor=actor)
+            return str(store.get_audit_head())

@@ -15,6 +15,14 @@ from feilun.store.errors import IdempotencyConflict, NotFound
 from feilun.store.verbs import MAX_PAGE, Verbs, new_id
 
 THUMBS_DOWN_TEACHES = 1.0
+# Built once: making the statement anew for every label costs more than running it.
+SETTLE = (
+    t.predictions.update()
+    .where(
+        t.predictions.c.project == sa.bindparam("of_project"), t.predictions.c.example_id == sa.bindparam("of_example")
+    )
+    .values(queue_state="labelled")
+)
 
 
 class TrafficVerbs(Verbs):
@@ -86,7 +94,7 @@ class TrafficVerbs(Verbs):
             elif labels is not None and example_id:
                 # A label on the message itself settles every answer to it that still waits.
                 self._move_in_queue(connection, project, {"example_id": example_id}, labelled=True, thumb=None)
-            written = connection.execute(t.feedback.insert().values(row))
+            written = connection.execute(t.feedback.insert(), row)
             assert written.inserted_primary_key is not None  # the table counts by itself
             return {"seq": written.inserted_primary_key[0], **row}, False
 
@@ -195,9 +203,8 @@ class TrafficVerbs(Verbs):
     def _move_in_queue(
         connection: sa.Connection, project: str, prediction: Any, *, labelled: bool, thumb: str | None
     ) -> None:
-        same = (t.predictions.c.project == project, t.predictions.c.example_id == prediction["example_id"])
         if labelled:
-            connection.execute(t.predictions.update().where(*same).values(queue_state="labelled"))
+            connection.execute(SETTLE, {"of_project": project, "of_example": prediction["example_id"]})
         elif thumb == "down":
             teach = t.predictions.c.teach + THUMBS_DOWN_TEACHES
             connection.execute(

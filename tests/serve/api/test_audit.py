@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import tomlkit
+
 from feilun.project import Project
 from feilun.trust import create_key
 
@@ -73,3 +75,28 @@ def test_of_several_workspaces_the_one_of_the_named_project_is_meant(serve, proj
         assert client.get("/v1/audit").json()["code"] == "request.workspace_unclear"
         assert client.get("/v1/audit?project=billing").status_code == 200
         assert client.get("/v1/audit/verify?project=billing").json()["is_whole"]
+
+
+def test_an_override_names_who_decided_it_or_is_refused(serve, project: Project):
+    settings = project.folder / "feilun.toml"
+    document = tomlkit.parse(settings.read_text("utf-8"))
+    document["goal"]["max_size_mb"] = 0.001
+    settings.write_text(tomlkit.dumps(document), "utf-8")
+    model_id = project.list_models()[0]["model_id"]
+    asked = {"action": "promote", "model_id": model_id, "override": True, "reason": "the old one is down"}
+    with Project(project.folder) as strict:
+        client = serve(strict)
+        for nobody in ({}, {"actor": "  "}):
+            refused = client.post("/v1/projects/support/releases", json=asked | nobody)
+            assert (refused.status_code, refused.json()["code"]) == (409, "release.goal_not_met")
+        before = strict.list_releases()
+        assert client.post("/v1/projects/support/releases", json=asked | {"actor": "Li Hua"}).status_code == 201
+        key = bearer(create_key(strict.store, name="ops", scopes=["admin"])[1])
+        again = asked | {"actor": "somebody else"}
+        assert client.post("/v1/projects/support/releases", json=again, headers=key).status_code == 201
+        assert len(strict.list_releases()) == len(before) + 2
+        entries = [row for row in strict.audit(limit=20) if row["action"] == "release.promote"][-2:]
+        assert [(row["actor"], row["details"]["reason_code"]) for row in entries] == [
+            ("Li Hua", "override"),
+            ("ops", "override"),
+        ]

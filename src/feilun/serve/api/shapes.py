@@ -283,6 +283,11 @@ class ReleaseRequest(Shape):
     model_id: str | None = Field(None, min_length=1, max_length=64, description="promote: the model to go live.")
     reason: str = Field("", max_length=500, description="Kept in the log; an override needs one.")
     override: bool = Field(False, description="promote: go live although the model misses the goal.")
+    actor: str = Field(
+        "",
+        max_length=64,
+        description="Who decides, where no key tells; an override needs it. With a key, its name is kept instead.",
+    )
 
 
 class ProjectRow(Shape):
