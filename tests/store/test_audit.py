@@ -201,7 +201,7 @@ def test_the_key_is_made_once_for_its_owner_alone_and_the_log_tells_its_fingerpr
     store.add_project("support", folder=Path("/x"))
     key = path.read_text()
     assert (len(bytes.fromhex(key)), path.stat().st_mode & 0o777) == (32, 0o600)
-    assert [path.name for path in path.parent.glob("*audit*")] == ["audit.key"]
+    assert [path.name for path in path.parent.glob(".*audit*")] == []
     store.add_project("support", folder=Path("/y"))
     assert path.read_text() == key and key not in str(store.list_audit())
     assert store.list_audit()[0]["action"] == "audit.key_made"

@@ -201,7 +201,20 @@ def test_what_was_tampered_with_stays_found_when_the_log_goes_on(seed: int, work
         assert not verify_audit(store).is_whole
 
 
-def test_a_whole_older_database_is_found_by_a_head_that_was_kept_and_only_by_it(workspace: Path, tmp_path: Path):
+def test_an_older_database_under_the_workspace_is_found_and_stays_found(workspace: Path, tmp_path: Path):
+    """All of it is right, its signature too: only the file beside it knows that there was more."""
+    shutil.copytree(workspace, tmp_path / ".feilun")
+    with Store(tmp_path / ".feilun") as store:
+        store.add_audit(Change("release.promote", "rel_1", "ann"))
+    shutil.copy(workspace / "feilun.db", tmp_path / ".feilun" / "feilun.db")
+    with Store(tmp_path / ".feilun") as store:
+        assert [fault.code for fault in verify_audit(store).faults] == ["head_unknown"]
+        for _ in range(2):
+            store.add_audit(Change("release.promote", "rel_2", "eve"))
+        assert [fault.code for fault in verify_audit(store).faults] == ["marked"]
+
+
+def test_a_whole_older_workspace_is_found_by_a_head_that_was_kept_and_only_by_it(workspace: Path, tmp_path: Path):
     shutil.copytree(workspace, tmp_path / ".feilun")
     with Store(tmp_path / ".feilun") as store:
         store.add_audit(Change("release.promote", "rel_1", "ann"))
@@ -209,7 +222,7 @@ def test_a_whole_older_database_is_found_by_a_head_that_was_kept_and_only_by_it(
         assert verify_audit(store, head=head).is_whole
         store.add_audit(Change("release.rollback", "rel_2", "ann"))
         assert verify_audit(store, head=head).is_whole
-    shutil.copy(workspace / "feilun.db", tmp_path / ".feilun" / "feilun.db")
+    shutil.copytree(workspace, tmp_path / ".feilun", dirs_exist_ok=True)
     with Store(tmp_path / ".feilun") as store:
         assert verify_audit(store).is_whole
         assert [fault.code for fault in verify_audit(store, head=head).faults] == ["head_unknown"]

@@ -58,7 +58,7 @@ def verify(
 ) -> None:
     """Check every entry, every link between two, and the signed end; leaves with 1 when the log is not whole.
 
-    Only with --head is it found when the whole database was put back to an older state.
+    Only with --head is it found when the whole workspace was put back to an older state.
 
     \b
     Examples:

@@ -25,6 +25,7 @@ from feilun.store.copies import (
     refuse_elsewhere,
 )
 from feilun.store.database import SCHEMA_HEAD
+from feilun.store.kept_head import KeptHead
 from feilun.store.signing import KeyFile
 from feilun.trust import check_chain, describe
 
@@ -189,9 +190,9 @@ def _keys(patient: _Patient) -> Iterator[Finding]:
 def _audit(patient: _Patient) -> Iterator[Finding]:
     if patient.contents is None or patient.contents.schema != SCHEMA_HEAD:
         return
-    key_file = KeyFile(patient.workspace)
+    key_file, kept = KeyFile(patient.workspace), [KeptHead(patient.workspace).read()]
     with opened_audit(patient.database) as (entries, end, signature):
-        verdict = check_chain(entries, end=end, signature=signature, keys=key_file.candidates())
+        verdict = check_chain(entries, end=end, signature=signature, keys=key_file.candidates(), kept=kept)
     if verdict.is_whole:
         yield _ok("audit.whole", n_entries=verdict.n_entries)
     else:

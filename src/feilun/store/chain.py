@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ FEILUN = "feilun"  # the actor of what no person asked for
 GENESIS = "0" * 64  # what the first entry has for the hash before it
 HASHED = ("seq", "at", "tenant", "project", "actor", "action", "subject", "details", "prev_hash")
 MAX_ACTOR, MAX_SUBJECT = 64, 128
+_HEAD = re.compile(r"(\d{1,18}):([0-9a-f]{64})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,12 @@ class Head:
 
     def __str__(self) -> str:
         return f"{self.seq}:{self.hash}"
+
+
+def parse_head(text: str) -> Head | None:
+    """A head as its text says it; None when it says none."""
+    match = _HEAD.fullmatch(text.strip())
+    return Head(int(match[1]), match[2]) if match else None
 
 
 def canonical(value: Any) -> str:

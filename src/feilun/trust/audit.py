@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from feilun.errors import FeilunError, language
 from feilun.records import AuditFault, AuditVerdict
 from feilun.store import Store
-from feilun.store.chain import GENESIS, Head, entry_hash, is_signed
+from feilun.store.chain import GENESIS, Head, entry_hash, is_signed, parse_head
 
 MOST_FAULTS = 20
-HEAD = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
 FAULTS = {
     "changed": ("entry {seq} is not what was written", "第 {seq} 条与写入时不符"),
     "not_linked": ("entry {seq} does not follow the one before it", "第 {seq} 条与前一条不相连"),
@@ -32,12 +30,12 @@ FAULTS = {
         "缺少密钥 audit.key，无法核对第 {seq} 条处末端记录的签名",
     ),
     "head_unknown": (
-        "the log ends before entry {seq}, the head that you kept: an older log was put in its place",
-        "日志在您留存的末端（第 {seq} 条）之前就结束了：它已被换成较早的日志",
+        "the log ends before entry {seq}, a head that was kept outside of it: an older log was put in its place",
+        "日志在另处留存的末端（第 {seq} 条）之前就结束了：它已被换成较早的日志",
     ),
     "head_other": (
-        "entry {seq} is another one than in the head that you kept",
-        "第 {seq} 条与您留存的末端记录不同",
+        "entry {seq} is another one than in a head that was kept outside of the log",
+        "第 {seq} 条与另处留存的末端记录不同",
     ),
 }
 
@@ -55,27 +53,18 @@ def describe(fault: AuditFault, lang: str | None = None) -> str:
     return FAULTS[fault.code][(lang or language()) == "zh"].format(seq=fault.seq)
 
 
-def parse_head(text: str) -> Head:
-    """A head as `feilun audit head` prints it.
-
-    Raises:
-        HeadMalformed: it is none.
-    """
-    match = HEAD.fullmatch(text.strip())
-    if match is None:
-        raise HeadMalformed()
-    return Head(int(match[1]), match[2])
-
-
 def verify_audit(store: Store, *, head: str | None = None) -> AuditVerdict:
     """Whether the log of a workspace is whole.
 
     Args:
-        head: one that was kept elsewhere; only with it a whole older database in the place of this one is found.
+        head: one that was kept elsewhere; only with it a whole older workspace in the place of this one is found.
     Raises:
         HeadMalformed: `head` is none.
     """
-    kept = None if head is None else parse_head(head)
+    known = None if head is None else parse_head(head)
+    if head is not None and known is None:
+        raise HeadMalformed()
+    kept = [store.ledger.kept_head.read(), known]  # read before the chain, which goes on meanwhile
     with store.audit_chain() as (entries, end, signature):
         keys = store.ledger.key_file.candidates()
         return check_chain(entries, end=end, signature=signature, keys=keys, kept=kept)
@@ -87,7 +76,7 @@ def check_chain(
     end: Head,
     signature: str,
     keys: Sequence[bytes],
-    kept: Head | None = None,
+    kept: Iterable[Head | None] = (),
 ) -> AuditVerdict:
     """Go through a chain once.
 
@@ -95,18 +84,19 @@ def check_chain(
         entries: rows as they are stored, by seq.
         end, signature: the head that is stored beside them.
         keys: those that may have signed it.
-        kept: a head that was kept elsewhere.
+        kept: heads that were kept elsewhere.
     """
     found = _Faults()
+    known = {head.seq: head.hash for head in kept if head is not None and head.seq > 0}
     last, n_entries = Head(0, GENESIS), 0
     for row in entries:
         n_entries += 1
         found.add_all(row, last)
         last = Head(row["seq"], row["hash"])
-        if kept is not None and kept.seq == last.seq and kept.hash != last.hash:
-            found.add("head_other", kept.seq)
-    if kept is not None and kept.seq > last.seq:
-        found.add("head_unknown", kept.seq)
+        if known.pop(row["seq"], row["hash"]) != row["hash"]:
+            found.add("head_other", row["seq"])
+    for seq in known:
+        found.add("head_unknown", seq)
     _check_end(found, last, end=end, signature=signature, keys=keys)
     return AuditVerdict(
         is_whole=found.n == 0, n_entries=n_entries, head=str(last), faults=tuple(found.first), n_faults=found.n

@@ -40,7 +40,7 @@ async def check_audit(
     visit: Admin,
     project: InWhich = None,
     head: Annotated[
-        str | None, Query(max_length=100, description="A `head` that was kept; only so is an older database found.")
+        str | None, Query(max_length=100, description="A `head` that was kept; only so is an older workspace found.")
     ] = None,
 ) -> Response:
     """Reads the whole log, about a second for 50,000 entries. Not for the key of one project: the log is the
