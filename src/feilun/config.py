@@ -428,6 +428,12 @@ class ServeSettings(Settings):
     )
     max_batch: int = Field(256, ge=1, le=10_000, description="Most inputs in one request.")
     max_body_mb: float = Field(8, gt=0, le=1024, description="Largest request body in megabytes.")
+    traces: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/]+(/\S*)?)?$",
+        description="Where OpenTelemetry traces go over OTLP/HTTP, such as http://127.0.0.1:4318/v1/traces; "
+        "empty: nowhere.",
+    )
 
 
 class ImproveSettings(Settings):

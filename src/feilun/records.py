@@ -510,6 +510,25 @@ class Manifest(Record):
     files: tuple[FileEntry, ...]
 
 
+class AuditFault(Record):
+    """Something in the audit log that is not as it was written."""
+
+    code: Literal[
+        "changed", "not_linked", "missing", "marked", "cut", "forged", "emptied", "no_key", "head_unknown", "head_other"
+    ]
+    seq: int  # the entry, or the one before the place
+
+
+class AuditVerdict(Record):
+    """Whether the audit log is whole."""
+
+    is_whole: bool
+    n_entries: int
+    head: str  # "seq:hash" of the last entry; keep it elsewhere
+    faults: tuple[AuditFault, ...]  # the first ones
+    n_faults: int
+
+
 class Answer(Record):
     """One answer of the engine, before it gets a prediction id."""
 

@@ -75,6 +75,26 @@ def test_a_backup_under_writes_holds_every_acknowledged_row_and_answers_alike(fo
         assert [row[3] for row in answers] == [row[3] for row in said(again)] == [live] * len(TEXTS)
 
 
+def test_a_restored_audit_log_is_whole_tells_of_both_and_its_key_stayed_behind(folder: Path, tmp_path: Path):
+    with Project(folder) as project:
+        project.backup(tmp_path / "b.zip", actor="ann")
+        told, head = project.audit(), project.audit_head()
+    key = (folder / ".feilun/audit.key").read_bytes()
+    assert key not in (tmp_path / "b.zip").read_bytes()
+    Project.restore(tmp_path / "b.zip", tmp_path / "new", actor="bo")
+    with Project(tmp_path / "new") as again:
+        entries = again.audit()
+        assert again.verify_audit().is_whole
+        # The copy was made before the entry that tells of it; the head from then is no longer part of the log.
+        assert [row["hash"] for row in entries[: len(told) - 1]] == [row["hash"] for row in told[:-1]]
+        news = [(row["action"], row["actor"]) for row in entries[len(told) - 1 :]]
+        restored = [("audit.key_made", "bo"), ("workspace.restored", "bo"), ("project.moved", "feilun")]
+        assert (told[-1]["action"], told[-1]["actor"], news) == ("backup.made", "ann", restored)
+        assert [fault.code for fault in again.verify_audit(head=head).faults] == ["head_other"]
+    assert (tmp_path / "new/.feilun/audit.key").read_bytes() != key
+    assert [row.code for row in Project.doctor(tmp_path / "new") if row.code.startswith("audit")] == ["audit.whole"]
+
+
 def test_the_restored_model_gives_the_same_answers_to_the_last_bit(folder: Path, tmp_path: Path):
     with Project(folder) as project:
         answers = said(project)

@@ -24,6 +24,9 @@ from feilun.store import (
     utc_now,
 )
 from feilun.store import tables as t
+from feilun.store.chain import Unaudited
+
+BY_HAND = Unaudited("a test's own hand in the tables")
 
 
 @pytest.fixture
@@ -97,7 +100,7 @@ def test_the_queue_shows_a_message_once_and_a_label_closes_all_its_twins(store):
 
 def test_a_skipped_message_leaves_the_queue_with_its_twins_and_no_other(store):
     store.add_predictions([prediction(1, example_id="same"), prediction(2, example_id="same"), prediction(3)]).result()
-    store.skip_in_queue("support", "p2")
+    store.skip_in_queue("support", "p2", actor="ann")
     assert [row["prediction_id"] for row in store.list_queue("support")] == ["p3"]
 
 
@@ -145,8 +148,8 @@ def test_a_second_request_for_a_turn_joins_the_first(store):
 
 
 def test_an_open_request_is_taken_by_the_turn_that_starts(store):
-    assert store.add_turn_request("support", trigger="labels")
-    assert not store.add_turn_request("support", trigger="calendar")
+    assert store.add_turn_request("support", trigger="labels", actor="ann")
+    assert not store.add_turn_request("support", trigger="calendar", actor="ann")
     store.add_turn("support", settings={}, seed=1, budget_s=9, requested_by="worker")
     assert store.find_turn_request("support") is None
 
@@ -166,7 +169,7 @@ def test_the_release_log_only_grows(store):
     assert store.find_champion("support") == "m_1"
     for statement in (t.releases.update().values(model_id="m_9"), t.releases.delete()):
         with pytest.raises(sa.exc.IntegrityError, match="append-only"):
-            store.writer.write(lambda c, statement=statement: c.execute(statement))
+            store.writer.write(lambda c, statement=statement: c.execute(statement), audit=BY_HAND)
     assert [row["model_id"] for row in store.list_releases("support")] == ["m_1", "m_3", "m_2", "m_1"]
 
 
@@ -178,7 +181,7 @@ def test_a_turn_decides_once(store):
 def test_events_come_in_order_from_where_the_reader_left_off(store):
     for n in range(3):
         store.add_event("support", kind="train.epoch", data={"epoch": n}, turn_id="turn_1")
-    store.writer.write(lambda c: None)  # events are not waited for; the writer keeps the order
+    store.writer.flush()  # events are not waited for; the writer keeps the order
     events = store.list_events("support", after=1)
     assert [(event.event_id, event.data) for event in events] == [(2, {"epoch": 1}), (3, {"epoch": 2})]
 
@@ -210,7 +213,7 @@ def test_a_database_from_before_compressions_is_brought_up_to_date_and_used(stor
 
 def test_a_database_from_before_tenants_becomes_the_house_s_and_its_keys_keep_what_they_could(store, tmp_path):
     store.add_project("support", folder=tmp_path)
-    made = {"scopes": ["admin"], "expires_at": None}
+    made = {"scopes": ["admin"], "expires_at": None, "actor": "ann"}
     store.add_key(name="one", secret_hash="1", tenant="house", project="support", **made)
     store.add_key(name="all", secret_hash="2", tenant=None, project=None, **made)
     downgrade(store, "0002")
@@ -221,7 +224,7 @@ def test_a_database_from_before_tenants_becomes_the_house_s_and_its_keys_keep_wh
             ("one", "house"),
             ("all", None),
         ]
-        opened.add_tenant("acme", name="Acme")
+        opened.add_tenant("acme", name="Acme", actor="ann")
         opened.add_project("support", folder=tmp_path, tenant="acme")
         assert opened.tenant_of("support") == "acme"
         with opened.engine.connect() as connection:
@@ -245,7 +248,7 @@ def test_a_compression_ends_once_and_lets_the_next_one_in(store):
 
 
 def test_a_database_of_a_later_release_is_refused(store, tmp_path):
-    store.writer.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"))
+    store.writer.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"), audit=BY_HAND)
     with pytest.raises(StoreTooNew, match="9999"):
         Store(tmp_path / ".feilun")
 

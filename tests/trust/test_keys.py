@@ -73,9 +73,8 @@ def test_a_key_we_never_made_opens_nothing(store, secret):
 def test_an_expired_key_opens_nothing(store):
     secret = "fl_old"
     past = utc_now() - timedelta(seconds=1)
-    store.add_key(
-        name="old", secret_hash=hash_secret(secret), scopes=["admin"], tenant=None, project=None, expires_at=past
-    )
+    old = {"name": "old", "scopes": ["admin"], "tenant": None, "project": None, "actor": "ann"}
+    store.add_key(secret_hash=hash_secret(secret), expires_at=past, **old)
     with pytest.raises(KeyInvalid):
         check_key(store, secret, scope="read")
 

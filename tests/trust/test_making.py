@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from feilun.store import EVERYWHERE, KeyUnknown, ProjectUnknown, Reach, Store, TenantUnknown, utc_now
+from feilun.store.chain import Unaudited
 from feilun.trust import (
     ROLES,
     SCOPES,
@@ -176,7 +177,7 @@ def test_rotating_twice_or_without_grace_ends_the_older_secret_at_once(store):
 def test_a_closed_key_gets_no_new_secret(store):
     row = made(store, scopes=["read"])
     revoke_key(store, row["key_id"])
-    past = {"tenant": None, "project": None, "expires_at": utc_now() - timedelta(seconds=1)}
+    past = {"tenant": None, "project": None, "actor": "ann", "expires_at": utc_now() - timedelta(seconds=1)}
     old = store.add_key(name="old", secret_hash="x", scopes=["read"], **past)
     for key_id in (row["key_id"], old["key_id"]):
         with pytest.raises(KeyClosed):
@@ -243,7 +244,7 @@ def test_the_last_use_of_a_key_is_kept_and_written_once_a_minute(store, monkeypa
     real = store.note_key_used
     monkeypatch.setattr(store, "note_key_used", lambda key_id: noted.append(key_id) or real(key_id))
     ring.identify(secret)
-    store.writer.write(lambda c: None)
+    store.writer.write(lambda c: None, audit=Unaudited("nothing"))
     time.sleep(CACHE_S + 0.05)
     ring.identify(secret)
     assert noted == [row["key_id"]]

@@ -18,6 +18,7 @@ from feilun.cli.shared import (
     result,
     say,
     table,
+    user_name,
     words,
     write_json,
 )
@@ -103,7 +104,7 @@ def request(
       feilun job request support --note "after the import"
     """
     with open_project(folder) as project:
-        is_new = project.request_turn(note=note)
+        is_new = project.request_turn(note=note, actor=user_name())
         key = "job.requested" if is_new else "job.requested_before"
         result({"requested": is_new}, as_json=as_json, human=lambda _: typer.echo(words(key)))
 
@@ -120,7 +121,7 @@ def cancel(folder: Folder = HERE, yes: Yes = False, as_json: AsJson = False) -> 
     """
     with open_project(folder) as project:
         confirm("job.confirm_cancel", yes=yes, project=project.name)
-        turn_id = project.cancel_turn()
+        turn_id = project.cancel_turn(actor=user_name())
         key = "job.cancelled" if turn_id else "job.nothing_to_cancel"
         result({"cancelled": turn_id}, as_json=as_json, human=lambda _: typer.echo(words(key, turn_id=turn_id)))
     if turn_id is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from feilun.cli.shared import HERE, AsJson, Yes, confirm, new_app, open_project, result, say, table, words
+from feilun.cli.shared import HERE, AsJson, Yes, confirm, new_app, open_project, result, say, table, user_name, words
 
 if TYPE_CHECKING:
     from feilun.project import Workspace
@@ -62,10 +62,10 @@ def create(
         raise typer.BadParameter(words("key.tenant_or_all"), param_hint="--tenant")
     if tenant is not None or every_project:
         with _workspace(folder) as workspace:
-            made = workspace.create_key(tenant=tenant, **wanted)
+            made = workspace.create_key(tenant=tenant, actor=user_name(), **wanted)
     else:
         with open_project(folder) as project:
-            made = project.workspace.create_key(project=project.name, **wanted)
+            made = project.workspace.create_key(project=project.name, actor=user_name(), **wanted)
     _show_made(made, as_json=as_json)
 
 
@@ -100,7 +100,7 @@ def rotate(
       feilun key rotate key_0123456789ab support --grace 0s --days 90
     """
     with _workspace(folder) as workspace:
-        made = workspace.rotate_key(key_id, grace_s=_seconds(grace), expires_in_days=days)
+        made = workspace.rotate_key(key_id, grace_s=_seconds(grace), expires_in_days=days, actor=user_name())
     _show_made(made, as_json=as_json)
 
 
@@ -115,7 +115,8 @@ def revoke(key_id: Key, folder: Where = HERE, yes: Yes = False, as_json: AsJson 
     with _workspace(folder) as workspace:
         row = workspace.get_key(key_id)
         confirm("key.confirm_revoke", yes=yes, name=row["name"])
-        result(workspace.revoke_key(key_id), as_json=as_json, human=lambda row: _show_keys([row]))
+        revoked = workspace.revoke_key(key_id, actor=user_name())
+        result(revoked, as_json=as_json, human=lambda row: _show_keys([row]))
 
 
 def _workspace(folder: Path) -> Workspace:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from feilun.cli.shared import AsJson, Yes, confirm, new_app, result, say, table
+from feilun.cli.shared import AsJson, Yes, confirm, new_app, result, say, table, user_name
 
 if TYPE_CHECKING:
     from feilun.project import Workspace
@@ -34,7 +34,8 @@ def create(
       feilun tenant create acme shop --name "Acme GmbH"
     """
     with _workspace(folder, make=True) as workspace:
-        result(workspace.create_tenant(tenant, name=name), as_json=as_json, human=lambda row: _show([row]))
+        made = workspace.create_tenant(tenant, name=name, actor=user_name())
+        result(made, as_json=as_json, human=lambda row: _show([row]))
     say("tenant.created", tenant=tenant)
 
 
@@ -64,7 +65,8 @@ def rename(
       feilun tenant rename acme "Acme AG" shop
     """
     with _workspace(folder) as workspace:
-        result(workspace.update_tenant(tenant, name=name), as_json=as_json, human=lambda row: _show([row]))
+        changed = workspace.update_tenant(tenant, name=name, actor=user_name())
+        result(changed, as_json=as_json, human=lambda row: _show([row]))
 
 
 @app.command()
@@ -80,7 +82,8 @@ def disable(tenant: Tenant, folder: Where = HERE, yes: Yes = False, as_json: AsJ
     with _workspace(folder) as workspace:
         row = workspace.get_tenant(tenant)
         confirm("tenant.confirm_disable", yes=yes, name=row["name"])
-        result(workspace.update_tenant(tenant, is_disabled=True), as_json=as_json, human=lambda row: _show([row]))
+        changed = workspace.update_tenant(tenant, is_disabled=True, actor=user_name())
+        result(changed, as_json=as_json, human=lambda row: _show([row]))
 
 
 @app.command()
@@ -92,7 +95,8 @@ def enable(tenant: Tenant, folder: Where = HERE, as_json: AsJson = False) -> Non
       feilun tenant enable acme shop
     """
     with _workspace(folder) as workspace:
-        result(workspace.update_tenant(tenant, is_disabled=False), as_json=as_json, human=lambda row: _show([row]))
+        changed = workspace.update_tenant(tenant, is_disabled=False, actor=user_name())
+        result(changed, as_json=as_json, human=lambda row: _show([row]))
 
 
 def _workspace(folder: Path, *, make: bool = False) -> Workspace:

@@ -22,7 +22,7 @@ class ReleaseVerbs(ModelVerbs):
         return self.store.list_releases(self.name, limit=limit)
 
     def promote(self, model_id: str, *, actor: str, reason: str = "", override: bool = False) -> dict[str, Any]:
-        """Let a model answer from now on. One that misses the goal needs `override` and a reason.
+        """Let a model answer from now on. One that misses the goal needs `override`, a reason and a name.
 
         Raises:
             GoalNotMet: the goal is the law.
@@ -33,7 +33,7 @@ class ReleaseVerbs(ModelVerbs):
         self.verify_model(model_id)
         report = self.report(model_id)
         decision = decide(report, self.settings.goal, has_champion=False)
-        if not decision.released and not (override and reason):
+        if not decision.released and not (override and reason and actor.strip()):
             raise GoalNotMet(model_id=model_id, en=decision.en, zh=decision.zh)
         said = f" {reason}" if reason else ""
         return self._release(

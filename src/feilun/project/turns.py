@@ -61,16 +61,16 @@ class TurnVerbs(Base):
 
         return look_ahead(self.folder, budget_s=self.settings.train.budget_s if budget_s is None else budget_s)
 
-    def request_turn(self, *, trigger: str = "hand", note: str = "") -> bool:
+    def request_turn(self, *, trigger: str = "hand", note: str = "", actor: str = "python") -> bool:
         """Ask the server's worker for a turn; False when one is asked for already."""
-        return self.store.add_turn_request(self.name, trigger=trigger, note=note)
+        return self.store.add_turn_request(self.name, trigger=trigger, note=note, actor=actor)
 
-    def cancel_turn(self) -> str | None:
+    def cancel_turn(self, *, actor: str = "python") -> str | None:
         """Cancel the unfinished turn; its turn_id, or None when there is none."""
         turn = self.store.find_unfinished_turn(self.name)
         if turn is None:
             return None
-        self.store.finish_turn(self.name, turn["turn_id"], status="cancelled")
+        self.store.finish_turn(self.name, turn["turn_id"], status="cancelled", actor=actor)
         return str(turn["turn_id"])
 
     def get_turn(self, turn_id: str) -> dict[str, Any]:

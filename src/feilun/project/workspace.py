@@ -19,7 +19,8 @@ class Workspace:
     """The tenants and the API keys of a workspace, which may hold many projects.
 
     Use it as a context manager, or call `close`. Verbs may be called from any thread. Those with `by` do what the owner
-    of that key (its row) may do; without it, they speak for the operator, whose machine this is.
+    of that key (its row) may do; without it, they speak for the operator, whose machine this is, and whom the audit log
+    calls `actor`.
     """
 
     def __init__(self, folder: str | Path = ".", *, make: bool = False) -> None:
@@ -56,13 +57,13 @@ class Workspace:
 
     # tenants
 
-    def create_tenant(self, tenant: str, *, name: str = "") -> Row:
+    def create_tenant(self, tenant: str, *, name: str = "", actor: str = "python") -> Row:
         """A new tenant. Projects become its own by `tenant` under [project] in their feilun.toml.
 
         Raises:
             TenantInvalid, TenantExists: it cannot be made.
         """
-        return trust.create_tenant(self.store, tenant, name=name) | {"projects": []}
+        return trust.create_tenant(self.store, tenant, name=name, actor=actor) | {"projects": []}
 
     def list_tenants(self) -> list[Row]:
         """All, each with the names of its projects."""
@@ -79,7 +80,9 @@ class Workspace:
         """
         return self._with_projects(self.store.get_tenant(EVERYWHERE, tenant))
 
-    def update_tenant(self, tenant: str, *, name: str | None = None, is_disabled: bool | None = None) -> Row:
+    def update_tenant(
+        self, tenant: str, *, name: str | None = None, is_disabled: bool | None = None, actor: str = "python"
+    ) -> Row:
         """Rename a tenant, shut it out, or let it in again; None leaves as it is.
 
         Within a second, a running server refuses every key of a tenant that is shut out; its projects then answer
@@ -88,7 +91,8 @@ class Workspace:
         Raises:
             TenantUnknown, TenantInvalid: there is none, or the name cannot be used.
         """
-        return self._with_projects(trust.update_tenant(self.store, tenant, name=name, is_disabled=is_disabled))
+        changed = trust.update_tenant(self.store, tenant, name=name, is_disabled=is_disabled, actor=actor)
+        return self._with_projects(changed)
 
     def _with_projects(self, row: Row) -> Row:
         projects = self.store.list_projects(Reach(row["tenant"]))
@@ -106,6 +110,7 @@ class Workspace:
         project: str | None = None,
         expires_in_days: float | None = None,
         by: Row | None = None,
+        actor: str = "python",
     ) -> Row:
         """A new key; the secret is in the field `key`, this once.
 
@@ -128,6 +133,7 @@ class Workspace:
             project=project,
             expires_in_days=expires_in_days,
             by=by,
+            actor=actor,
         )
         return trust.describe_key(row) | {"key": secret}
 
@@ -148,6 +154,7 @@ class Workspace:
         grace_s: float = trust.GRACE_S,
         expires_in_days: float | None = None,
         by: Row | None = None,
+        actor: str = "python",
     ) -> Row:
         """A new secret for a key, in the field `key`, this once; the present one opens for another `grace_s` seconds.
 
@@ -158,13 +165,15 @@ class Workspace:
             KeyRequestInvalid: the grace or the lifetime makes no sense.
             KeyBeyondMaker: it opens more than the caller's, or for longer.
         """
-        row, secret = trust.rotate_key(self.store, key_id, grace_s=grace_s, expires_in_days=expires_in_days, by=by)
+        row, secret = trust.rotate_key(
+            self.store, key_id, grace_s=grace_s, expires_in_days=expires_in_days, by=by, actor=actor
+        )
         return trust.describe_key(row) | {"key": secret}
 
-    def revoke_key(self, key_id: str, *, by: Row | None = None) -> Row:
+    def revoke_key(self, key_id: str, *, by: Row | None = None, actor: str = "python") -> Row:
         """Close a key for good; a running server refuses it within a second. Closing it again changes nothing.
 
         Raises:
             KeyUnknown: there is no such key in sight.
         """
-        return trust.describe_key(trust.revoke_key(self.store, key_id, by=by))
+        return trust.describe_key(trust.revoke_key(self.store, key_id, by=by, actor=actor))

@@ -7,7 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from feilun.store import tables as t
+from feilun.store.chain import FEILUN, Change, Unaudited
 from feilun.store.verbs import MAX_PAGE, Verbs, new_id
+
+PROGRESS = Unaudited("how far it is; that it was asked for and how it ended are entries")
 
 
 class CompressionVerbs(Verbs):
@@ -36,18 +39,25 @@ class CompressionVerbs(Verbs):
             )
             return compression_id
 
-        compression_id = self.writer.write(work)
+        compression_id = self.writer.write(
+            work,
+            audit=lambda made: (
+                Change("compression.asked", made, requested_by, project, details={"model_id": model_id})
+                if made
+                else None
+            ),
+        )
         return self.get_compression(project, compression_id) if compression_id else None
 
     def start_compression(self, project: str, compression_id: str) -> bool:
         """Set the status to running; False when it is finished already."""
         query = self._unfinished_compression(project, compression_id).values(status="running")
-        return bool(self.writer.write(lambda c: c.execute(query).rowcount))
+        return bool(self.writer.write(lambda c: c.execute(query).rowcount, audit=PROGRESS))
 
     def add_compression_crash(self, project: str, compression_id: str) -> int:
         """Count a process that died over it; how often that has happened."""
         query = self._unfinished_compression(project, compression_id).values(n_crashes=t.compressions.c.n_crashes + 1)
-        self.writer.write(lambda c: c.execute(query))
+        self.writer.write(lambda c: c.execute(query), audit=PROGRESS)
         return int(self.get_compression(project, compression_id)["n_crashes"])
 
     def finish_compression(
@@ -59,9 +69,13 @@ class CompressionVerbs(Verbs):
         error: dict[str, Any] | None = None,
     ) -> None:
         """Close it: done with a result, failed with an error. Closing a closed one changes nothing."""
-        values = {"status": "failed" if error else "done", "result": result, "error": error}
+        row = self.get_compression(project, compression_id)
+        status = "failed" if error else "done"
+        values = {"status": status, "result": result, "error": error}
         query = self._unfinished_compression(project, compression_id).values(**values, finished_at=t.utc_now())
-        self.writer.write(lambda c: c.execute(query))
+        told = {"model_id": row["model_id"], "error": (error or {}).get("code")}
+        closed = Change(f"compression.{status}", compression_id, FEILUN, project, details=told)
+        self.writer.write(lambda c: c.execute(query).rowcount, audit=lambda n_rows: closed if n_rows else None)
 
     def get_compression(self, project: str, compression_id: str) -> dict[str, Any]:
         query = sa.select(t.compressions).where(*self._compression(project, compression_id))

@@ -73,3 +73,14 @@ class StoreTooNew(FeilunError):
     code, kind = "store.too_new", "conflict"
     en = "{path} was written by a newer Feilun (schema {found}, this one knows {known}): pip install -U feilun"
     zh = "{path} 由更新版本的 Feilun 写入（结构版本 {found}，本版本支持到 {known}）。请升级：pip install -U feilun"
+
+
+class AuditKeyMissing(FeilunError):
+    """The audit log was begun with a key that is gone, so no change of state can be entered."""
+
+    code, kind = "audit.key_missing", "unavailable"
+    en = (
+        "The audit log cannot be signed: {path} is gone or damaged. Put it back; if it is lost for good, "
+        "begin a new one with: feilun audit rekey"
+    )
+    zh = "无法为审计日志签名：{path} 缺失或已损坏。请把它放回原处；如已确定丢失，请用 feilun audit rekey 启用新的密钥。"

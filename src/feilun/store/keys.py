@@ -9,9 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from feilun.store import tables as t
+from feilun.store.chain import Change, Unaudited
 from feilun.store.errors import KeyUnknown
 from feilun.store.tenants import EVERYWHERE, Reach
 from feilun.store.verbs import MAX_SHOWN, Verbs, new_id
+
+USED = Unaudited("when a key was used last is traffic")
 
 
 class KeyVerbs(Verbs):
@@ -26,15 +29,15 @@ class KeyVerbs(Verbs):
         tenant: str | None,
         project: str | None,
         expires_at: datetime | None,
+        actor: str,
     ) -> dict[str, Any]:
         """A new key of a tenant, or (None) of the operator."""
         key_id = new_id("key")
         row = {"name": name, "secret_hash": secret_hash, "scopes": list(scopes), "tenant": tenant, "project": project}
-        self.writer.write(
-            lambda c: c.execute(
-                t.api_keys.insert().values(key_id=key_id, created_at=t.utc_now(), expires_at=expires_at, **row)
-            )
-        )
+        query = t.api_keys.insert().values(key_id=key_id, created_at=t.utc_now(), expires_at=expires_at, **row)
+        told = {"name": name, "scopes": list(scopes), "expires_at": expires_at and expires_at.isoformat()}
+        made = _change("key.created", {"key_id": key_id, **row}, actor, told)
+        self.writer.write(lambda c: c.execute(query), audit=lambda _: made)
         return self.get_key(EVERYWHERE, key_id)
 
     def get_key(self, within: Reach, key_id: str) -> dict[str, Any]:
@@ -62,35 +65,55 @@ class KeyVerbs(Verbs):
         return self._list(sa.select(t.api_keys).where(*within.rows_of(t.api_keys)).order_by(t.api_keys.c.seq))
 
     def rotate_key(
-        self, within: Reach, key_id: str, *, secret_hash: str, previous_until: datetime, expires_at: datetime | None
+        self,
+        within: Reach,
+        key_id: str,
+        *,
+        secret_hash: str,
+        previous_until: datetime,
+        expires_at: datetime | None,
+        actor: str,
     ) -> dict[str, Any]:
         """Give a key another secret; the present one opens until `previous_until`, the one before that no more.
 
         Raises:
             KeyUnknown: it is not in sight, or there is none.
         """
-        values = {"secret_hash": secret_hash, "previous_hash": t.api_keys.c.secret_hash}
+        row = self.get_key(within, key_id)
+        values = {"secret_hash": secret_hash, "previous_hash": t.api_keys.c.secret_hash, "expires_at": expires_at}
         query = t.api_keys.update().where(*self._key(within, key_id))
+        told = {"name": row["name"], "expires_at": expires_at and expires_at.isoformat()}
+        rotated = _change("key.rotated", row, actor, told)
         self.writer.write(
-            lambda c: c.execute(query.values(**values, previous_until=previous_until, expires_at=expires_at))
+            lambda c: c.execute(query.values(**values, previous_until=previous_until)), audit=lambda _: rotated
         )
         return self.get_key(within, key_id)
 
-    def revoke_key(self, within: Reach, key_id: str) -> dict[str, Any]:
+    def revoke_key(self, within: Reach, key_id: str, *, actor: str) -> dict[str, Any]:
         """Close a key for good; closing it again changes nothing.
 
         Raises:
             KeyUnknown: it is not in sight, or there is none.
         """
+        row = self.get_key(within, key_id)
         query = t.api_keys.update().where(*self._key(within, key_id), t.api_keys.c.revoked_at.is_(None))
-        self.writer.write(lambda c: c.execute(query.values(revoked_at=t.utc_now())))
+        closed = _change("key.revoked", row, actor, {"name": row["name"]})
+        self.writer.write(
+            lambda c: c.execute(query.values(revoked_at=t.utc_now())).rowcount,
+            audit=lambda n_rows: closed if n_rows else None,
+        )
         return self.get_key(within, key_id)
 
     def note_key_used(self, key_id: str) -> None:
         """Remember that a key opened something just now; may share a commit with others, nobody waits for it."""
         query = t.api_keys.update().where(t.api_keys.c.key_id == key_id).values(last_used_at=t.utc_now())
-        self.writer.submit(lambda c: c.execute(query), may_linger=True)
+        self.writer.submit(lambda c: c.execute(query), audit=USED, may_linger=True)
 
     @staticmethod
     def _key(within: Reach, key_id: str) -> list[sa.ColumnElement[bool]]:
         return [t.api_keys.c.key_id == key_id, *within.rows_of(t.api_keys)]
+
+
+def _change(action: str, row: dict[str, Any], actor: str, details: dict[str, Any]) -> Change:
+    """What the audit log tells of a key; one of the operator's is no tenant's."""
+    return Change(action, row["key_id"], actor, row["project"] or "", row["tenant"] or "", details)

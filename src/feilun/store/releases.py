@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from feilun.store import tables as t
+from feilun.store.chain import FEILUN, Change
 from feilun.store.verbs import MAX_PAGE, Verbs, new_id
 
 LIVE_ACTIONS = ("promote", "rollback")
@@ -20,21 +21,25 @@ class ReleaseVerbs(Verbs):
     ) -> None:
         """Remember a sealed bundle; adding the same one again changes nothing."""
 
-        def work(connection: sa.Connection) -> None:
-            if connection.execute(self._model(project, model_id)).first() is None:
-                connection.execute(
-                    t.models.insert().values(
-                        project=project,
-                        model_id=model_id,
-                        turn_id=turn_id,
-                        dataset_id=dataset_id,
-                        report=report,
-                        size_mb=size_mb,
-                        created_at=t.utc_now(),
-                    )
+        def work(connection: sa.Connection) -> bool:
+            if connection.execute(self._model(project, model_id)).first() is not None:
+                return False
+            connection.execute(
+                t.models.insert().values(
+                    project=project,
+                    model_id=model_id,
+                    turn_id=turn_id,
+                    dataset_id=dataset_id,
+                    report=report,
+                    size_mb=size_mb,
+                    created_at=t.utc_now(),
                 )
+            )
+            return True
 
-        self.writer.write(work)
+        made_of = {"turn_id": turn_id, "dataset_id": dataset_id}
+        sealed = Change("model.sealed", model_id, FEILUN, project, details=made_of)
+        self.writer.write(work, audit=lambda is_new: sealed if is_new else None)
 
     def get_model(self, project: str, model_id: str) -> dict[str, Any]:
         return self._get(self._model(project, model_id), "model", model_id)
@@ -58,12 +63,12 @@ class ReleaseVerbs(Verbs):
     ) -> dict[str, Any]:
         """Append to the log. A turn decides once: its second decision returns the first one's entry."""
 
-        def work(connection: sa.Connection) -> str:
+        def work(connection: sa.Connection) -> tuple[str, bool]:
             if turn_id is not None:
                 same_turn = (t.releases.c.project == project, t.releases.c.turn_id == turn_id)
                 known = connection.execute(sa.select(t.releases).where(*same_turn)).mappings().first()
                 if known is not None:
-                    return str(known["release_id"])
+                    return str(known["release_id"]), False
             live = connection.execute(self._live(project)).mappings().first()
             release_id = new_id("rel")
             connection.execute(
@@ -81,9 +86,13 @@ class ReleaseVerbs(Verbs):
                     created_at=t.utc_now(),
                 )
             )
-            return release_id
+            return release_id, True
 
-        release_id = self.writer.write(work)
+        told = {"model_id": model_id, "turn_id": turn_id, "reason_code": reason_code, "reason": en}
+        release_id, _ = self.writer.write(
+            work,
+            audit=lambda made: Change(f"release.{action}", made[0], actor, project, details=told) if made[1] else None,
+        )
         return self._get(sa.select(t.releases).where(t.releases.c.release_id == release_id), "release", release_id)
 
     def find_champion(self, project: str) -> str | None:

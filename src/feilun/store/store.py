@@ -7,10 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from feilun.store.audit import AuditVerbs
 from feilun.store.compressions import CompressionVerbs
 from feilun.store.database import migrate, open_engine
 from feilun.store.errors import NotFound
 from feilun.store.keys import KeyVerbs
+from feilun.store.ledger import Ledger
 from feilun.store.releases import ReleaseVerbs
 from feilun.store.tenants import TenantVerbs
 from feilun.store.traffic import TrafficVerbs
@@ -33,7 +35,7 @@ def find_workspace(folder: Path) -> Path:
     return folder / WORKSPACE_NAME
 
 
-class Store(TenantVerbs, TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs):
+class Store(TenantVerbs, TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, AuditVerbs):
     """One workspace: a database, and the folders for datasets, models and turns in progress.
 
     May be used from any thread. What a writing verb returned survives `kill -9`; reads see every commit.
@@ -46,7 +48,8 @@ class Store(TenantVerbs, TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs
         self.url = url or f"sqlite:///{self.workspace / 'feilun.db'}"
         self.engine = open_engine(self.url)
         migrate(self.engine, where=str(self.workspace))
-        self.writer = Writer(self.engine, path=str(self.workspace))
+        self.ledger = Ledger(self.workspace)
+        self.writer = Writer(self.engine, ledger=self.ledger, path=str(self.workspace))
 
     @property
     def is_writing(self) -> bool:

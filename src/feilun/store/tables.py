@@ -211,3 +211,29 @@ api_keys = sa.Table(
     sa.Column("last_used_at", UtcTime),  # to the minute
     sa.Index("ix_api_keys_previous", "previous_hash", unique=True),
 )
+
+# Append-only, and chained: see `feilun.store.chain`. Times and details are texts, which is what is hashed.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Column("tenant", sa.String(64), nullable=False),
+    sa.Column("project", sa.String(64), nullable=False),  # empty: the workspace as a whole
+    sa.Column("actor", sa.String(64), nullable=False),
+    sa.Column("action", sa.String(32), nullable=False),
+    sa.Column("subject", sa.String(128), nullable=False),
+    sa.Column("details", sa.Text, nullable=False),
+    sa.Column("prev_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Index("ix_audit_project", "project", "seq"),
+)
+
+# One row: where the chain ends, signed, so that a cut is seen.
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("signature", sa.String(64), nullable=False),
+)

@@ -9,10 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from feilun.store import tables as t
+from feilun.store.chain import FEILUN, HOUSE, Change
 from feilun.store.errors import ProjectUnknown, TenantExists, TenantUnknown
 from feilun.store.verbs import MAX_SHOWN, Verbs
-
-HOUSE = "house"  # is always there, and owns what nobody else owns
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ EVERYWHERE = Reach()
 class TenantVerbs(Verbs):
     """Whose the projects are."""
 
-    def add_tenant(self, tenant: str, *, name: str) -> dict[str, Any]:
+    def add_tenant(self, tenant: str, *, name: str, actor: str) -> dict[str, Any]:
         """A new tenant.
 
         Raises:
@@ -50,27 +49,38 @@ class TenantVerbs(Verbs):
                 raise TenantExists(tenant=tenant)
             connection.execute(t.tenants.insert().values(tenant=tenant, name=name, created_at=t.utc_now()))
 
-        self.writer.write(work)
+        made = Change("tenant.created", tenant, actor, tenant=tenant, details={"name": name})
+        self.writer.write(work, audit=lambda _: made)
         return self.get_tenant(EVERYWHERE, tenant)
 
-    def update_tenant(self, tenant: str, *, name: str | None = None, is_disabled: bool | None = None) -> dict[str, Any]:
+    def update_tenant(
+        self, tenant: str, *, actor: str, name: str | None = None, is_disabled: bool | None = None
+    ) -> dict[str, Any]:
         """Rename it, or shut it out and let it in again; None leaves as it is. Shutting out twice keeps the first time.
 
         Raises:
             TenantUnknown: there is none.
         """
 
-        def work(connection: sa.Connection) -> None:
+        def work(connection: sa.Connection) -> dict[str, Any]:
             row = connection.execute(self._tenant(tenant)).mappings().first()
             if row is None:
                 raise TenantUnknown(tenant=tenant[:MAX_SHOWN])
-            values: dict[str, Any] = {} if name is None else {"name": name}
-            if is_disabled is not None:
-                values["disabled_at"] = (row["disabled_at"] or t.utc_now()) if is_disabled else None
+            values: dict[str, Any] = {} if name is None or name == row["name"] else {"name": name}
+            if is_disabled is not None and is_disabled != (row["disabled_at"] is not None):
+                values["disabled_at"] = t.utc_now() if is_disabled else None
             if values:
                 connection.execute(t.tenants.update().where(t.tenants.c.tenant == tenant).values(values))
+            return {"name": values.get("name"), "is_disabled": is_disabled if "disabled_at" in values else None}
 
-        self.writer.write(work)
+        self.writer.write(
+            work,
+            audit=lambda told: (
+                Change("tenant.changed", tenant, actor, tenant=tenant, details=told)
+                if any(value is not None for value in told.values())
+                else None
+            ),
+        )
         return self.get_tenant(EVERYWHERE, tenant)
 
     def get_tenant(self, within: Reach, tenant: str) -> dict[str, Any]:
@@ -97,15 +107,20 @@ class TenantVerbs(Verbs):
         """
         row = {"folder": str(folder), "tenant": tenant}
 
-        def work(connection: sa.Connection) -> None:
+        def work(connection: sa.Connection) -> str:
             if connection.execute(self._tenant(tenant)).first() is None:
                 raise TenantUnknown(tenant=tenant[:MAX_SHOWN])
-            if not connection.execute(t.projects.update().where(t.projects.c.project == project).values(row)).rowcount:
-                connection.execute(t.projects.insert().values(project=project, created_at=t.utc_now(), **row))
+            if connection.execute(t.projects.update().where(t.projects.c.project == project).values(row)).rowcount:
+                return "project.moved"
+            connection.execute(t.projects.insert().values(project=project, created_at=t.utc_now(), **row))
+            return "project.added"
 
         same = (t.projects.c.project == project, t.projects.c.folder == str(folder), t.projects.c.tenant == tenant)
         if self._find(sa.select(t.projects).where(*same)) is None:
-            self.writer.write(work)
+            place = {"folder": Path(folder).name}
+            self.writer.write(
+                work, audit=lambda action: Change(action, project, FEILUN, project, tenant, details=place)
+            )
 
     def get_project(self, within: Reach, project: str) -> dict[str, Any]:
         """A project that is in sight.

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from feilun.store.ledger import Ledger
 from feilun.store.writer import Writer
 
 MAX_PAGE = 1000
@@ -22,6 +23,8 @@ class Verbs:
     """Base of the mixins that make up `Store`."""
 
     writer: Writer
+    ledger: Ledger
+    engine: sa.Engine
 
     def _list(self, query: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[dict[str, Any]]:
         raise AssertionError("provided by Store")

@@ -1,5 +1,6 @@
-"""Who may do what: tenants, roles, API keys."""
+"""Who may do what, and who did it: tenants, roles, API keys, the audit log."""
 
+from feilun.trust.audit import HeadMalformed, check_chain, describe, verify_audit
 from feilun.trust.errors import (
     KeyBeyondMaker,
     KeyClosed,
@@ -20,6 +21,7 @@ __all__ = [
     "GRACE_S",
     "ROLES",
     "SCOPES",
+    "HeadMalformed",
     "KeyBeyondMaker",
     "KeyClosed",
     "KeyInvalid",
@@ -31,9 +33,11 @@ __all__ = [
     "TenantDisabled",
     "TenantInvalid",
     "allow",
+    "check_chain",
     "check_key",
     "create_key",
     "create_tenant",
+    "describe",
     "describe_key",
     "get_key",
     "identify",
@@ -45,4 +49,5 @@ __all__ = [
     "role_of",
     "rotate_key",
     "update_tenant",
+    "verify_audit",
 ]

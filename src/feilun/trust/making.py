@@ -46,6 +46,7 @@ def create_key(
     project: str | None = None,
     expires_in_days: float | None = None,
     by: Key | None = None,
+    actor: str = "python",
 ) -> tuple[Key, str]:
     """A new key: its row, and the secret that is shown this once.
 
@@ -55,6 +56,7 @@ def create_key(
         project: the only project it opens; None for every one of the tenant, or of the workspace.
         expires_in_days: > 0; None never expires.
         by: the key of whoever makes it; None is the operator at the machine.
+        actor: the operator's name, for the audit log; a key's owner goes by the key's.
     Raises:
         KeyRequestInvalid: no name, an unknown scope or role, or a lifetime that is over already.
         TenantUnknown, ProjectUnknown: there is no such tenant or project, as far as the maker sees.
@@ -74,6 +76,7 @@ def create_key(
         tenant=owner.tenant,
         project=owner.project,
         expires_at=expires_at,
+        actor=_who(by, actor),
     )
     return row, secret
 
@@ -85,6 +88,7 @@ def rotate_key(
     grace_s: float = GRACE_S,
     expires_in_days: float | None = None,
     by: Key | None = None,
+    actor: str = "python",
 ) -> tuple[Key, str]:
     """A new secret for a key: its row, and the secret that is shown this once. Id, rights and counts stay.
 
@@ -112,17 +116,18 @@ def rotate_key(
         secret_hash=hash_secret(secret),
         previous_until=utc_now() + timedelta(seconds=grace_s),
         expires_at=expires_at,
+        actor=_who(by, actor),
     )
     return row, secret
 
 
-def revoke_key(store: Store, key_id: str, *, by: Key | None = None) -> Key:
+def revoke_key(store: Store, key_id: str, *, by: Key | None = None, actor: str = "python") -> Key:
     """Close a key for good; closing it again changes nothing.
 
     Raises:
         KeyUnknown: there is no such key, as far as the caller sees.
     """
-    return store.revoke_key(_may_manage(by), key_id)
+    return store.revoke_key(_may_manage(by), key_id, actor=_who(by, actor))
 
 
 def get_key(store: Store, key_id: str, *, by: Key | None = None) -> Key:
@@ -142,6 +147,10 @@ def list_keys(store: Store, *, by: Key | None = None) -> list[Key]:
 def describe_key(row: Key) -> dict[str, Any]:
     """What may be shown of a key: never a hash, which is of no use to anyone."""
     return {name: row[name] for name in SHOWN} | {"role": role_of(row["scopes"])}
+
+
+def _who(by: Key | None, actor: str) -> str:
+    return actor if by is None else str(by["name"])
 
 
 def _scopes(scopes: Sequence[str], role: str | None) -> list[str]:

@@ -11,11 +11,12 @@ from feilun.trust.errors import TenantInvalid
 from feilun.trust.keys import MAX_NAME
 
 
-def create_tenant(store: Store, tenant: str, *, name: str = "") -> dict[str, Any]:
+def create_tenant(store: Store, tenant: str, *, name: str = "", actor: str = "python") -> dict[str, Any]:
     """A new tenant, without projects or keys.
 
     Args:
         name: as people write it; empty takes the id.
+        actor: who makes it, for the audit log.
     Raises:
         TenantInvalid: the id or the name cannot be used.
         TenantExists: there is one of that id already.
@@ -23,11 +24,11 @@ def create_tenant(store: Store, tenant: str, *, name: str = "") -> dict[str, Any
     name = name.strip() or tenant
     if not re.fullmatch(NAME_PATTERN, tenant) or len(name) > MAX_NAME:
         raise TenantInvalid(max_name=MAX_NAME)
-    return store.add_tenant(tenant, name=name)
+    return store.add_tenant(tenant, name=name, actor=actor)
 
 
 def update_tenant(
-    store: Store, tenant: str, *, name: str | None = None, is_disabled: bool | None = None
+    store: Store, tenant: str, *, name: str | None = None, is_disabled: bool | None = None, actor: str = "python"
 ) -> dict[str, Any]:
     """Rename a tenant, shut it out (its keys open nothing within a second), or let it in again.
 
@@ -38,4 +39,4 @@ def update_tenant(
     name = None if name is None else name.strip()
     if name is not None and not 0 < len(name) <= MAX_NAME:
         raise TenantInvalid(max_name=MAX_NAME)
-    return store.update_tenant(tenant, name=name, is_disabled=is_disabled)
+    return store.update_tenant(tenant, name=name, is_disabled=is_disabled, actor=actor)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
 from feilun.config import FeilunSettings, load_settings
 from feilun.errors import FeilunError
+from feilun.logs import place
 from feilun.records import CompressWish
 from feilun.store import Store
 from feilun.wheel.errors import CompressionStopped, CompressionUnfinished, told
@@ -91,7 +91,7 @@ def main(folder: Path, project: str, compression_id: str, parent: int) -> None:
             except FeilunError as error:
                 store.finish_compression(project, compression_id, error=told(error))
             except Exception as error:
-                log.error("%s\n%s", compression_id, traceback.format_exc())
+                log.error("%s: %s", compression_id, place(error))
                 _stop(store, project, compression_id, type(error).__name__)
             else:
                 store.finish_compression(project, compression_id, result=made.model_dump(mode="json"))

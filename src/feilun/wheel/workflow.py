@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from filelock import FileLock
 
 from feilun.errors import FeilunError
+from feilun.logs import place
 from feilun.store import Store
 from feilun.wheel.context import TurnContext
 from feilun.wheel.errors import StepBroken, told
@@ -42,7 +42,7 @@ def _run_step(turn_id: str, step: str, results: Results) -> dict[str, Any]:
     except FeilunError as error:
         return {"error": told(error)}
     except Exception as error:
-        log.error("step %s of %s\n%s", step, turn_id, traceback.format_exc())
+        log.error("step %s of %s: %s", step, turn_id, place(error))
         where = str(context.store.workspace / "logs" / f"{turn_id}.log")
         return {"error": told(StepBroken(step=step, turn_id=turn_id, error=type(error).__name__, log=where))}
     wall_s = round(time.perf_counter() - started, 3)

@@ -87,7 +87,7 @@ def _fill(project: Project, sealed: Path, *, model_id: str, mark: str) -> None:
         name, model_id=model_id, asked={"widths": [], "n_layers": [1], "only_show": True}, requested_by=mark
     )
     store.add_event(name, kind="step.done", data={"step": mark}, turn_id=turn)
-    store.add_turn_request(name, trigger="hand", note=mark)
+    store.add_turn_request(name, trigger="hand", note=mark, actor=mark)
     prediction = {
         "prediction_id": f"p_{mark}",
         "project": name,

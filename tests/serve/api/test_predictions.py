@@ -100,7 +100,7 @@ def test_a_body_that_does_not_say_it_is_json_is_refused(client, project):
         assert response.status_code == status, kind
         if status != 200:
             assert [mistake["field"] for mistake in response.json()["fields"]["mistakes"]] == ["body"]
-    project.store.writer.write(lambda _: None)
+    project.store.writer.flush()
     assert project.store.count_traffic("support")["predictions"] == 1
 
 
@@ -224,7 +224,7 @@ def test_a_full_line_is_refused_with_503_and_when_to_try_again_and_the_waiting_a
         thread.join(30)
     assert [reply.status_code for reply in replies] == [200]
     assert ask(client, "third").status_code == 200
-    limited.store.writer.write(lambda _: None)  # behind the predictions
+    limited.store.writer.flush()  # behind the predictions
     assert limited.store.count_traffic("support")["predictions"] == 3
 
 
@@ -255,5 +255,5 @@ def test_who_hangs_up_leaves_the_line(serve, limit):
     for thread in threads:
         thread.join(30)
     assert [reply.status_code for reply in replies] == [200]
-    limited.store.writer.write(lambda _: None)
+    limited.store.writer.flush()
     assert limited.store.count_traffic("support")["predictions"] == 1

@@ -57,6 +57,8 @@ BODIES: dict[str, dict[str, Any] | None] = {
             "revoke_key",
             "list_tenants",
             "get_tenant",
+            "list_audit",
+            "check_audit",
             "health",
             "ready",
             "metrics",
@@ -68,7 +70,7 @@ BODIES: dict[str, dict[str, Any] | None] = {
 PLAIN = {
     *("after", "limit", "strategy", "budget_s", "accept", "last-event-id"),
     *("action", "reason", "override", "n_layers", "widths", "only_show", "note"),
-    *("text", "inputs", "label", "thumb", "comment"),
+    *("text", "inputs", "label", "thumb", "comment", "actor", "head"),
     *("role", "scopes", "expires_in_days", "grace_s", "is_disabled"),
     *("input", "dimensions", "encoding_format", "messages", "response_format", "logprobs", "top_logprobs", "stream"),
     *("stream_options", "n", "tools", "functions", "tool_choice", "function_call", "audio", "modalities"),

@@ -60,7 +60,7 @@ def app(shop: Shop) -> FastAPI:
 def knocking(shop: Shop) -> dict[str, Caller]:
     revoked = shop.workspace.create_key(name="revoked", role="owner")
     shop.workspace.revoke_key(revoked["key_id"])
-    old = {"name": "old", "scopes": list(SCOPES), "tenant": None, "project": None}
+    old = {"name": "old", "scopes": list(SCOPES), "tenant": None, "project": None, "actor": "ann"}
     shop.store.add_key(**old, secret_hash=hash_secret("fl_old"), expires_at=utc_now() - timedelta(seconds=1))
     found = {
         "nobody": Caller(None),

@@ -22,6 +22,7 @@ from feilun.serve.api.guard import OPEN_PATHS, Guard
 from feilun.serve.api.house import House
 from feilun.serve.api.problems import explain, is_openai, problem, speak
 from feilun.serve.api.routes import (
+    audit,
     chat,
     compressions,
     embeddings,
@@ -80,7 +81,7 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    for part in (predictions, feedback, models, compressions, turns, chat, embeddings, keys, tenants, service):
+    for part in (predictions, feedback, models, compressions, turns, chat, embeddings, keys, tenants, audit, service):
         part.routes.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     check_scopes(app)

@@ -121,7 +121,7 @@ class Withheld(FeilunError):
 
 
 class WorkspaceAmbiguous(FeilunError):
-    """Somebody without a key asks about keys or tenants, and the server serves several workspaces."""
+    """Somebody without a key asks about keys, tenants or the audit log, and the server serves several workspaces."""
 
     code, kind = "serve.workspace_ambiguous", "conflict"
     en = "This server serves {n_workspaces} workspaces. Send an API key of the one that is meant."

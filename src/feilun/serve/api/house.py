@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -18,12 +18,16 @@ from starlette.types import Receive
 
 from feilun.config import ServeSettings
 from feilun.errors import FeilunError
+from feilun.logs import place
 from feilun.project import Project
 from feilun.records import ServedPrediction
 from feilun.serve.api.access import Access, Caller
 from feilun.serve.api.errors import ProjectNotReady
 from feilun.serve.api.metrics import Metrics
 from feilun.store import Store
+
+if TYPE_CHECKING:
+    from feilun.serve.api.traces import Traces
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -53,6 +57,7 @@ class House:
         self.stores = list({id(store): store for store in self._stores.values()}.values())
         self.access = Access(self.stores, require_key=require_key, hosts=hosts)
         self.metrics = Metrics()
+        self.traces = _traces(settings.traces)
         self.streams = 0
         self.is_stopping = False
         self._store_threads = anyio.CapacityLimiter(N_STORE_THREADS)
@@ -136,6 +141,8 @@ class House:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+        if self.traces is not None:
+            self.traces.close()
 
     def must_be_ready(self, project: Project) -> None:
         """Raises:
@@ -195,6 +202,15 @@ async def _hung_up(receive: Receive) -> None:
         pass
 
 
+def _traces(url: str) -> Traces | None:
+    """What follows requests, when a collector is named."""
+    if not url:
+        return None
+    from feilun.serve.api.traces import Traces
+
+    return Traces(url)
+
+
 def _no_champion(project: Project) -> FeilunError:
     from feilun.serve.engine import NoChampion
 
@@ -202,5 +218,5 @@ def _no_champion(project: Project) -> FeilunError:
 
 
 def _unforeseen(project: Project, error: Exception) -> FeilunError:
-    log.error("champion of %s: %s", project.name, type(error).__name__, exc_info=error)
+    log.error("champion of %s: %s", project.name, place(error))
     return ProjectNotReady(project=project.name, reason=type(error).__name__)

@@ -283,6 +283,11 @@ class ReleaseRequest(Shape):
     model_id: str | None = Field(None, min_length=1, max_length=64, description="promote: the model to go live.")
     reason: str = Field("", max_length=500, description="Kept in the log; an override needs one.")
     override: bool = Field(False, description="promote: go live although the model misses the goal.")
+    actor: str = Field(
+        "",
+        max_length=64,
+        description="Who decides, where no key tells; an override needs it. With a key, its name is kept instead.",
+    )
 
 
 class ProjectRow(Shape):
@@ -337,6 +342,26 @@ class TurnRequested(Shape):
 class EventPage(Shape):
     events: list[Event] = Field(description="In order.")
     next_after: int = Field(description="Pass it as `after` for what comes next.")
+
+
+class AuditRow(Shape):
+    """One change of state."""
+
+    seq: int = Field(description="Place in the log of the workspace; `after` takes it.")
+    at: datetime
+    tenant: str
+    project: str = Field(description="Empty for what concerns the workspace as a whole.")
+    actor: str = Field(description="The person, the key's name or the part of Feilun that did it.")
+    action: str = Field(description="What happened, such as key.revoked or release.promote.", examples=["key.revoked"])
+    subject: str = Field(description="Id of what it happened to.")
+    details: dict[str, Any] = Field(description="Ids, names and counts; never a message, never a secret.")
+    prev_hash: str = Field(description="Hash of the entry before.")
+    hash: str = Field(description="SHA-256 of this entry, the hash before included.")
+
+
+class AuditPage(Shape):
+    audit: list[AuditRow] = Field(description="In order.")
+    next_after: int | None = Field(description="Pass it as `after` for the next page; null when this is the last.")
 
 
 class Health(Shape):

@@ -98,15 +98,16 @@ async def list_releases(visit: Reading, limit: Limit = 100) -> Response:
 )
 async def add_release(visit: Annotated[ProjectVisit, Depends(InProject("admin"))], body: ReleaseRequest) -> Response:
     """`{"action": "promote", "model_id": "…"}` or `{"action": "rollback"}`. No request is dropped meanwhile. A model
-    that misses the goal needs `override` and a `reason`."""
-    project, actor = visit.project, visit.caller.name
+    that misses the goal needs `override`, a `reason` and somebody who decides: the key's name, or `actor`."""
+    project, is_named = visit.project, visit.caller.key is not None or bool(body.actor.strip())
+    actor = visit.caller.name if visit.caller.key is not None else body.actor.strip() or visit.caller.name
     if body.action == "rollback":
         row = await visit.house.read(project.rollback, actor=actor, reason=body.reason)
     elif body.model_id is None:
         raise _model_id_missing(visit.lang)
     else:
         row = await visit.house.read(
-            project.promote, body.model_id, actor=actor, reason=body.reason, override=body.override
+            project.promote, body.model_id, actor=actor, reason=body.reason, override=body.override and is_named
         )
     return send(_release(row, lang=visit.lang), status=201)
 

@@ -23,7 +23,7 @@ async def list_tenants(visit: Operating) -> Response:
 @routes("POST", "/v1/tenants", summary="Make a tenant.", reply=TenantRow, status=201, problems=(409, 507))
 async def create_tenant(visit: Operating, body: TenantRequest) -> Response:
     """Projects become its own by `tenant` under [project] in their feilun.toml."""
-    made = await visit.house.read(visit.workspace().create_tenant, body.tenant, name=body.name)
+    made = await visit.house.read(visit.workspace().create_tenant, body.tenant, name=body.name, actor=visit.caller.name)
     return send(made, status=201)
 
 
@@ -44,4 +44,4 @@ async def update_tenant(visit: Operating, tenant: str, body: TenantChange) -> Re
     """`{"is_disabled": true}` shuts it out within a second: its keys are refused, its projects answer nobody but the
     operator. Nothing is deleted; `false` lets it in again."""
     change = body.model_dump()
-    return send(await visit.house.read(visit.workspace().update_tenant, tenant, **change))
+    return send(await visit.house.read(visit.workspace().update_tenant, tenant, **change, actor=visit.caller.name))

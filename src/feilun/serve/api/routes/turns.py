@@ -36,7 +36,7 @@ async def request_turn(
 ) -> Response:
     """Leaves a request; the server's worker takes it up. Follow it with GET …/events."""
     note = body.note if body is not None else ""
-    requested = await visit.house.read(visit.project.request_turn, trigger="hand", note=note)
+    requested = await visit.house.read(visit.project.request_turn, note=note, actor=visit.caller.name)
     return send({"requested": requested}, status=202)
 
 
