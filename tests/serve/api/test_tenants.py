@@ -78,7 +78,7 @@ PLAIN = {
 }
 FIXED_QUERY = {"preflight": {"budget_s": "-1"}}  # a trial of seconds otherwise
 NO_SUCCESS = {"preflight", "request_compression"}  # refused for reasons of their own, once the project was found
-OPERATORS = {"create_tenant", "update_tenant", "list_tenants", "get_tenant", "metrics"}
+OPERATORS = {"check_audit", "create_tenant", "update_tenant", "list_tenants", "get_tenant", "metrics"}
 
 
 @dataclass(frozen=True)
