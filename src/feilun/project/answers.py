@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
@@ -9,16 +10,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from feilun.errors import FeilunError
 from feilun.project.base import Base
-from feilun.records import Answer, FilePrediction, ServedPrediction
+from feilun.project.futures import or_else
+from feilun.records import Answer, Challenge, FilePrediction, ServedPrediction
 from feilun.store import new_id
 from feilun.tasks.identity import example_id
 
 if TYPE_CHECKING:
+    from feilun.release import Draw
     from feilun.serve.engine import Embedded, ServedInFull, Stage
 
+log = logging.getLogger(__name__)
 PREDICT_CHUNK = 1024
 MAX_BACKLOG = 10_000  # corrections that the memory holds
+AFTER_FAILURE_S = 5.0  # a damaged challenger is looked at again this often
 BACKLOG_PART = 256  # corrections embedded per look, about half a second of one core
 
 
@@ -45,10 +51,39 @@ class AnswerVerbs(Base):
             if live is not None and live["release_id"] != self._seen_release:
                 stage.swap(self.store.model_path(live["model_id"]))
                 self._seen_release = live["release_id"]
+            self._refresh_challenger(stage)
         if stage.is_ready:
             with self._remembering:
                 self._remember_new(stage)
                 self._remember_old(stage)
+
+    def _refresh_challenger(self, stage: Stage) -> None:
+        """Take up the shadow or canary that is under way, or let go of one that has ended.
+
+        One that cannot be loaded is tried again later; until then the champion answers everything, as if there were
+        none.
+        """
+        wanted = self.store.find_challenge(self.name)
+        if wanted is None or not stage.is_ready:
+            self._challenge = self._challenger_trouble = None
+            stage.end_challenge()
+        elif wanted != self._challenge and not self._has_failed_lately(wanted):
+            self._challenge = None
+            try:
+                if stage.challenger_id != wanted.model_id:
+                    stage.challenge(self.store.model_path(wanted.model_id))
+            except FeilunError as error:
+                stage.end_challenge()
+                self._try_challenger_at = time.monotonic() + AFTER_FAILURE_S
+                self._challenger_trouble = (wanted.release_id, error)
+                log.error("challenger of %s: %s", self.name, error.message("en"))
+            else:
+                self._challenge, self._challenger_trouble = wanted, None
+
+    def _has_failed_lately(self, challenge: Challenge) -> bool:
+        trouble = self._challenger_trouble
+        is_same = trouble is not None and trouble[0] == challenge.release_id
+        return is_same and time.monotonic() < self._try_challenger_at
 
     def _remember_up_to(self, seq: int) -> None:
         """Let a correction decide at once, even while another champion is being loaded.
@@ -88,13 +123,18 @@ class AnswerVerbs(Base):
             for row in rows
         ]
 
-    def answer(self, inputs: Sequence[dict[str, Any]], *, record: bool = True) -> list[ServedPrediction]:
-        """The champion's answers, each with an id for feedback; written to the store in the background.
+    def answer(
+        self, inputs: Sequence[dict[str, Any]], *, record: bool = True, user: str | None = None
+    ) -> list[ServedPrediction]:
+        """The live model's answers, each with an id for feedback; written to the store in the background.
 
+        Args:
+            user: who asks, in any words that stay the same: while a canary is under way, one user always meets the same
+                model. It is not kept.
         Raises:
             NoChampion: no model is live yet.
         """
-        return self.ask(inputs, record=record).result()
+        return self.ask(inputs, record=record, user=user).result()
 
     def ask(
         self,
@@ -103,10 +143,14 @@ class AnswerVerbs(Base):
         record: bool = True,
         deadline_s: float | None = None,
         in_full: bool = False,
+        user: str | None = None,
+        champion_only: bool = False,
     ) -> Future[list[ServedPrediction]]:
         """As `answer`, without waiting: for callers that have many requests under way at once.
 
         Args:
+            champion_only: no canary may answer, nor a shadow be asked. Neither happens where nothing is recorded: what
+                is not kept cannot be judged.
             in_full: `alternatives` has every label, and `n_tokens` is counted.
             deadline_s: the future fails with WaitedTooLong when the engine has not begun by then; None: no deadline.
         Raises:
@@ -114,15 +158,58 @@ class AnswerVerbs(Base):
             LineFull: the request has a deadline, and as many messages wait as [serve] max_waiting allows.
         """
         started = time.perf_counter()
+        stage, lot = self.stage, self._draw(user) if record and not champion_only else None
+        canary = lot.answers_with if lot is not None else None
 
         def keep(said: ServedInFull) -> list[ServedPrediction]:
             latency_ms = (time.perf_counter() - started) * 1000 / max(len(said.answers), 1)
-            served = [_served(answer, model_id=said.model_id, latency_ms=latency_ms) for answer in said.answers]
+            variant = "challenger" if said.model_id == canary else "champion"
+            served = [
+                _served(answer, model_id=said.model_id, latency_ms=latency_ms, variant=variant)
+                for answer in said.answers
+            ]
             if record and served:
-                self._record(inputs, served, said)
+                rows = self._record(inputs, served, said, lot)
+                if lot is not None and lot.is_challenged and canary is None:
+                    self._ask_shadow(inputs, rows, lot.challenge)
             return self._in_full(inputs, served, said) if in_full else served
 
-        return self.stage.ask(inputs, then=keep, deadline_s=deadline_s)
+        def ask(model_id: str | None = None) -> Future[list[ServedPrediction]]:
+            return stage.ask(inputs, then=keep, deadline_s=deadline_s, model_id=model_id)
+
+        return ask() if canary is None else or_else(ask(canary), ask)
+
+    def _draw(self, user: str | None) -> Draw | None:
+        """Where the lot of a request falls; None while neither a shadow nor a canary is on stage."""
+        from feilun.release import draw
+
+        challenge = self._challenge
+        return None if challenge is None else draw(challenge, user=user)
+
+    def _ask_shadow(
+        self, inputs: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]], challenge: Challenge
+    ) -> None:
+        """Ask the shadow what the champion was asked. Nobody waits for it, and it makes nobody wait: while messages
+        wait for the engine, it is left out."""
+        from feilun.feedback import DISAGREEMENT_TEACHES, shadow_row
+
+        asked = [(given, row) for given, row in zip(inputs, rows, strict=True) if row["reason"] != "memory"]
+        if not asked or self.stage.is_busy:
+            return
+
+        def keep(said: ServedInFull) -> None:
+            if said.model_id == challenge.model_id:  # else it has ended meanwhile
+                both = zip(asked, said.answers, strict=True)
+                kept = [shadow_row(row, answer, model_id=said.model_id) for (_, row), answer in both]
+                self.store.add_shadow_answers(kept, teach=DISAGREEMENT_TEACHES)
+
+        done = self.stage.ask([given for given, _ in asked], then=keep, model_id=challenge.model_id)
+        done.add_done_callback(self._log_failed_shadow)
+
+    def _log_failed_shadow(self, done: Future[None]) -> None:
+        error = None if done.cancelled() else done.exception()
+        if error is not None:
+            log.error("shadow of %s: %s", self.name, type(error).__name__, exc_info=error)
 
     def _in_full(
         self, inputs: Sequence[dict[str, Any]], served: Sequence[ServedPrediction], said: ServedInFull
@@ -149,7 +236,14 @@ class AnswerVerbs(Base):
         """As `embed`, without waiting; `deadline_s` and what may go wrong as for `ask`."""
         return self.stage.embed(inputs, deadline_s=deadline_s)
 
-    def _record(self, inputs: Sequence[dict[str, Any]], served: Sequence[ServedPrediction], said: ServedInFull) -> None:
+    def _record(
+        self,
+        inputs: Sequence[dict[str, Any]],
+        served: Sequence[ServedPrediction],
+        said: ServedInFull,
+        lot: Draw | None,
+    ) -> list[dict[str, Any]]:
+        """Queue the predictions for writing; gives their rows."""
         from feilun.feedback import prediction_row
 
         rows = [
@@ -161,10 +255,13 @@ class AnswerVerbs(Base):
                 answer=answer,
                 model_id=said.model_id,
                 latency_ms=prediction.latency_ms,
+                release_id=None if lot is None else lot.challenge.release_id,
+                bucket=None if lot is None else lot.bucket,
             )
             for prediction, given, answer in zip(served, inputs, said.answers, strict=True)
         ]
         self.store.add_predictions(rows)
+        return rows
 
     def predict(self, texts: Sequence[str]) -> list[Answer]:
         """The champion's answers to messages; nothing is recorded."""
@@ -180,8 +277,9 @@ class AnswerVerbs(Base):
         return FilePrediction(out=str(out), model_id=stage.model.model_id, **counts)
 
 
-def _served(answer: Answer, *, model_id: str, latency_ms: float) -> ServedPrediction:
+def _served(answer: Answer, *, model_id: str, latency_ms: float, variant: str) -> ServedPrediction:
     return ServedPrediction(
+        variant=variant,
         prediction_id=new_id("p"),
         model_version=model_id,
         latency_ms=round(latency_ms, 3),

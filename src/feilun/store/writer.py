@@ -58,9 +58,13 @@ class Writer:
         """True after the disk reported an error; nothing more is accepted until a restart."""
         return self._broken
 
-    def submit(self, work: Callable[[sa.Connection], T]) -> Future[T]:
-        """Queue `work(connection)`; the future resolves after the commit that holds it has been fsynced."""
-        return self._queue(_Piece(work, Future()))
+    def submit(self, work: Callable[[sa.Connection], T], *, may_linger: bool = False) -> Future[T]:
+        """Queue `work(connection)`; the future resolves after the commit that holds it has been fsynced.
+
+        Args:
+            may_linger: nobody waits for it: it may wait LINGER_S for company.
+        """
+        return self._queue(_Piece(work, Future(), may_linger=may_linger))
 
     def _queue(self, piece: _Piece) -> Future[Any]:
         if self._broken:

@@ -13,6 +13,13 @@ from feilun.records import CompressResult, Event
 MAX_TEXT = 100_000  # far beyond what a model reads; keeps one message from taking a core for seconds
 
 
+MAX_USER = 256
+USER = (
+    "Who asks, in any words that stay the same, such as a hash of the customer's number: while a canary is under way, "
+    "one user always meets the same model. It is not kept."
+)
+
+
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise PydanticCustomError("blank", "must not be blank")
@@ -47,6 +54,7 @@ class PredictRequest(Shape):
     inputs: list[MessageInput] = Field(
         min_length=1, description="The messages to answer, one or many; at most [serve] max_batch."
     )
+    user: str | None = Field(None, min_length=1, max_length=MAX_USER, description=USER)
 
 
 class Prediction(Shape):
@@ -126,7 +134,7 @@ class Reason(Shape):
 
     code: str = Field(
         description="One of disliked, handed_over, out_of_scope, label_doubt, unsure, undecided, disagreement, novel, "
-        "typical, few_labels, by_lot, useful."
+        "typical, few_labels, by_lot, useful, models_disagree."
     )
     text: str = Field(description="The reason in one sentence in the caller's language.")
 
@@ -262,9 +270,12 @@ class ReleaseRow(Shape):
     """An entry of the release log, which only grows."""
 
     release_id: str
-    action: str = Field(description="promote, rollback or reject.")
+    action: str = Field(description="promote, rollback, reject, shadow, canary or stop.")
     model_id: str
-    previous_model_id: str | None = Field(description="The model that answered before.")
+    previous_model_id: str | None = Field(
+        description="The model that answered before, or beside a shadow or canary; of a canary rolled back, the canary."
+    )
+    share: float | None = Field(description="Of the traffic, of a shadow or canary.")
     turn_id: str | None
     actor: str
     reason_code: str
@@ -279,10 +290,93 @@ class ReleaseList(Shape):
 class ReleaseRequest(Shape):
     """Let another model answer."""
 
-    action: Literal["promote", "rollback"]
-    model_id: str | None = Field(None, min_length=1, max_length=64, description="promote: the model to go live.")
+    action: Literal["promote", "rollback", "shadow", "canary", "stop"]
+    model_id: str | None = Field(
+        None, min_length=1, max_length=64, description="promote, shadow, canary: the model that this is about."
+    )
+    share: float | None = Field(
+        None, gt=0, le=1, description="shadow, canary: of the traffic; absent: 1 for a shadow, 0.1 for a canary."
+    )
     reason: str = Field("", max_length=500, description="Kept in the log; an override needs one.")
-    override: bool = Field(False, description="promote: go live although the model misses the goal.")
+    override: bool = Field(False, description="promote, canary: although the model misses the goal.")
+
+
+class TrafficArm(Shape):
+    """What one of the two models did with its share."""
+
+    role: Literal["champion", "challenger"]
+    model_id: str
+    n_messages: int
+    n_handed_over: int
+    n_contradicted: int = Field(description="Answers that somebody spoke against: a thumb down, or another label.")
+    n_failed: int = Field(description="Messages that the champion answered, for the challenger had failed.")
+
+
+class TrafficGuard(Shape):
+    """One guard of a canary."""
+
+    metric: Literal["hand_over", "contradicted", "failed"]
+    champion: float = Field(description="Share of its messages.")
+    challenger: float = Field(description="Share of its messages.")
+    evidence: float | None = Field(
+        description="How strongly this speaks for the canary being worse than tolerated; null: too few messages yet."
+    )
+    needed: float = Field(description="Evidence from which the canary is rolled back.")
+
+
+class TrafficDifference(Shape):
+    """A message that the two answered otherwise."""
+
+    prediction_id: str
+    inputs: dict[str, Any] = Field(description="The message.")
+    champion: list[str] = Field(description="What was answered.")
+    champion_confidence: float
+    challenger: list[str] = Field(description="What the shadow would have answered.")
+    challenger_confidence: float
+    created_at: datetime
+
+
+class TrafficShadow(Shape):
+    """What a shadow said beside the champion."""
+
+    n_compared: int
+    n_agreed: int = Field(description="Messages to which both gave the same labels.")
+    n_champion_handed_over: int
+    n_challenger_handed_over: int
+    n_labelled: int = Field(description="Compared messages whose right label somebody has told.")
+    n_champion_right: int = Field(description="Of those.")
+    n_challenger_right: int = Field(description="Of those.")
+    differences: list[TrafficDifference] = Field(description="Messages that the two answered otherwise, latest first.")
+
+
+class TrafficChallenge(Shape):
+    """The shadow or canary that is under way."""
+
+    release_id: str = Field(description="Its entry in the release log.")
+    action: Literal["shadow", "canary"]
+    model_id: str
+    champion_id: str
+    share: float
+    actor: str
+    created_at: datetime
+
+
+class TrafficReply(Shape):
+    """Which models answer, with what share, and how the two compare."""
+
+    champion_id: str | None
+    challenge: TrafficChallenge | None = Field(description="Null when the champion answers alone.")
+    arms: list[TrafficArm] = Field(description="Of a canary: the champion's part, then the challenger's.")
+    guards: list[TrafficGuard] = Field(description="Of a canary: what the guards read.")
+    state: Literal["none", "shadow", "alone", "too_few", "watching", "worse", "proven"] = Field(
+        description="Of a canary: too_few messages yet, watching, worse (it is being rolled back), proven (it is "
+        "promoted if it meets the goal), alone (it answers everything)."
+    )
+    reason: str = Field(description="The same in one sentence in the caller's language; empty without a canary.")
+    shadow: TrafficShadow | None
+    trouble: str | None = Field(
+        description="Why this server could not load the challenger, in the caller's language; the champion answers."
+    )
 
 
 class ProjectRow(Shape):
