@@ -97,11 +97,13 @@ def make_bundle(
     seed: int = 0,
     task: dict[str, object] | None = None,
     thresholds: Thresholds | None = None,
+    messages: dict[str, list[str]] = MESSAGES,
 ) -> tuple[str, Manifest]:
-    """A sealed bundle in `folder`; different seeds give different models."""
+    """A sealed bundle in `folder` that has learnt `messages`; different seeds give different models."""
     settings = settings_of(compress={"tolerance": 0.99}, backbone={"max_tokens": 32}, task=task or {})
-    task_, result = get_task(settings.task), network_of(folder.with_name(f"{folder.name}-train"), backbone, seed=seed)
-    parity = compress(result, backbone, dataset_of(), settings, task=task_, folder=folder)
+    task_, dataset = get_task(settings.task), dataset_of(messages)
+    result = network_of(folder.with_name(f"{folder.name}-train"), backbone, seed=seed, dataset=dataset)
+    parity = compress(result, backbone, dataset, settings, task=task_, folder=folder)
     # Latency is measured, so it differs from run to run; a fixed one makes bundles of one seed equal.
     parity = parity.model_copy(update={"p50_ms": 1.0, "p99_ms": 2.0})
     return seal(

@@ -66,7 +66,7 @@ class ReleaseVerbs(Verbs):
         Args:
             share: of the traffic, of a shadow or canary.
         """
-        values = {"action": action, "model_id": model_id, "actor": actor, "reason_code": reason_code}
+        values: dict[str, Any] = {"action": action, "model_id": model_id, "actor": actor, "reason_code": reason_code}
         values |= {"en": en, "zh": zh, "turn_id": turn_id, "share": share}
 
         def work(connection: sa.Connection) -> str:

@@ -132,12 +132,13 @@ def _act(project: Project, body: ReleaseRequest, *, actor: str, lang: str) -> di
         return project.stop(**said)
     if body.model_id is None:
         raise _model_id_missing(lang)
-    share = {} if body.share is None else {"share": body.share}
+    if body.action == "promote":
+        return project.promote(body.model_id, **said, override=body.override)
+    if body.share is not None:
+        said["share"] = body.share
     if body.action == "shadow":
-        return project.shadow(body.model_id, **said, **share)
-    if body.action == "canary":
-        return project.canary(body.model_id, **said, **share, override=body.override)
-    return project.promote(body.model_id, **said, override=body.override)
+        return project.shadow(body.model_id, **said)
+    return project.canary(body.model_id, **said, override=body.override)
 
 
 def _model_id_missing(lang: str) -> RequestInvalid:
