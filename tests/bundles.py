@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from safetensors.numpy import save_file
 from feilun.compress import compress, seal
 from feilun.config import FeilunSettings
 from feilun.models import Encoder, build_graph, read_config, read_tensors
+from feilun.project import Project
 from feilun.records import (
     Backbone,
     Calibration,
@@ -116,6 +120,21 @@ def make_bundle(
         backbone=backbone.info,
         lineage={"turn_id": "t_test", "code_version": "0.1.0"},
     )
+
+
+def place_bundles(folder: Path, bundles: Iterable[tuple[str, Path]], *, settings: str) -> Path:
+    """A project in `folder` that has these models, by id and folder, and of which the first one answers."""
+    (folder / ".feilun").mkdir(parents=True)  # a workspace of its own, whatever lies above
+    (folder / "feilun.toml").write_text(settings, "utf-8")
+    placed = list(bundles)
+    with Project(folder) as project:
+        for model_id, bundle in placed:
+            shutil.copytree(bundle, project.store.model_path(model_id))
+            report = json.loads((bundle / "report.json").read_text("utf-8"))
+            words = {"model_id": model_id, "turn_id": "t", "dataset_id": "d"}
+            project.store.add_model(project.name, report=report, size_mb=1.0, **words)
+        project.promote(placed[0][0], actor="ann")
+    return folder
 
 
 def contents(folder: Path) -> dict[str, bytes]:

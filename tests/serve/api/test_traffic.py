@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from feilun.models.encode import Encoder
 from feilun.project import Project
 from feilun.records import Backbone
-from tests.bundles import MESSAGES, make_bundle
+from tests.bundles import MESSAGES, make_bundle, place_bundles
 
 AT = "/v1/projects/support"
 RIGHT = {text: label for label, texts in MESSAGES.items() for text in texts}
@@ -42,18 +41,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Backbone) ->
 @pytest.fixture
 def place(tmp_path: Path, sealed) -> Path:
     """A project with these three models, of which the good one answers."""
-    folder = tmp_path / "support"
-    (folder / ".feilun").mkdir(parents=True)
-    (folder / "feilun.toml").write_text(SETTINGS, "utf-8")
-    with Project(folder) as project:
-        for model_id, bundle in sealed.values():
-            shutil.copytree(bundle, project.store.model_path(model_id))
-            report = json.loads((bundle / "report.json").read_text("utf-8"))
-            project.store.add_model(
-                "support", model_id=model_id, turn_id="t", dataset_id="d", report=report, size_mb=1.0
-            )
-        project.promote(sealed["good"][0], actor="ann")
-    return folder
+    return place_bundles(tmp_path / "support", sealed.values(), settings=SETTINGS)
 
 
 @pytest.fixture
