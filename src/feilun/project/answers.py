@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
@@ -10,10 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feilun.errors import FeilunError
-from feilun.project.base import Base
+from feilun.project.challenger import ChallengerVerbs
 from feilun.project.futures import or_else
-from feilun.records import Answer, Challenge, FilePrediction, ServedPrediction
+from feilun.records import Answer, FilePrediction, ServedPrediction
 from feilun.store import new_id
 from feilun.tasks.identity import example_id
 
@@ -21,14 +19,12 @@ if TYPE_CHECKING:
     from feilun.release import Draw
     from feilun.serve.engine import Embedded, ServedInFull, Stage
 
-log = logging.getLogger(__name__)
 PREDICT_CHUNK = 1024
 MAX_BACKLOG = 10_000  # corrections that the memory holds
-AFTER_FAILURE_S = 5.0  # a damaged challenger is looked at again this often
 BACKLOG_PART = 256  # corrections embedded per look, about half a second of one core
 
 
-class AnswerVerbs(Base):
+class AnswerVerbs(ChallengerVerbs):
     """What the live model says."""
 
     @cached_property
@@ -47,43 +43,17 @@ class AnswerVerbs(Base):
 
     def _refresh(self, stage: Stage) -> None:
         with self._swapping:
-            live = self.store.find_live_release(self.name)
+            live, challenge = self.store.find_live_release(self.name), self.store.find_challenge(self.name)
+            if challenge != self._challenge:
+                self._challenge = None  # from here on nobody is drawn for one that has ended
             if live is not None and live["release_id"] != self._seen_release:
                 stage.swap(self.store.model_path(live["model_id"]))
                 self._seen_release = live["release_id"]
-            self._refresh_challenger(stage)
+            self._refresh_challenger(stage, challenge)
         if stage.is_ready:
             with self._remembering:
                 self._remember_new(stage)
                 self._remember_old(stage)
-
-    def _refresh_challenger(self, stage: Stage) -> None:
-        """Take up the shadow or canary that is under way, or let go of one that has ended.
-
-        One that cannot be loaded is tried again later; until then the champion answers everything, as if there were
-        none.
-        """
-        wanted = self.store.find_challenge(self.name)
-        if wanted is None or not stage.is_ready:
-            self._challenge = self._challenger_trouble = None
-            stage.end_challenge()
-        elif wanted != self._challenge and not self._has_failed_lately(wanted):
-            self._challenge = None
-            try:
-                if stage.challenger_id != wanted.model_id:
-                    stage.challenge(self.store.model_path(wanted.model_id))
-            except FeilunError as error:
-                stage.end_challenge()
-                self._try_challenger_at = time.monotonic() + AFTER_FAILURE_S
-                self._challenger_trouble = (wanted.release_id, error)
-                log.error("challenger of %s: %s", self.name, error.message("en"))
-            else:
-                self._challenge, self._challenger_trouble = wanted, None
-
-    def _has_failed_lately(self, challenge: Challenge) -> bool:
-        trouble = self._challenger_trouble
-        is_same = trouble is not None and trouble[0] == challenge.release_id
-        return is_same and time.monotonic() < self._try_challenger_at
 
     def _remember_up_to(self, seq: int) -> None:
         """Let a correction decide at once, even while another champion is being loaded.
@@ -171,45 +141,13 @@ class AnswerVerbs(Base):
             if record and served:
                 rows = self._record(inputs, served, said, lot)
                 if lot is not None and lot.is_challenged and canary is None:
-                    self._ask_shadow(inputs, rows, lot.challenge)
+                    self._ask_shadow(stage, lot.challenge, inputs=inputs, rows=rows)
             return self._in_full(inputs, served, said) if in_full else served
 
         def ask(model_id: str | None = None) -> Future[list[ServedPrediction]]:
             return stage.ask(inputs, then=keep, deadline_s=deadline_s, model_id=model_id)
 
         return ask() if canary is None else or_else(ask(canary), ask)
-
-    def _draw(self, user: str | None) -> Draw | None:
-        """Where the lot of a request falls; None while neither a shadow nor a canary is on stage."""
-        from feilun.release import draw
-
-        challenge = self._challenge
-        return None if challenge is None else draw(challenge, user=user)
-
-    def _ask_shadow(
-        self, inputs: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]], challenge: Challenge
-    ) -> None:
-        """Ask the shadow what the champion was asked. Nobody waits for it, and it makes nobody wait: while messages
-        wait for the engine, it is left out."""
-        from feilun.feedback import DISAGREEMENT_TEACHES, shadow_row
-
-        asked = [(given, row) for given, row in zip(inputs, rows, strict=True) if row["reason"] != "memory"]
-        if not asked or self.stage.is_busy:
-            return
-
-        def keep(said: ServedInFull) -> None:
-            if said.model_id == challenge.model_id:  # else it has ended meanwhile
-                both = zip(asked, said.answers, strict=True)
-                kept = [shadow_row(row, answer, model_id=said.model_id) for (_, row), answer in both]
-                self.store.add_shadow_answers(kept, teach=DISAGREEMENT_TEACHES)
-
-        done = self.stage.ask([given for given, _ in asked], then=keep, model_id=challenge.model_id)
-        done.add_done_callback(self._log_failed_shadow)
-
-    def _log_failed_shadow(self, done: Future[None]) -> None:
-        error = None if done.cancelled() else done.exception()
-        if error is not None:
-            log.error("shadow of %s: %s", self.name, type(error).__name__, exc_info=error)
 
     def _in_full(
         self, inputs: Sequence[dict[str, Any]], served: Sequence[ServedPrediction], said: ServedInFull

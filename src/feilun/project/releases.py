@@ -63,14 +63,19 @@ class ReleaseVerbs(ModelVerbs):
         """
         canary = self.store.find_challenge(self.name)
         if canary is not None and canary.action == "canary":
-            return self._release(
-                "rollback",
-                canary.champion_id,
+            entry = self.store.end_challenge(
+                self.name,
+                canary,
+                action="rollback",
+                model_id=canary.champion_id,
                 actor=actor,
                 reason_code="canary_by_hand",
                 en=f"The canary {canary.model_id} was rolled back by {actor}. {reason}".strip(),
                 zh=f"灰度模型 {canary.model_id} 由 {actor} 回滚。{reason}",
             )
+            self._take_up()
+            # Somebody else, or the guard, may have been a moment faster: then what they did is what is told.
+            return entry or self.list_releases(limit=1)[0]
         live = self.store.find_live_release(self.name)
         previous = self._model_before(live) if live else None
         if previous is None:

@@ -161,7 +161,13 @@ predictions = sa.Table(
     sa.Column("bucket", sa.Integer),
     sa.Index("ix_predictions_queue", "project", "queue_state", "teach"),
     sa.Index("ix_predictions_example", "project", "example_id"),
-    sa.Index("ix_predictions_release", "release_id", "bucket"),
+    sa.Index(
+        "ix_predictions_release",
+        "release_id",
+        "bucket",
+        sqlite_where=sa.text("release_id IS NOT NULL"),
+        postgresql_where=sa.text("release_id IS NOT NULL"),
+    ),
 )
 
 # What a shadow would have said; never shown to who asked.

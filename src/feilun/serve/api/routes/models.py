@@ -21,8 +21,8 @@ from feilun.serve.api.shapes import (
     ReleaseList,
     ReleaseRequest,
     ReleaseRow,
-    TrafficReply,
 )
+from feilun.serve.api.traffic_shapes import TrafficReply
 
 routes = Routes("models")
 Reading = Annotated[ProjectVisit, Depends(InProject("read"))]

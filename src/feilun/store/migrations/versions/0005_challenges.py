@@ -19,7 +19,14 @@ def upgrade() -> None:
     op.add_column("releases", sa.Column("share", sa.Float(), nullable=True))
     op.add_column("predictions", sa.Column("release_id", sa.String(length=40), nullable=True))
     op.add_column("predictions", sa.Column("bucket", sa.Integer(), nullable=True))
-    op.create_index("ix_predictions_release", "predictions", ["release_id", "bucket"], unique=False)
+    op.create_index(
+        "ix_predictions_release",
+        "predictions",
+        ["release_id", "bucket"],
+        unique=False,
+        sqlite_where=sa.text("release_id IS NOT NULL"),
+        postgresql_where=sa.text("release_id IS NOT NULL"),
+    )
     op.add_column("feedback", sa.Column("contradicts", sa.Boolean(), nullable=True))
     op.create_table(
         "shadow_answers",
