@@ -93,7 +93,7 @@ def test_every_command_has_examples_and_all_but_serve_speak_json(path: tuple[str
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_what_cannot_be_undone_has_yes(path: tuple[str, ...]):
     options = {option for parameter in COMMANDS[path].params for option in parameter.opts}
-    asks = path[-1] in ("promote", "rollback", "revoke", "cancel", "remove", "init")
+    asks = path[-1] in ("promote", "canary", "rollback", "revoke", "cancel", "remove", "init")
     assert ("--yes" in options) == asks
 
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from feilun.project.errors import AnswersAlready, NothingBeside, NothingToStop, ShareOutOfRange
+from feilun.project.errors import AnswersAlready, GoalNotMet, NothingBeside, NothingToStop, ShareOutOfRange
 from feilun.project.releases import ReleaseVerbs
 from feilun.records import Challenge, Difference, ShadowTraffic, Traffic
 
+if TYPE_CHECKING:
+    from feilun.release import Verdict
+
 log = logging.getLogger(__name__)
 GUARD = "guard"  # who acts where nobody does
+ENDINGS = {
+    "rollback": ("Rolled back by the guard.", "由护栏自动回滚。"),
+    "promote": ("Promoted by the guard.", "由护栏自动上线。"),
+}
 MAX_DIFFERENCES = 1000
 
 
@@ -126,10 +133,19 @@ class TrafficVerbs(ReleaseVerbs):
             action, model_id = "promote", canary.model_id
         else:
             return None
-        words = {"actor": GUARD, "reason_code": f"guard_{verdict.state}", "en": verdict.en, "zh": verdict.zh}
-        entry = self.store.end_challenge(self.name, canary, action=action, model_id=model_id, **words)
+        en, zh = ENDINGS[action]
+        entry = self.store.end_challenge(
+            self.name,
+            canary,
+            action=action,
+            model_id=model_id,
+            actor=GUARD,
+            reason_code=f"guard_{verdict.state}",
+            en=f"{en} {verdict.en}",
+            zh=f"{zh}{verdict.zh}",
+        )
         if entry is not None:
-            log.info("canary of %s: %s", self.name, verdict.en)
+            log.info("canary of %s: %s", self.name, entry["en"])
             self._take_up()
         return entry
 
@@ -144,14 +160,12 @@ class TrafficVerbs(ReleaseVerbs):
             raise AnswersAlready(model_id=model_id)
 
     def _meets_goal(self, model_id: str) -> bool:
-        from feilun.project.errors import GoalNotMet
-
         try:
             return self._may_go_live(model_id, override=False, reason="")
         except GoalNotMet:
             return False
 
-    def _judge(self, canary: Challenge) -> Any:
+    def _judge(self, canary: Challenge) -> Verdict:
         from feilun.release import judge
 
         rows = self.store.count_by_bucket(self.name, canary.release_id)

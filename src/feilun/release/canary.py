@@ -35,14 +35,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "目前没有不利于灰度模型的迹象：它回答了 {n_1} 条消息，冠军回答了 {n_0} 条。",
     ),
     "worse": (
-        "Rolled back by the guard: the canary {metric} {worse} of {n_1} messages, the champion {before} of {n_0}; "
+        "The canary is worse: it {metric} {worse} of {n_1} messages, the champion {before} of {n_0}; "
         "{evidence} to 1 that it is worse by more than {tolerance} ({needed} to 1 were needed).",
-        "护栏自动回滚：灰度模型在 {n_1} 条消息中{metric} {worse}，冠军在 {n_0} 条中为 {before}；"
+        "灰度模型变差：它在 {n_1} 条消息中{metric} {worse}，冠军在 {n_0} 条中为 {before}；"
         "其变差超过 {tolerance} 的证据比为 {evidence} 比 1（阈值为 {needed} 比 1）。",
     ),
     "proven": (
-        "Promoted by the guard: after {n_1} messages the canary is no worse than the champion in anything guarded.",
-        "护栏自动上线：回答 {n_1} 条消息后，灰度模型在各项护栏指标上均不差于冠军。",
+        "After {n_1} messages the canary is no worse than the champion in anything guarded.",
+        "回答 {n_1} 条消息后，灰度模型在各项护栏指标上均不差于冠军。",
     ),
 }
 

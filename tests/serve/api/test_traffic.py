@@ -211,7 +211,8 @@ def test_a_canary_that_is_worse_is_rolled_back_by_itself_under_load_and_no_reque
     assert canary["release_id"] == begun["release_id"]
     assert (entry["model_id"], entry["previous_model_id"], entry["actor"]) == (good, wrong, "guard")
     assert entry["reason_code"] == "guard_worse"
-    assert "was contradicted on" in entry["en"] and "被人否定" in entry["zh"]
+    assert entry["en"].startswith("Rolled back by the guard. The canary is worse: it was contradicted on")
+    assert entry["zh"].startswith("由护栏自动回滚。") and "被人否定" in entry["zh"]
     assert project.watch_canary() is None  # it ended once
 
 
