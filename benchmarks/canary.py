@@ -35,7 +35,7 @@ CASES = [
 def main() -> int:
     """Run every case, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=1000, help="canaries a line (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=300, help="canaries a line (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     parser.add_argument("--out", type=Path, help="write everything as JSON here")
     options = parser.parse_args()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,10 @@ def test_a_shadow_is_begun_shown_and_stopped(place, sealed, run: Run):
     with Project(place) as project:
         for n in range(3):
             assert project.answer([{"text": f"parcel {n}"}])[0].model_version == good
-            project.stage.ask([{"text": "x"}], then=lambda said: None, model_id=other).result()  # behind the shadow
+            deadline = time.monotonic() + 60
+            while project.traffic().shadow.n_compared <= n:  # nobody waits for a shadow, but here
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
     assert "Compared on 3 messages" in run("--lang", "en", "release", "status", place).out
     assert "共对比 3 条消息" in run("--lang", "zh", "release", "status", place).out
     assert run("release", "stop", place, "--reason", "seen enough").exit_code == 0
