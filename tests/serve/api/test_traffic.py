@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -16,6 +17,7 @@ from feilun.models.encode import Encoder
 from feilun.project import Project
 from feilun.records import Backbone
 from tests.bundles import MESSAGES, make_bundle, place_bundles
+from tests.serve.api.test_server import server
 
 AT = "/v1/projects/support"
 RIGHT = {text: label for label, texts in MESSAGES.items() for text in texts}
@@ -214,6 +216,32 @@ def test_a_canary_that_is_worse_is_rolled_back_by_itself_under_load_and_no_reque
     assert entry["en"].startswith("Rolled back by the guard. The canary is worse: it was contradicted on")
     assert entry["zh"].startswith("由护栏自动回滚。") and "被人否定" in entry["zh"]
     assert project.watch_canary() is None  # it ended once
+
+
+@pytest.mark.journey
+def test_two_servers_draw_the_same_and_one_of_them_ends_the_canary(place, sealed):
+    good, wrong = sealed["good"][0], sealed["wrong"][0]
+    with ExitStack() as closing:
+        addresses = [closing.enter_context(server(place))[1] for _ in range(2)]
+        here, there = (closing.enter_context(httpx.Client(base_url=address, timeout=60)) for address in addresses)
+        assert release(here, action="canary", model_id=wrong, share=0.5).status_code == 201
+        users = [f"user {n}" for n in range(20)]
+        met = {user: ask(here, TEXTS[0], user=user)["model_version"] for user in users}
+        drawn = next(user for user in users if met[user] == wrong)
+        wait_until(lambda: ask(there, TEXTS[0], user=drawn)["model_version"] == wrong)
+        assert {user: ask(there, TEXTS[0], user=user)["model_version"] for user in users} == met
+        for n in range(2000):
+            client, text = (here, there)[n % 2], TEXTS[n % len(TEXTS)]
+            answer = ask(client, f"{text} {n}", user=f"more {n}")
+            if answer["label"] != RIGHT[text]:
+                said = {"prediction_id": answer["prediction_id"], "thumb": "down"}
+                client.post(f"{AT}/feedback", json=said).raise_for_status()
+            if traffic(client)["challenge"] is None:
+                break
+        wait_until(lambda: all(ask(one, TEXTS[0], user=drawn)["model_version"] == good for one in (here, there)))
+        log = there.get(f"{AT}/releases").json()["releases"]
+        assert [(row["action"], row["actor"]) for row in log[:2]] == [("rollback", "guard"), ("canary", "loopback")]
+        assert [row["actor"] for row in log].count("guard") == 1
 
 
 def test_an_equal_canary_is_promoted_by_itself_only_where_the_settings_say_so_and_the_goal_is_met(
