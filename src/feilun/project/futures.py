@@ -20,7 +20,7 @@ def or_else(first: Future[T], again: Callable[[], Future[T]]) -> Future[T]:
     outcome: Future[T] = Future()
 
     def give(done: Future[T], *, is_last: bool) -> None:
-        if done.cancelled():
+        if done.cancelled() or outcome.cancelled():
             outcome.cancel()
             return
         error = done.exception()
