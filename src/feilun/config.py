@@ -415,7 +415,7 @@ class ReleaseSettings(Settings):
     canary_share: float = Field(
         0.0,
         ge=0,
-        le=1,
+        lt=1,
         description="Share of the traffic on which a turn's model begins, as a canary; 0: it answers all at once.",
     )
     guards: tuple[Guard, ...] = Field(
