@@ -74,9 +74,13 @@ def test_the_commands_are_the_published_ones():
         "model show",
         "model verify",
         "predict",
+        "release canary",
         "release list",
         "release promote",
         "release rollback",
+        "release shadow",
+        "release status",
+        "release stop",
         "report",
         "restore",
         "serve",
@@ -100,7 +104,7 @@ def test_every_command_has_examples_and_all_but_serve_speak_json(path: tuple[str
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_what_cannot_be_undone_has_yes(path: tuple[str, ...]):
     options = {option for parameter in COMMANDS[path].params for option in parameter.opts}
-    asks = path[-1] in ("promote", "rollback", "revoke", "cancel", "remove", "init", "disable", "rekey")
+    asks = path[-1] in ("promote", "canary", "rollback", "revoke", "cancel", "remove", "init", "disable", "rekey")
     assert ("--yes" in options) == asks
 
 

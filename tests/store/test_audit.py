@@ -26,6 +26,7 @@ KEY = {
     "expires_at": None,
     "actor": "ann",
 }
+SAID = {"actor": "bo", "reason_code": "by_hand", "en": "e", "zh": "z"}
 ROTATED = {"secret_hash": "1" * 64, "expires_at": None, "actor": "bo"}
 TURN = {"settings": {}, "seed": 1, "budget_s": 9, "requested_by": "ann"}
 MODEL = {"model_id": "m_1", "turn_id": "turn_1", "dataset_id": "ds_1", "report": {}, "size_mb": 1.0}
@@ -88,6 +89,11 @@ VERBS: dict[str, tuple[Callable[[Store], Any], Callable[[Store, Any], Any], tupl
         lambda s, _: release(s, "m_1", turn_id="turn_1"),
         ("release.promote", "ann", "support"),
     ),
+    "end_challenge": (
+        lambda s: (release(s, "m_1"), release(s, "m_2", action="canary", share=0.5), s.find_challenge("support"))[2],
+        lambda s, challenge: s.end_challenge("support", challenge, action="rollback", model_id="m_1", **SAID),
+        ("release.rollback", "bo", "support"),
+    ),
     "add_compression": (
         lambda s: None,
         lambda s, _: s.add_compression("support", model_id="m_1", asked={}, requested_by="ann"),
@@ -139,6 +145,7 @@ SILENT = {
     "add_predictions": "traffic",
     "add_event": "progress",
     "note_key_used": "traffic",
+    "add_shadow_answers": "traffic",
     "update_turn": "progress; what it seals and how it ends are entries",
     "start_compression": "progress; that it was asked for and how it ended are entries",
     "add_compression_crash": "progress",

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from feilun.errors import FeilunError
+from feilun.records import Challenge
 from feilun.store import HOUSE, NotFound, ProjectUnknown, Reach, Store, TenantUnknown, utc_now
 from feilun.store import tables as t
 from feilun.store.chain import Unaudited
@@ -19,6 +20,7 @@ from feilun.store.chain import Unaudited
 WHOSE = {"project", "tenant", "within"}
 UNBOUND = {
     "add_predictions": "each row names its project; whoever makes them is a project's façade",
+    "add_shadow_answers": "as add_predictions",
     "find_key": "asked with the hash of a secret: who has the secret is whose key it is",
     "note_key_used": "after find_key, about the key that it gave",
     "dataset_path": "a name of a file, from a row that its project's verb gave",
@@ -72,12 +74,22 @@ PLAIN: dict[str, Any] = {
     "expires_at": None,
     "previous_until": utc_now(),
     "folder": Path("/nowhere"),
+    "challenge": Challenge(
+        release_id="rel_theirs",
+        action="canary",
+        model_id="m_THEIRS",
+        champion_id="m_THEIRS",
+        share=0.5,
+        actor="ann",
+        created_at=utc_now(),
+    ),
     "until": utc_now(),
     "limit": 10,
     "inputs": {"text": "hello"},
     "example_id": "e_own",
 }
 IDS = {
+    "release_id",
     "prediction_id",
     "feedback_id",
     "turn_id",
@@ -88,7 +100,7 @@ IDS = {
     "idempotency_key",
 }
 OPTIONAL = ("after", "up_to", "note", "result", "error", "labels", "thumb", "edited_text", "comment")
-OPTIONAL += ("is_disabled",)
+OPTIONAL += ("is_disabled", "share")
 
 
 def people_a_project(store: Store, whose: Reach, *, mark: str) -> dict[str, str]:
@@ -119,8 +131,14 @@ def people_a_project(store: Store, whose: Reach, *, mark: str) -> dict[str, str]
     turn = store.add_turn(project, settings={}, seed=0, budget_s=1.0, requested_by=mark)
     ids = {"model_id": f"m_{mark}", "turn_id": str(turn["turn_id"]), "dataset_id": f"ds_{mark}"}
     store.add_model(project, **ids, report={}, size_mb=1.0)
-    release = {"action": "promote", "actor": mark, "reason_code": "better", "en": "e", "zh": "z"}
-    store.add_release(project, model_id=ids["model_id"], turn_id=ids["turn_id"], **release)
+    release = {"actor": mark, "reason_code": "better", "en": "e", "zh": "z"}
+    store.add_release(project, action="promote", model_id=ids["model_id"], turn_id=ids["turn_id"], **release)
+    begun = store.add_release(project, action="shadow", model_id=ids["model_id"], share=1.0, **release)
+    answer = {
+        name: row[name] for name in ("prediction_id", "project", "labels", "confidence", "decision", "created_at")
+    }
+    answer |= {"release_id": begun["release_id"], "model_id": ids["model_id"], "agrees": False}
+    store.add_shadow_answers([answer], teach=0.9).result()
     compression = store.add_compression(project, model_id=ids["model_id"], asked={}, requested_by=mark)
     assert compression is not None
     owner = {"tenant": tenant, "project": project, "actor": mark}
@@ -129,6 +147,7 @@ def people_a_project(store: Store, whose: Reach, *, mark: str) -> dict[str, str]
     return ids | {
         "prediction_id": row["prediction_id"],
         "feedback_id": said["feedback_id"],
+        "release_id": begun["release_id"],
         "compression_id": compression["compression_id"],
         "key_id": key["key_id"],
         "idempotency_key": said["idempotency_key"],

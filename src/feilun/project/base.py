@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from feilun.config import FeilunSettings, load_settings
 from feilun.errors import FeilunError
+from feilun.records import Challenge
 from feilun.store import HOUSE, Store, TenantUnknown, find_workspace
 from feilun.tasks import Task, get_task
 
@@ -27,6 +28,9 @@ class Base:
         self._swapping = threading.Lock()  # held while a champion is loaded: seconds
         self._remembering = threading.Lock()  # held while corrections are taken up: milliseconds
         self._seen_release = ""
+        self._challenge: Challenge | None = None  # the one whose model is on stage
+        self._challenger_trouble: tuple[str, FeilunError] | None = None  # of which release, and why
+        self._try_challenger_at = 0.0
         self._seen_feedback: int | None = None
         self._backlog: list[dict[str, Any]] = []
         self._read: dict[tuple[str, str], Any] = {}

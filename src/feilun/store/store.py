@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from feilun.store.audit import AuditVerbs
+from feilun.store.challenges import ChallengeVerbs
 from feilun.store.compressions import CompressionVerbs
 from feilun.store.database import migrate, open_engine
 from feilun.store.errors import NotFound
@@ -35,7 +36,7 @@ def find_workspace(folder: Path) -> Path:
     return folder / WORKSPACE_NAME
 
 
-class Store(TenantVerbs, TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, AuditVerbs):
+class Store(TenantVerbs, TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, ChallengeVerbs, KeyVerbs, AuditVerbs):
     """One workspace: a database, and the folders for datasets, models and turns in progress.
 
     May be used from any thread. What a writing verb returned survives `kill -9`; reads see every commit.

@@ -134,7 +134,7 @@ releases = sa.Table(
     _key(),
     sa.Column("release_id", sa.String(40), nullable=False, unique=True),
     sa.Column("project", sa.String(64), nullable=False),
-    sa.Column("action", sa.String(16), nullable=False),  # promote, rollback, reject
+    sa.Column("action", sa.String(16), nullable=False),  # promote, rollback, reject, shadow, canary, stop
     sa.Column("model_id", sa.String(40), nullable=False),
     sa.Column("previous_model_id", sa.String(40)),
     sa.Column("turn_id", sa.String(40)),
@@ -143,6 +143,7 @@ releases = sa.Table(
     sa.Column("en", sa.Text, nullable=False),
     sa.Column("zh", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("share", sa.Float),  # of the traffic, of a shadow or canary
     sa.Index("ix_releases_project", "project", "seq"),
 )
 
@@ -165,8 +166,35 @@ predictions = sa.Table(
     sa.Column("queue_state", sa.String(12), nullable=False),  # none, open, labelled, skipped
     sa.Column("latency_ms", sa.Float, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    # Of the shadow or canary that was under way: its entry in the release log, and where the lot of the user fell.
+    sa.Column("release_id", sa.String(40)),
+    sa.Column("bucket", sa.Integer),
     sa.Index("ix_predictions_queue", "project", "queue_state", "teach"),
     sa.Index("ix_predictions_example", "project", "example_id"),
+    sa.Index(
+        "ix_predictions_release",
+        "release_id",
+        "bucket",
+        sqlite_where=sa.text("release_id IS NOT NULL"),
+        postgresql_where=sa.text("release_id IS NOT NULL"),
+    ),
+)
+
+# What a shadow would have said; never shown to who asked.
+shadow_answers = sa.Table(
+    "shadow_answers",
+    metadata,
+    _key(),
+    sa.Column("prediction_id", sa.String(40), nullable=False, unique=True),
+    sa.Column("project", sa.String(64), nullable=False),
+    sa.Column("release_id", sa.String(40), nullable=False),
+    sa.Column("model_id", sa.String(40), nullable=False),
+    sa.Column("labels", sa.JSON, nullable=False),
+    sa.Column("confidence", sa.Float, nullable=False),
+    sa.Column("decision", sa.String(16), nullable=False),
+    sa.Column("agrees", sa.Boolean, nullable=False),  # the labels are the champion's
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Index("ix_shadow_answers_release", "release_id", "agrees", "seq"),
 )
 
 feedback = sa.Table(
@@ -188,6 +216,7 @@ feedback = sa.Table(
     sa.Column("idempotency_key", sa.String(255)),
     sa.Column("body_hash", sa.String(64), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("contradicts", sa.Boolean),  # whether it speaks against the answer; empty without one
     sa.UniqueConstraint("project", "idempotency_key", name="uq_feedback_idempotency"),
     sa.Index("ix_feedback_project", "project", "seq"),
     sa.Index("ix_feedback_prediction", "project", "prediction_id"),

@@ -82,6 +82,7 @@ class TrafficVerbs(Verbs):
                 "idempotency_key": idempotency_key,
                 "body_hash": body_hash,
                 "created_at": t.utc_now(),
+                "contradicts": None,
             }
             if prediction_id is not None:
                 prediction = connection.execute(self._prediction(project, prediction_id)).mappings().first()
@@ -90,6 +91,8 @@ class TrafficVerbs(Verbs):
                 row["inputs"], row["example_id"] = prediction["inputs"], prediction["example_id"]
                 if labels is None and thumb == "up":
                     row["labels"] = prediction["labels"]
+                is_other = row["labels"] is not None and set(row["labels"]) != set(prediction["labels"])
+                row["contradicts"] = is_other or thumb == "down"
                 self._move_in_queue(connection, project, prediction, labelled=row["labels"] is not None, thumb=thumb)
             elif labels is not None and example_id:
                 # A label on the message itself settles every answer to it that still waits.
@@ -128,10 +131,19 @@ class TrafficVerbs(Verbs):
         return int(row["n"]) if row else 0
 
     def list_queue(self, project: str, *, limit: int = 20) -> list[dict[str, Any]]:
-        """Predictions that wait for a person, those that teach most first; each message once."""
+        """Predictions that wait for a person, those that teach most first; each message once.
+
+        `challenger_labels`: what a shadow said, where it said something else; None elsewhere.
+        """
         open_rows = (t.predictions.c.project == project, t.predictions.c.queue_state == "open")
         latest = sa.select(sa.func.max(t.predictions.c.seq)).where(*open_rows).group_by(t.predictions.c.example_id)
-        query = sa.select(t.predictions).where(t.predictions.c.seq.in_(latest))
+        shadow = t.shadow_answers.c
+        beside = sa.and_(shadow.prediction_id == t.predictions.c.prediction_id, shadow.agrees.is_(False))
+        query = (
+            sa.select(t.predictions, shadow.labels.label("challenger_labels"))
+            .join_from(t.predictions, t.shadow_answers, beside, isouter=True)
+            .where(t.predictions.c.seq.in_(latest))
+        )
         return self._list(query.order_by(t.predictions.c.teach.desc(), t.predictions.c.seq).limit(min(limit, MAX_PAGE)))
 
     def list_unasked(self, project: str, *, limit: int = 1000) -> list[dict[str, Any]]:

@@ -105,6 +105,10 @@ def _fill(project: Project, sealed: Path, *, model_id: str, mark: str) -> None:
         "created_at": utc_now(),
     }
     store.add_predictions([prediction]).result()
+    begun = store.add_release(name, action="shadow", model_id=model_id, share=1.0, **said)
+    same = ("prediction_id", "project", "model_id", "labels", "confidence", "decision", "created_at")
+    answer = {column: prediction[column] for column in same}
+    store.add_shadow_answers([answer | {"release_id": begun["release_id"], "agrees": False}], teach=0.5).result()
     spoken = {"actor": mark, "body_hash": mark, "idempotency_key": f"i_{mark}"}
     store.add_feedback(name, prediction_id=f"p_{mark}", comment=mark, **spoken)
     for scope in (project.tenant, None):

@@ -44,6 +44,7 @@ BODIES: dict[str, dict[str, Any] | None] = {
             "get_model",
             "get_report",
             "list_releases",
+            "get_traffic",
             "list_compressions",
             "get_compression",
             "list_turns",
@@ -70,7 +71,7 @@ BODIES: dict[str, dict[str, Any] | None] = {
 PLAIN = {
     *("after", "limit", "strategy", "budget_s", "accept", "last-event-id"),
     *("action", "reason", "override", "n_layers", "widths", "only_show", "note"),
-    *("text", "inputs", "label", "thumb", "comment", "actor", "head"),
+    *("text", "inputs", "label", "thumb", "comment", "actor", "head", "share", "user", "safety_identifier"),
     *("role", "scopes", "expires_in_days", "grace_s", "is_disabled"),
     *("input", "dimensions", "encoding_format", "messages", "response_format", "logprobs", "top_logprobs", "stream"),
     *("stream_options", "n", "tools", "functions", "tool_choice", "function_call", "audio", "modalities"),
@@ -155,6 +156,8 @@ def rows_of_theirs(store: Store) -> dict[str, list[Any]]:
     kept = {}
     with store.engine.connect() as connection:
         for table in t.metadata.sorted_tables:
+            if table is t.audit_head:
+                continue  # one row for the whole workspace
             conditions = [table.c[column].in_(values) for column, values in names.items() if column in table.c]
             assert conditions, f"{table.name}: whose are its rows?"
             kept[table.name] = [tuple(row) for row in connection.execute(sa.select(table).where(sa.or_(*conditions)))]

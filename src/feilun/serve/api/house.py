@@ -35,6 +35,10 @@ T = TypeVar("T")
 PATIENT_S = 0.05  # most answers are there before it is worth watching whether the client still waits
 LOOK_EVERY_S = 0.25  # a champion or a correction of another process is on stage after at most this long
 AFTER_FAILURE_S = 5.0  # a damaged bundle is looked at again this often, not four times a second
+GUARD_EVERY_S = 1.0  # the traffic of a canary is looked at this often
+GUARD_SHARE = (
+    0.05  # of a core's time that may be spent on looking: where there is much traffic, it is looked at less often
+)
 MAX_STREAMS = 64
 # Threads that wait for the disk, and threads that compute: neither kind can starve the other.
 N_STORE_THREADS = 64
@@ -84,20 +88,34 @@ class House:
         return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._compute_threads)
 
     async def ask(
-        self, project: Project, texts: Sequence[str], *, receive: Receive, in_full: bool = False
+        self,
+        project: Project,
+        texts: Sequence[str],
+        *,
+        receive: Receive,
+        in_full: bool = False,
+        user: str | None = None,
+        champion_only: bool = False,
     ) -> list[ServedPrediction]:
-        """The answers of a project that is ready to `texts`, counted.
+        """The answers of a project that is ready to `texts`, counted; arguments and errors as `Project.ask`.
 
         Raises:
             LineFull, WaitedTooLong: as `Project.ask`.
             Gone: the client hung up.
         """
         inputs = [project.task.inputs_from(text) for text in texts]
-        future = project.ask(inputs, deadline_s=project.settings.serve.deadline_s, in_full=in_full)
+        future = project.ask(
+            inputs,
+            deadline_s=project.settings.serve.deadline_s,
+            in_full=in_full,
+            user=user,
+            champion_only=champion_only,
+        )
         served = await self.wait_for(future, receive=receive)
         self.metrics.count_predictions(
             project=project.name,
             model_id=served[0].model_version,
+            variant=served[0].variant,
             decisions=Counter(prediction.decision for prediction in served),
         )
         return served
@@ -165,9 +183,21 @@ class House:
         return self._trouble.get(project.name)
 
     def _follow(self, project: Project) -> None:
-        pause = LOOK_EVERY_S
+        pause, watch_at = LOOK_EVERY_S, 0.0
         while not self._stop.wait(pause):
             pause = LOOK_EVERY_S if self._look_after(project) else AFTER_FAILURE_S
+            if time.monotonic() >= watch_at:
+                watch_at = time.monotonic() + self._watch_canary(project)
+
+    def _watch_canary(self, project: Project) -> float:
+        """Let the guard look; the seconds until it should look again."""
+        started = time.monotonic()
+        try:
+            project.watch_canary()
+        except Exception as error:
+            log.error("guard of %s: %s", project.name, type(error).__name__, exc_info=error)
+            return AFTER_FAILURE_S
+        return max(GUARD_EVERY_S, (time.monotonic() - started) / GUARD_SHARE)
 
     def _look_after(self, project: Project) -> bool:
         """Take up a new champion and new corrections; False when that failed."""
