@@ -7,17 +7,24 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from feilun.store import IdempotencyConflict, NotFound, Store, StoreFull, StoreTooNew, find_workspace, utc_now
 from feilun.store import tables as t
+from feilun.store.database import alembic_config
 
 
 @pytest.fixture
-def store(tmp_path: Path):
-    with Store(tmp_path / ".feilun") as opened:
+def store(tmp_path: Path, database_url: str):
+    with Store(tmp_path / ".feilun", url=database_url) as opened:
         yield opened
+
+
+def beside(store: Store) -> Store:
+    """Another store of the same workspace, as another process opens it."""
+    return Store(store.workspace, url=store.url)
 
 
 def prediction(n: int, *, teach: float = 0.5, example_id: str | None = None) -> dict:
@@ -46,7 +53,7 @@ def give(store: Store, prediction_id: str, **said) -> tuple[dict, bool]:
 def test_acknowledged_feedback_survives_a_new_connection(store, tmp_path):
     store.add_predictions([prediction(1)])
     row, replayed = give(store, "p1", labels=["delivery"])
-    with Store(tmp_path / ".feilun") as again:
+    with beside(store) as again:
         assert again.get_feedback("support", row["feedback_id"]) == row
     assert (replayed, row["labels"], row["inputs"]) == (False, ["delivery"], {"text": "message 1 你好"})
 
@@ -91,7 +98,7 @@ def test_a_skipped_message_leaves_the_queue_with_its_twins_and_no_other(store):
 
 def test_many_writers_lose_and_double_nothing(store, tmp_path):
     store.add_predictions([prediction(n) for n in range(8)])
-    with Store(tmp_path / ".feilun") as other:
+    with beside(store) as other:
         stores = [store, other]
 
         def work(n: int) -> None:
@@ -108,6 +115,7 @@ def test_many_writers_lose_and_double_nothing(store, tmp_path):
     assert sorted(row["idempotency_key"] for row in rows) == sorted(f"{n}-{i}" for n in range(8) for i in range(25))
 
 
+@pytest.mark.parametrize("database_url", [""], ids=["sqlite"])  # PostgreSQL's is in test_postgres.py
 def test_a_full_disk_is_said_to_be_full_and_room_is_all_it_takes(store):
     def limit(connection, _record) -> None:
         connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size: not a page more
@@ -178,9 +186,8 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store):
 
 def test_a_database_from_before_compressions_is_brought_up_to_date_and_used(store, tmp_path):
     turn = store.add_turn("support", settings={}, seed=1, budget_s=9, requested_by="cli")
-    store.writer.write(lambda c: c.exec_driver_sql("DROP TABLE compressions"))
-    store.writer.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'"))
-    with Store(tmp_path / ".feilun") as opened:
+    store.writer.write(lambda c: command.downgrade(alembic_config(c), "0001"))
+    with beside(store) as opened:
         assert opened.get_turn(turn["turn_id"]) == turn
         row = opened.add_compression("support", model_id="m_1", asked={"widths": [0.5]}, requested_by="ann")
         assert opened.list_compressions("support") == [row]
@@ -207,7 +214,7 @@ def test_a_compression_ends_once_and_lets_the_next_one_in(store):
 def test_a_database_of_a_later_release_is_refused(store, tmp_path):
     store.writer.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StoreTooNew, match="9999"):
-        Store(tmp_path / ".feilun")
+        beside(store)
 
 
 def test_projects_below_one_folder_share_its_workspace(tmp_path):

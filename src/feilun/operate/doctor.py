@@ -15,15 +15,11 @@ from feilun.models.bundle import verify_bundle
 from feilun.network.machine import disk_left_mb, memory_left_mb
 from feilun.operate.findings import Finding
 from feilun.store import find_workspace
-from feilun.store.copies import (
-    Contents,
-    DatabaseElsewhere,
-    check_integrity,
-    list_living_keys,
-    read_contents,
-    refuse_elsewhere,
-)
-from feilun.store.database import SCHEMA_HEAD
+from feilun.store.contents import Contents, opened_file, read_contents
+from feilun.store.copies import check_integrity
+from feilun.store.database import SCHEMA_HEAD, looked_into
+from feilun.store.marks import read_database_id, read_mark
+from feilun.store.postgres import waits_for_the_disk
 
 SOUND_SQLITE = (3, 51, 3)  # the first release without the WAL-reset bug, see `feilun.store.database`
 DISK_TIGHT_MB, DISK_FULL_MB = 2000.0, 200.0  # a turn wants the first; below the second a busy day fills the disk
@@ -46,10 +42,6 @@ class _Patient:
     workspace: Path
     settings: FeilunSettings | None
     contents: Contents | None
-
-    @property
-    def database(self) -> Path:
-        return self.workspace / "feilun.db"
 
 
 def examine(folder: Path) -> tuple[Finding, ...]:
@@ -94,25 +86,51 @@ def _sqlite() -> Iterator[Finding]:
 
 
 def _database(workspace: Path, settings: FeilunSettings | None) -> tuple[list[Finding], Contents | None]:
+    url = settings.store.url if settings else ""
+    return _on_server(url, workspace) if url else _in_file(workspace)
+
+
+def _in_file(workspace: Path) -> tuple[list[Finding], Contents | None]:
     path = workspace / "feilun.db"
-    try:
-        refuse_elsewhere(settings.store.url if settings else "", workspace=workspace)
-    except DatabaseElsewhere as error:
-        return [_notice("database.elsewhere", database=error.fields["database"])], None
     if not path.is_file():
         return [_notice("database.none", workspace=str(workspace))], None
     detail = check_integrity(path)
     if detail != "ok":
         return [_problem("database.damaged", path=str(path), detail=detail)], None
-    contents = read_contents(path)
+    with opened_file(path) as connection:
+        contents = read_contents(connection)
+    return [_ok("database.whole"), *_schema(contents)], contents
+
+
+def _on_server(url: str, workspace: Path) -> tuple[list[Finding], Contents | None]:
+    """A database behind [store] url: nothing is made in it, and nothing in the workspace."""
+    try:
+        with looked_into(url, where=str(workspace)) as connection:
+            contents = read_contents(connection)
+            is_safe = waits_for_the_disk(connection)
+            database_id = "" if contents is None else read_database_id(connection)
+    except FeilunError as error:
+        words = {f"mistake_{lang}": error.message(lang) for lang in ("en", "zh")}
+        return [_problem("database.silent", **words)], None
+    findings = [_ok("database.answers") if is_safe else _problem("database.unsafe"), *_schema(contents)]
+    if database_id:
+        fields = {"workspace": str(workspace), "database_id": database_id}
+        is_ours = read_mark(workspace) == database_id
+        findings.append(_ok("folder.shared", **fields) if is_ours else _problem("folder.another", **fields))
+    return findings, contents
+
+
+def _schema(contents: Contents | None) -> Iterator[Finding]:
+    if contents is None:
+        yield _notice("schema.none")
+        return
     version = {"version": contents.schema, "known": SCHEMA_HEAD}
     if contents.schema == SCHEMA_HEAD:
-        schema = _ok("schema.current", **version)
+        yield _ok("schema.current", **version)
     elif contents.schema < SCHEMA_HEAD:
-        schema = _notice("schema.old", **version)
+        yield _notice("schema.old", **version)
     else:
-        schema = _problem("schema.new", **version)
-    return [_ok("database.whole"), schema], contents
+        yield _problem("schema.new", **version)
 
 
 def _models(patient: _Patient) -> Iterator[Finding]:
@@ -171,7 +189,7 @@ def _room(patient: _Patient) -> Iterator[Finding]:
 def _keys(patient: _Patient) -> Iterator[Finding]:
     if patient.contents is None:
         return
-    living = list_living_keys(patient.database)
+    living = patient.contents.living_keys
     forever = [key_id for key_id, expires_at in living if expires_at is None]
     host = patient.settings.serve.host if patient.settings else "127.0.0.1"
     if not living and not is_loopback(host):

@@ -79,7 +79,6 @@ class Project(TurnVerbs, LabellingVerbs):
 
         Raises:
             BackupExists, FolderRefused, NoRoom: `out` cannot be written.
-            DatabaseElsewhere: the rows are in a database that has a tool of its own.
             DatabaseDamaged, BundleDamaged, BundleMissing: what is to be kept is not whole.
         """
         from feilun.operate import back_up
@@ -87,16 +86,19 @@ class Project(TurnVerbs, LabellingVerbs):
         return back_up(self.store, Path(out))
 
     @staticmethod
-    def restore(archive: str | Path, folder: str | Path) -> BackupManifest:
+    def restore(archive: str | Path, folder: str | Path, *, url: str = "") -> BackupManifest:
         """Write what `backup` kept into `folder`, which must be missing or empty.
 
+        Args:
+            url: of an empty PostgreSQL database for the rows; empty: SQLite in `folder`.
         Raises:
+            StoreUrlInvalid, StoreUnavailable, DatabaseNotEmpty: the database cannot take the rows.
             BackupMissing, BackupRefused, BackupTooNew: the archive is none that can be restored; nothing was written.
             FolderNotEmpty, FolderRefused, NoRoom: `folder` cannot take it.
         """
         from feilun.operate import restore
 
-        return restore(archive, folder)
+        return restore(archive, folder, url=url)
 
     @staticmethod
     def doctor(folder: str | Path = ".") -> tuple[Finding, ...]:

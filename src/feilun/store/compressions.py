@@ -42,7 +42,7 @@ class CompressionVerbs(Verbs):
     def start_compression(self, compression_id: str) -> bool:
         """Set the status to running; False when it is finished already."""
         query = self._unfinished_compression(compression_id).values(status="running")
-        return bool(self.writer.write(lambda c: c.execute(query).rowcount))
+        return bool(self._write_alone(lambda c: c.execute(query).rowcount))
 
     def add_compression_crash(self, compression_id: str) -> int:
         """Count a process that died over it; how often that has happened."""
@@ -56,7 +56,7 @@ class CompressionVerbs(Verbs):
         """Close it: done with a result, failed with an error. Closing a closed one changes nothing."""
         values = {"status": "failed" if error else "done", "result": result, "error": error}
         query = self._unfinished_compression(compression_id).values(**values, finished_at=t.utc_now())
-        self.writer.write(lambda c: c.execute(query))
+        self._write_alone(lambda c: c.execute(query))
 
     def get_compression(self, compression_id: str) -> dict[str, Any]:
         query = sa.select(t.compressions).where(t.compressions.c.compression_id == compression_id)

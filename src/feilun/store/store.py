@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,13 @@ import sqlalchemy as sa
 
 from feilun.store import tables as t
 from feilun.store.compressions import CompressionVerbs
-from feilun.store.database import migrate, open_engine
+from feilun.store.database import migrate, open_engine, parse_url
 from feilun.store.errors import NotFound
+from feilun.store.faults import explain
+from feilun.store.holds import HoldVerbs
 from feilun.store.keys import KeyVerbs
+from feilun.store.leases import Lease
+from feilun.store.marks import mark_folder
 from feilun.store.releases import ReleaseVerbs
 from feilun.store.traffic import TrafficVerbs
 from feilun.store.turns import TurnVerbs
@@ -33,20 +39,38 @@ def find_workspace(folder: Path) -> Path:
     return folder / WORKSPACE_NAME
 
 
-class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs):
+class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, HoldVerbs):
     """One workspace: a database, and the folders for datasets, models and turns in progress.
 
-    May be used from any thread. What a writing verb returned survives `kill -9`; reads see every commit.
+    May be used from any thread. What a writing verb returned survives `kill -9`; reads see every commit. Several
+    processes may open one workspace; on PostgreSQL also from several machines, which then share the folders.
+
+    Raises:
+        StoreUrlInvalid, StoreUnavailable, StoreTooNew: the database cannot be opened; by any verb StoreUnavailable,
+            when it does not answer, and by writing ones StoreFull and StoreBroken.
     """
 
     def __init__(self, workspace: Path, *, url: str = "") -> None:
         self.workspace = Path(workspace)
         for name in _FOLDERS:
             (self.workspace / name).mkdir(parents=True, exist_ok=True)
-        self.url = url or f"sqlite:///{self.workspace / 'feilun.db'}"
-        self.engine = open_engine(self.url)
-        migrate(self.engine, where=str(self.workspace))
+        parsed = parse_url(url or f"sqlite:///{self.workspace / 'feilun.db'}")
+        self.url = parsed.render_as_string(hide_password=False)
+        self.engine = open_engine(parsed)
+        self._leases: list[Lease] = []
+        try:
+            with self._explained():
+                migrate(self.engine, where=str(self.workspace))
+                mark_folder(self.engine, self.workspace)
+        except BaseException:
+            self.engine.dispose()
+            raise
         self.writer = Writer(self.engine, path=str(self.workspace))
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether the rows are on PostgreSQL, where other machines may work too."""
+        return self.engine.dialect.name == "postgresql"
 
     @property
     def is_writing(self) -> bool:
@@ -63,6 +87,17 @@ class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def database_bytes(self) -> int:
+        """How large the database is, with its indexes."""
+        if self.is_postgres:
+            size = sa.select(sa.func.pg_database_size(sa.func.current_database()).label("size"))
+        else:
+            size = sa.select((sa.column("page_count") * sa.column("page_size")).label("size")).select_from(
+                sa.text("pragma_page_count(), pragma_page_size()")
+            )
+        (row,) = self._list(size)
+        return int(row["size"])
 
     # folders
 
@@ -106,7 +141,7 @@ class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs):
     # reading, for the verbs
 
     def _list(self, query: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[dict[str, Any]]:
-        with self.engine.connect().execution_options(feilun_readonly=True) as connection:
+        with self._explained(), self.engine.connect().execution_options(feilun_readonly=True) as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def _find(self, query: sa.Select[Any]) -> dict[str, Any] | None:
@@ -118,3 +153,14 @@ class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs):
         if row is None:
             raise NotFound(what=what, ref=ref)
         return row
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """What the driver raises, as an error of ours where it is one."""
+        try:
+            yield
+        except sa.exc.SQLAlchemyError as error:
+            known = explain(error, path=str(self.workspace))
+            if known is error:
+                raise
+            raise known from error

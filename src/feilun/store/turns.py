@@ -49,7 +49,7 @@ class TurnVerbs(Verbs):
 
     def update_turn(self, turn_id: str, **values: Any) -> None:
         """Set columns of a turn, such as dataset_id once the snapshot is on disk."""
-        self.writer.write(lambda c: c.execute(t.turns.update().where(t.turns.c.turn_id == turn_id).values(values)))
+        self._write_alone(lambda c: c.execute(t.turns.update().where(t.turns.c.turn_id == turn_id).values(values)))
 
     def finish_turn(
         self, turn_id: str, *, status: str, result: dict[str, Any] | None = None, error: dict[str, Any] | None = None
@@ -57,7 +57,7 @@ class TurnVerbs(Verbs):
         """Close a turn: status done, failed or cancelled. Closing a closed turn changes nothing."""
         values = {"status": status, "result": result, "error": error, "finished_at": t.utc_now()}
         query = t.turns.update().where(t.turns.c.turn_id == turn_id, t.turns.c.status == "running").values(values)
-        self.writer.write(lambda c: c.execute(query))
+        self._write_alone(lambda c: c.execute(query))
 
     def get_turn(self, turn_id: str) -> dict[str, Any]:
         return self._get(sa.select(t.turns).where(t.turns.c.turn_id == turn_id), "turn", turn_id)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from feilun.store.writer import Writer
 
+T = TypeVar("T")
 MAX_PAGE = 1000
 
 
 def new_id(prefix: str) -> str:
     """A fresh id made by us, 96 random bits: `prefix_…`."""
     return f"{prefix}_{secrets.token_hex(12)}"
+
+
+def is_id(text: str, prefix: str) -> bool:
+    """Whether `text` may have come from `new_id(prefix)`."""
+    return re.fullmatch(rf"{prefix}_[0-9a-f]{{24}}", text) is not None
 
 
 class Verbs:
@@ -30,3 +38,6 @@ class Verbs:
 
     def _get(self, query: sa.Select[Any], what: str, ref: str) -> dict[str, Any]:
         raise AssertionError("provided by Store")
+
+    def _write_alone(self, work: Callable[[sa.Connection], T]) -> T:
+        raise AssertionError("provided by HoldVerbs")

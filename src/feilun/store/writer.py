@@ -3,7 +3,8 @@
 SQLite allows one writer at a time and an fsync costs milliseconds, so every write of a process goes
 through one thread. It takes whatever is waiting, runs each piece in its own savepoint (one caller's
 mistake is not the others'), commits once, and only then resolves the callers' futures: nothing is
-acknowledged before the disk has it.
+acknowledged before the disk has it. On PostgreSQL the writers of all processes take turns, see
+`feilun.store.postgres.take_turn`; only rows that nobody follows go past the queue.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from feilun.errors import FeilunError
-from feilun.store.errors import StoreBroken, StoreFull
+from feilun.store.errors import StoreBroken
+from feilun.store.faults import explain, takes_all_down
+from feilun.store.postgres import take_turn
 
 T = TypeVar("T")
 MAX_GROUP = 256
@@ -30,7 +32,7 @@ LINGER_S = 0.05  # a commit costs a millisecond of CPU and an fsync: twenty a se
 class _Piece:
     work: Callable[[sa.Connection], Any]
     future: Future[Any]
-    may_linger: bool = False
+    may_linger: bool = False  # nobody waits for it, and nobody follows its rows by their number
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Writer:
 
     def __init__(self, engine: sa.Engine, *, path: str) -> None:
         self._engine, self._path = engine, path
+        self._take_turns = engine.dialect.name == "postgresql"
         self._waiting: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._broken = False
         self._gathered: dict[str, _Gathered] = {}  # by table
@@ -76,8 +79,9 @@ class Writer:
     def insert(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> Future[None]:
         """Queue `rows`, all of the same keys; what comes until the writer gets there goes in as one statement.
 
-        Rows are in front of everything that is submitted later. They may wait LINGER_S for company, but nothing that is
-        submitted waits for them. The future is shared by those who share the statement.
+        Rows are in front of everything that this process submits later. They may wait LINGER_S for company, but nothing
+        that is submitted waits for them. They take no turn with other processes, so nobody may follow them by `seq`.
+        The future is shared by those who share the statement.
         """
         with self._gathering:
             known = self._gathered.get(table.name)
@@ -131,20 +135,14 @@ class Writer:
         done: list[tuple[Future[Any], Any]] = []
         try:
             with self._engine.connect() as connection, connection.begin():
+                if self._take_turns and not all(piece.may_linger for piece in group):
+                    take_turn(connection)
                 for piece in group:
-                    if not piece.future.set_running_or_notify_cancel():
-                        continue
-                    try:
-                        with connection.begin_nested():
-                            done.append((piece.future, piece.work(connection)))
-                    except FeilunError as error:
-                        piece.future.set_exception(error)
-                    except sa.exc.OperationalError:
-                        raise
-                    except Exception as error:  # a caller's bug is the caller's alone
-                        piece.future.set_exception(error)
+                    self._do(piece, connection, done)
         except Exception as error:
-            failure = self._explain(error)
+            failure = explain(error, path=self._path)
+            # After a failed fsync nobody knows what the disk holds: no acknowledgement until a restart.
+            self._broken = self._broken or isinstance(failure, StoreBroken)
             for piece in group:
                 if not piece.future.done():
                     piece.future.set_exception(failure)
@@ -152,22 +150,13 @@ class Writer:
         for future, value in done:
             future.set_result(value)
 
-    def _explain(self, error: Exception) -> Exception:
-        text = _whole_story(error)
-        if "full" in text and "disk" in text:
-            return StoreFull(path=self._path)
-        if "disk i/o error" in text or "malformed" in text:
-            # After a failed fsync nobody knows what the disk holds: no acknowledgement until a restart.
-            self._broken = True
-            return StoreBroken(path=self._path)
-        return error
-
-
-def _whole_story(error: BaseException | None) -> str:
-    """What every error in the chain says: SQLite gives up the transaction on a full or failing disk, so the last
-    error is that a savepoint is gone, and the first one tells why."""
-    words = []
-    while error is not None:
-        words.append(str(error).lower())
-        error = error.__cause__ or error.__context__
-    return " ".join(words)
+    def _do(self, piece: _Piece, connection: sa.Connection, done: list[tuple[Future[Any], Any]]) -> None:
+        if not piece.future.set_running_or_notify_cancel():
+            return
+        try:
+            with connection.begin_nested():
+                done.append((piece.future, piece.work(connection)))
+        except Exception as error:
+            if takes_all_down(error):
+                raise
+            piece.future.set_exception(error)  # a caller's mistake is the caller's alone

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import pytest
 import tomlkit
-from filelock import FileLock
 
 from feilun.process import child_environment
 from feilun.wheel import compressing
@@ -140,7 +139,7 @@ def test_a_killed_one_begins_anew_and_is_given_up_when_it_dies_again(client, pro
 def test_a_compression_waits_for_the_turn_that_runs(project):
     row = project.request_compression(n_layers=[], only_show=True)
     command = [sys.executable, "-m", "feilun.wheel.compressing", str(project.folder), row["compression_id"]]
-    with FileLock(project.store.lock_path("turn-support")):
+    with project.store.alone("support"):
         child = subprocess.Popen([*command, str(os.getpid())], env=child_environment())
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(3)
