@@ -111,7 +111,10 @@ def _projects(store: Store, contents: Contents, left_out: list[str], *, scratch:
         folder = Path(place)
         try:
             settings = load_settings(folder)
+            is_here = store.is_behind(settings.store.url)
         except FeilunError:
+            is_here = False
+        if not is_here:  # it cannot be read, or has moved to another database
             left_out.append(f"projects/{project}")
             continue
         config = folder / CONFIG_NAME

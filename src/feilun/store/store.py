@@ -54,9 +54,8 @@ class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, H
         self.workspace = Path(workspace)
         for name in _FOLDERS:
             (self.workspace / name).mkdir(parents=True, exist_ok=True)
-        parsed = parse_url(url or f"sqlite:///{self.workspace / 'feilun.db'}")
-        self.url = parsed.render_as_string(hide_password=False)
-        self.engine = open_engine(parsed)
+        self.url = self._whole(url)
+        self.engine = open_engine(parse_url(self.url))
         self._leases: list[Lease] = []
         try:
             with self._explained():
@@ -87,6 +86,14 @@ class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, H
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def is_behind(self, url: str) -> bool:
+        """Whether a feilun.toml with this [store] url means this database."""
+        return self._whole(url) == self.url
+
+    def _whole(self, url: str) -> str:
+        parsed = parse_url(url or f"sqlite:///{self.workspace / 'feilun.db'}")
+        return parsed.render_as_string(hide_password=False)
 
     def database_bytes(self) -> int:
         """How large the database is, with its indexes."""
