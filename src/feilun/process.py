@@ -48,7 +48,20 @@ def identity() -> str:
 def is_gone(who: str) -> bool:
     """Whether the process with this `identity` ran here and has ended. False when that cannot be told from here."""
     place, pid, started = who.rsplit(" ", 2)
-    return bool(place) and place == _place() and started != "" and _started(int(pid)) != started
+    return bool(place) and place == _place() and started != "" and not _is_alive(int(pid), started)
+
+
+def _is_alive(pid: int, started: str) -> bool:
+    found = _started(pid)
+    if found:
+        return found == started
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # another user's, hidden from us in /proc
+    return False  # dead, and its parent has not looked yet
 
 
 def _place() -> str:

@@ -43,11 +43,14 @@ def copy_database(store: Store, target: Path) -> None:
         DatabaseDamaged: the copy does not pass SQLite's integrity check.
     """
     if store.is_postgres:
-        with Store(target.parent / "copy", url=f"sqlite:///{target}") as copy:
+        aside = target.parent / "copy"
+        with Store(aside) as copy:
             pour(store, copy)
+        _make_one_file(aside / "feilun.db")
+        (aside / "feilun.db").replace(target)
     else:
         _copy_pages(store, target)
-    _make_one_file(target)
+        _make_one_file(target)
     found = check_integrity(target)
     if found != "ok":
         raise DatabaseDamaged(path=str(store.workspace / "feilun.db"), found=found)

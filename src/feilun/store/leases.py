@@ -75,7 +75,7 @@ class Lease:
         """Let the next one in; nothing happens when the lease was lost."""
         self._done.set()
         self._thread.join()
-        free = self._ours(t.leases.update()).values(holder="")
+        free = t.leases.update().where(*self._ours()).values(holder="")
         try:
             self._writer.write(lambda c: c.execute(free))
         except StoreUnavailable:
@@ -94,13 +94,14 @@ class Lease:
         Raises:
             HoldLost: the lease is another's.
         """
-        if connection.execute(self._ours(sa.select(t.leases.c.token))).first() is None:
+        if connection.execute(sa.select(t.leases.c.token).where(*self._ours())).first() is None:
             raise HoldLost(project=self._project)
 
     def _take_from(self, seen: _Sight | None) -> bool:
         """Take the lease if what we saw still stands there; False when another one was faster."""
         moved_at = time.monotonic()
-        row = {"token": seen.token + 1 if seen else 1, "beat": 0, "holder": identity()}
+        token = seen.token + 1 if seen else 1
+        row = {"token": token, "beat": 0, "holder": identity()}
 
         def work(connection: sa.Connection) -> bool:
             if self._read(connection) != seen:
@@ -113,7 +114,7 @@ class Lease:
 
         if not self._writer.write(work):
             return False
-        self._token, self._moved_at = int(row["token"]), moved_at
+        self._token, self._moved_at = token, moved_at
         return True
 
     def _look(self) -> _Sight | None:
@@ -128,8 +129,8 @@ class Lease:
         row = connection.execute(sa.select(*columns).where(t.leases.c.project == self._project)).first()
         return None if row is None else _Sight(*row)
 
-    def _ours(self, statement: sa.Select[tuple[int]] | sa.Update) -> sa.Select[tuple[int]] | sa.Update:
-        return statement.where(t.leases.c.project == self._project, t.leases.c.token == self._token)
+    def _ours(self) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+        return t.leases.c.project == self._project, t.leases.c.token == self._token
 
     def _keep(self) -> None:
         """Move the beat until the lease is given back or lost."""
@@ -144,9 +145,10 @@ class Lease:
     def _move(self) -> bool:
         """Move the beat; False when the lease is another's. Without the database nothing is known, and True it is."""
         moved_at = time.monotonic()
+        beat = t.leases.update().where(*self._ours()).values(beat=t.leases.c.beat + 1)
         try:
             with self._engine.begin() as connection:
-                moved = connection.execute(self._ours(t.leases.update()).values(beat=t.leases.c.beat + 1)).rowcount
+                moved = connection.execute(beat).rowcount
         except sa.exc.SQLAlchemyError as error:
             log.warning("the lease on %s could not be renewed: %s", self._project, type(error).__name__)
             return True

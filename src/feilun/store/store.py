@@ -54,8 +54,8 @@ class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, H
         self.workspace = Path(workspace)
         for name in _FOLDERS:
             (self.workspace / name).mkdir(parents=True, exist_ok=True)
-        self.url = self._whole(url)
-        self.engine = open_engine(parse_url(self.url))
+        self.url = self._whole(url).render_as_string(hide_password=False)
+        self.engine = open_engine(self._whole(url))
         self._leases: list[Lease] = []
         try:
             with self._explained():
@@ -89,11 +89,10 @@ class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, H
 
     def is_behind(self, url: str) -> bool:
         """Whether a feilun.toml with this [store] url means this database."""
-        return self._whole(url) == self.url
+        return self._whole(url) == self.engine.url
 
-    def _whole(self, url: str) -> str:
-        parsed = parse_url(url or f"sqlite:///{self.workspace / 'feilun.db'}")
-        return parsed.render_as_string(hide_password=False)
+    def _whole(self, url: str) -> sa.URL:
+        return parse_url(url) if url else sa.URL.create("sqlite", database=str(self.workspace / "feilun.db"))
 
     def database_bytes(self) -> int:
         """How large the database is, with its indexes."""

@@ -38,18 +38,26 @@ SCHEMA = "feilun_wheel"
 _contexts: dict[str, TurnContext] = {}
 
 
+@contextmanager
+def _or_leave() -> Iterator[None]:
+    """A database that is away and a lost hold are nobody's mistake and no result: the process ends, and the step is
+    done again by whoever holds the project then."""
+    try:
+        yield
+    except (HoldLost, StoreUnavailable) as error:
+        leave(error.message("en"))
+
+
 @DBOS.step(name="turn_step")
 def _run_step(turn_id: str, step: str, results: Results) -> dict[str, Any]:
     """One step; the return value (small, JSON) is recorded by DBOS. A person's mistake is a result, not a retry."""
     context = _contexts[turn_id]
     started = time.perf_counter()
     try:
-        context.store.check_alone()
-        context.event("step.start", {"step": step})
-        outcome = STEPS[step](context, results)
-    except (HoldLost, StoreUnavailable) as error:
-        # Nobody's mistake and no result: the step is done again, by whoever holds the project then.
-        leave(error.message("en"))
+        with _or_leave():
+            context.store.check_alone()
+            context.event("step.start", {"step": step})
+            outcome = STEPS[step](context, results)
     except FeilunError as error:
         return {"error": told(error)}
     except Exception as error:
@@ -63,14 +71,17 @@ def _run_step(turn_id: str, step: str, results: Results) -> dict[str, Any]:
 
 @DBOS.step(name="turn_finish")
 def _finish(turn_id: str, results: Results, wall_s: float) -> None:
-    finish(_contexts[turn_id], results, wall_s=wall_s)
+    with _or_leave():
+        _contexts[turn_id].store.check_alone()
+        finish(_contexts[turn_id], results, wall_s=wall_s)
 
 
 @DBOS.step(name="turn_fail")
 def _fail(turn_id: str, step: str, error: dict[str, Any]) -> None:
     context = _contexts[turn_id]
     context.event("turn.failed", {"step": step} | error)
-    context.store.finish_turn(turn_id, status="failed", error={"step": step} | error)
+    with _or_leave():
+        context.store.finish_turn(turn_id, status="failed", error={"step": step} | error)
 
 
 @DBOS.workflow(name="turn", max_recovery_attempts=MAX_RECOVERIES)
