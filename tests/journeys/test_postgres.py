@@ -73,19 +73,19 @@ from feilun.store import Store, leases
 leases.DEAD_AFTER_S = 3.0
 with Store(Path(sys.argv[1]), url=sys.argv[2]) as store:
     print("ready", flush=True)
-    sys.stdin.readline()
-    turn = store.add_turn("support", settings={}, seed=0, budget_s=1, requested_by="test")
-    with store.alone("support", is_patient=True):
-        if store.get_turn(turn["turn_id"])["status"] == "running":
-            print("mine", flush=True)
-            sys.stdin.readline()
-            store.finish_turn(turn["turn_id"], status="done", result={"by": sys.argv[3]})
-print("end", flush=True)
+    while sys.stdin.readline():
+        turn = store.add_turn("support", settings={}, seed=0, budget_s=1, requested_by="test")
+        with store.alone("support", is_patient=True):
+            if store.get_turn(turn["turn_id"])["status"] == "running":
+                print("mine", flush=True)
+                sys.stdin.readline()
+                store.finish_turn(turn["turn_id"], status="done", result={"by": sys.argv[3]})
+        print("end", flush=True)
 """
 
 
 class Turner:
-    """A process that starts a turn when told to, and ends it when told to."""
+    """A process that starts a turn when told to, and ends it when told to; again and again."""
 
     def __init__(self, store: Store, name: str) -> None:
         self.name = name
@@ -129,23 +129,23 @@ def holder(store: Store, turners: list[Turner]) -> Turner:
 def test_of_two_that_start_at_once_one_turns_and_when_it_dies_the_other_one_does(tmp_path: Path, postgres_url: str):
     rng = random.Random(3)
     with Store(tmp_path / ".feilun", url=postgres_url) as store:
+        turners = [Turner(store, "0"), Turner(store, "1")]
         for n in range(N_STARTS):
-            turners = [Turner(store, f"{n}-{i}") for i in range(2)]
             for one in turners:
                 one.say()
             winner = holder(store, turners)
             loser = next(one for one in turners if one is not winner)
             time.sleep(rng.uniform(0, 0.2))
-            os.kill(winner.process.pid, signal.SIGKILL)
-            winner.process.wait()
+            winner.end()
             assert loser.hear() == "mine"
             loser.say()
             assert loser.hear() == "end"
-            (turn, *_) = store.list_turns("support")
-            assert (turn["status"], turn["result"]) == ("done", {"by": loser.name})
-            for one in turners:
-                one.end()
-        assert len(store.list_turns("support")) == N_STARTS
+            done = store.list_turns("support")
+            assert len(done) == n + 1
+            assert (done[0]["status"], done[0]["result"]) == ("done", {"by": loser.name})
+            turners = [loser, Turner(store, str(n + 2))]
+        for one in turners:
+            one.end()
 
 
 def test_a_machine_that_stops_is_replaced_and_comes_back_too_late(tmp_path: Path, postgres_url: str):

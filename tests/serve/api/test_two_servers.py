@@ -24,7 +24,7 @@ def projects(shared: Path) -> Iterator[tuple[Project, Project]]:
 
 
 @pytest.fixture
-def two(serve, projects) -> tuple[httpx.Client, httpx.Client]:
+def two(projects, serve) -> tuple[httpx.Client, httpx.Client]:
     return serve(projects[0]), serve(projects[1])
 
 
