@@ -48,6 +48,7 @@ def test_a_turn_of_a_killed_server_is_finished_by_the_other_one_on_the_same_data
 ) -> None:
     rng = random.Random(7)
     with Project(shared) as project:
+        project.turn(seed=1)
         for _ in range(N_KILLS):
             one, two = serve(shared), serve(shared)
             project.request_turn(note="for the kill test")
@@ -63,7 +64,7 @@ def test_a_turn_of_a_killed_server_is_finished_by_the_other_one_on_the_same_data
             assert before in (None, done["dataset_id"])
             assert [row["action"] for row in project.list_releases() if row["turn_id"] == turn["turn_id"]] != []
             two.kill()
-        assert len(project.list_turns()) == len(project.list_releases()) == N_KILLS  # each turn decided once
+        assert len(project.list_turns()) == len(project.list_releases()) == N_KILLS + 1  # each turn decided once
 
 
 TURNER = """

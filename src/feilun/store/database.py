@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from feilun.store.errors import StoreTooNew, StoreUrlInvalid
-from feilun.store.faults import explain
+from feilun.store.faults import explained
 from feilun.store.postgres import DRIVER, NAMES, open_postgres, take_migration_turn
 
 SCHEMA_HEAD = "0006"
@@ -77,13 +77,8 @@ def looked_into(url: str, *, where: str) -> Iterator[sa.Connection]:
     """
     engine = open_engine(parse_url(url))
     try:
-        with engine.connect() as connection:
+        with explained(where), engine.connect() as connection:
             yield connection
-    except sa.exc.SQLAlchemyError as error:
-        known = explain(error, path=where)
-        if known is error:
-            raise
-        raise known from error
     finally:
         engine.dispose()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import sqlalchemy as sa
@@ -24,6 +25,18 @@ def explain(error: Exception, *, path: str) -> Exception:
     if any(isinstance(one, psycopg.Error) for one in chain):
         return _explain_postgres(chain, path) or error
     return _explain_sqlite(chain, path) or error
+
+
+@contextmanager
+def explained(path: str) -> Iterator[None]:
+    """What the driver raises, as an error of ours where it is one."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        known = explain(error, path=path)
+        if known is error:
+            raise
+        raise known from error
 
 
 def takes_all_down(error: Exception) -> bool:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from feilun.process import identity, is_gone
 from feilun.store import tables as t
 from feilun.store.errors import HoldLost, ProjectBusy, StoreUnavailable
-from feilun.store.faults import explain
+from feilun.store.faults import explained
 from feilun.store.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -118,11 +118,8 @@ class Lease:
         return True
 
     def _look(self) -> _Sight | None:
-        try:
-            with self._engine.connect() as connection:
-                return self._read(connection)
-        except sa.exc.SQLAlchemyError as error:
-            raise explain(error, path=self._project) from error
+        with explained(self._project), self._engine.connect() as connection:
+            return self._read(connection)
 
     def _read(self, connection: sa.Connection) -> _Sight | None:
         columns = (t.leases.c.token, t.leases.c.beat, t.leases.c.holder)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from feilun.store import tables as t
 from feilun.store.compressions import CompressionVerbs
 from feilun.store.database import migrate, open_engine, parse_url
 from feilun.store.errors import NotFound
-from feilun.store.faults import explain
+from feilun.store.faults import explained
 from feilun.store.holds import HoldVerbs
 from feilun.store.keys import KeyVerbs
 from feilun.store.leases import Lease
@@ -58,7 +56,7 @@ class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, H
         self.engine = open_engine(self._whole(url))
         self._leases: list[Lease] = []
         try:
-            with self._explained():
+            with explained(str(self.workspace)):
                 migrate(self.engine, where=str(self.workspace))
                 mark_folder(self.engine, self.workspace)
         except BaseException:
@@ -147,7 +145,10 @@ class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, H
     # reading, for the verbs
 
     def _list(self, query: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[dict[str, Any]]:
-        with self._explained(), self.engine.connect().execution_options(feilun_readonly=True) as connection:
+        with (
+            explained(str(self.workspace)),
+            self.engine.connect().execution_options(feilun_readonly=True) as connection,
+        ):
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def _find(self, query: sa.Select[Any]) -> dict[str, Any] | None:
@@ -159,14 +160,3 @@ class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, H
         if row is None:
             raise NotFound(what=what, ref=ref)
         return row
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """What the driver raises, as an error of ours where it is one."""
-        try:
-            yield
-        except sa.exc.SQLAlchemyError as error:
-            known = explain(error, path=str(self.workspace))
-            if known is error:
-                raise
-            raise known from error
