@@ -1,10 +1,11 @@
 """Group commit: many callers wait, one thread writes, one fsync acknowledges them all.
 
 SQLite allows one writer at a time and an fsync costs milliseconds, so every write of a process goes
-through one thread. It takes whatever is waiting, runs each piece in its own savepoint (one caller's
-mistake is not the others'), commits once, and only then resolves the callers' futures: nothing is
-acknowledged before the disk has it. On PostgreSQL the writers of all processes take turns, see
-`feilun.store.postgres.take_turn`; only rows that nobody follows go past the queue.
+through one thread. It takes whatever is waiting, runs it as one transaction (where one caller makes a
+mistake, once more with a savepoint each: it is not the others'), commits once, and only then resolves
+the callers' futures: nothing is acknowledged before the disk has it. On PostgreSQL the writers of all
+processes take turns, see `feilun.store.postgres.take_turn`; only rows that nobody follows go past the
+queue.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -132,13 +134,11 @@ class Writer:
         return pieces
 
     def _commit(self, group: list[_Piece]) -> None:
-        done: list[tuple[Future[Any], Any]] = []
+        group = [piece for piece in group if piece.future.set_running_or_notify_cancel()]
+        if not group:
+            return
         try:
-            with self._engine.connect() as connection, connection.begin():
-                if self._take_turns and not all(piece.may_linger for piece in group):
-                    take_turn(connection)
-                for piece in group:
-                    self._do(piece, connection, done)
+            done = self._run_group(group, is_careful=False) or self._run_group(group, is_careful=True)
         except Exception as error:
             failure = explain(error, path=self._path)
             # After a failed fsync nobody knows what the disk holds: no acknowledgement until a restart.
@@ -150,13 +150,25 @@ class Writer:
         for future, value in done:
             future.set_result(value)
 
-    def _do(self, piece: _Piece, connection: sa.Connection, done: list[tuple[Future[Any], Any]]) -> None:
-        if not piece.future.set_running_or_notify_cancel():
-            return
-        try:
-            with connection.begin_nested():
-                done.append((piece.future, piece.work(connection)))
-        except Exception as error:
-            if takes_all_down(error):
-                raise
-            piece.future.set_exception(error)  # a caller's mistake is the caller's alone
+    def _run_group(self, group: list[_Piece], *, is_careful: bool) -> list[tuple[Future[Any], Any]]:
+        """One transaction; who is to be told what, once it has been committed.
+
+        A savepoint costs PostgreSQL two round trips a piece, and mistakes are rare: without care the first one gives
+        the whole transaction up, and nobody is told anything. With care each piece has a savepoint of its own.
+        """
+        done: list[tuple[Future[Any], Any]] = []
+        with self._engine.connect() as connection, connection.begin() as transaction:
+            if self._take_turns and not all(piece.may_linger for piece in group):
+                take_turn(connection)
+            for piece in group:
+                try:
+                    with connection.begin_nested() if is_careful else nullcontext():
+                        done.append((piece.future, piece.work(connection)))
+                except Exception as error:
+                    if takes_all_down(error):
+                        raise
+                    if not is_careful:
+                        transaction.rollback()
+                        return []
+                    piece.future.set_exception(error)  # a caller's mistake is the caller's alone
+        return done
