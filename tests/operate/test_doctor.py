@@ -96,6 +96,14 @@ def test_a_database_that_does_not_answer_is_a_problem_and_its_password_stays_uns
     assert "models.whole" not in found
 
 
+def test_a_sqlite_file_elsewhere_is_examined_where_it_is(folder: Path, tmp_path: Path):
+    (folder / ".feilun/feilun.db").rename(tmp_path / "elsewhere.db")
+    rewrite(folder, f'[store]\nurl = "sqlite:///{tmp_path}/elsewhere.db"\n')
+    assert by_code(folder)["database.whole"].level == by_code(folder)["models.whole"].level == "ok"
+    rewrite(folder, '[store]\nurl = "mysql://ann:hush@db/x"\n')
+    assert "hush" not in by_code(folder)["database.silent"].found("en")
+
+
 def test_a_postgresql_is_examined_and_a_folder_that_is_not_its_own_is_found(tmp_path: Path, postgres_url: str):
     (tmp_path / "here/.feilun").mkdir(parents=True)
     rewrite(tmp_path / "here", f'[store]\nurl = "{postgres_url}"\n')

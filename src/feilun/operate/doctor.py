@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 
+from sqlalchemy import URL
+
 from feilun.config import FeilunSettings, load_settings
 from feilun.errors import FeilunError
 from feilun.models.bundle import verify_bundle
@@ -17,7 +19,7 @@ from feilun.operate.findings import Finding
 from feilun.store import find_workspace
 from feilun.store.contents import Contents, opened_file, read_contents
 from feilun.store.copies import check_integrity
-from feilun.store.database import SCHEMA_HEAD, looked_into
+from feilun.store.database import SCHEMA_HEAD, looked_into, parse_url
 from feilun.store.marks import read_database_id, read_mark
 from feilun.store.postgres import waits_for_the_disk
 
@@ -87,13 +89,20 @@ def _sqlite() -> Iterator[Finding]:
 
 def _database(workspace: Path, settings: FeilunSettings | None) -> tuple[list[Finding], Contents | None]:
     url = settings.store.url if settings else ""
-    return _on_server(url, workspace) if url else _in_file(workspace)
+    if not url:
+        return _in_file(workspace / "feilun.db")
+    try:
+        parsed = parse_url(url)
+        is_file = parsed.drivername == "sqlite"
+        return _in_file(Path(str(parsed.database))) if is_file else _on_server(parsed, workspace)
+    except FeilunError as error:
+        words = {f"mistake_{lang}": error.message(lang) for lang in ("en", "zh")}
+        return [_problem("database.silent", **words)], None
 
 
-def _in_file(workspace: Path) -> tuple[list[Finding], Contents | None]:
-    path = workspace / "feilun.db"
+def _in_file(path: Path) -> tuple[list[Finding], Contents | None]:
     if not path.is_file():
-        return [_notice("database.none", workspace=str(workspace))], None
+        return [_notice("database.none", workspace=str(path.parent))], None
     detail = check_integrity(path)
     if detail != "ok":
         return [_problem("database.damaged", path=str(path), detail=detail)], None
@@ -102,16 +111,16 @@ def _in_file(workspace: Path) -> tuple[list[Finding], Contents | None]:
     return [_ok("database.whole"), *_schema(contents)], contents
 
 
-def _on_server(url: str, workspace: Path) -> tuple[list[Finding], Contents | None]:
-    """A database behind [store] url: nothing is made in it, and nothing in the workspace."""
-    try:
-        with looked_into(url, where=str(workspace)) as connection:
-            contents = read_contents(connection)
-            is_safe = waits_for_the_disk(connection)
-            database_id = "" if contents is None else read_database_id(connection)
-    except FeilunError as error:
-        words = {f"mistake_{lang}": error.message(lang) for lang in ("en", "zh")}
-        return [_problem("database.silent", **words)], None
+def _on_server(url: URL, workspace: Path) -> tuple[list[Finding], Contents | None]:
+    """A PostgreSQL database: nothing is made in it, and nothing in the workspace.
+
+    Raises:
+        StoreUnavailable: it does not answer.
+    """
+    with looked_into(url, where=str(workspace)) as connection:
+        contents = read_contents(connection)
+        is_safe = waits_for_the_disk(connection)
+        database_id = "" if contents is None else read_database_id(connection)
     findings = [_ok("database.answers") if is_safe else _problem("database.unsafe"), *_schema(contents)]
     if database_id:
         fields = {"workspace": str(workspace), "database_id": database_id}

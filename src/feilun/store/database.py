@@ -69,13 +69,13 @@ def _begin(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def looked_into(url: str, *, where: str) -> Iterator[sa.Connection]:
-    """A connection for whoever only looks: nothing is made, and nothing is brought up to date.
+def looked_into(url: sa.URL, *, where: str) -> Iterator[sa.Connection]:
+    """A connection to a PostgreSQL for whoever only looks: nothing is made, and nothing is brought up to date.
 
     Raises:
-        StoreUrlInvalid, StoreUnavailable: there is nothing to look into.
+        StoreUnavailable: it does not answer.
     """
-    engine = open_engine(parse_url(url))
+    engine = open_engine(url)
     try:
         with explained(where), engine.connect() as connection:
             yield connection
