@@ -16,6 +16,7 @@ PATIENCE = {
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
 }
+POOL_WITHIN_S = 5  # while every connection is taken, or hangs
 IDLE_MS = 15_000  # a client that froze in the middle of a transaction loses it, and the locks, after this long
 
 
@@ -24,7 +25,9 @@ def open_postgres(url: sa.URL) -> sa.Engine:
     patience = {name: value for name, value in PATIENCE.items() if name not in url.query}
     # Read committed, whatever the server's default: after waiting for the lock below a statement must see what those
     # before it committed, and under the stricter levels it would see the state from before the wait.
-    return sa.create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=patience)
+    return sa.create_engine(
+        url, pool_pre_ping=True, pool_timeout=POOL_WITHIN_S, isolation_level="READ COMMITTED", connect_args=patience
+    )
 
 
 def _key(name: str) -> int:
