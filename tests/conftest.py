@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import string
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import settings
 
 from feilun.records import Backbone, BackboneInfo
+from tests.postgres import Postgres, find_binaries
 
 settings.register_profile("feilun", deadline=None, derandomize=True, database=None)  # timings never decide a test
 settings.load_profile("feilun")
@@ -58,6 +60,35 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for line in dict.fromkeys(_unpickled_by_feilun):
         terminalreporter.write_line(f"NEVER PICKLE: {line}", red=True)
+
+
+# -------------------------------------------------------------------------------------------------- databases
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL for this run. Without its programs tests are skipped, unless FEILUN_TEST_POSTGRES is `required`."""
+    binaries = find_binaries()
+    if binaries is None:
+        assert os.environ.get("FEILUN_TEST_POSTGRES") != "required", "no initdb: install the package postgresql"
+        pytest.skip("PostgreSQL is not installed: no initdb on PATH or in /usr/lib/postgresql")
+    server = Postgres(binaries)
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """An empty database of the test's own."""
+    url = postgres.take_database()
+    yield url
+    postgres.give_back(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """[store] url of an empty database, of either kind: the file in the workspace, or one on PostgreSQL."""
+    return "" if request.param == "sqlite" else str(request.getfixturevalue("postgres_url"))
 
 
 # -------------------------------------------------------------------------------------------------- backbones

@@ -489,7 +489,11 @@ class LabelSettings(Settings):
 class StoreSettings(Settings):
     """[store] Where rows live."""
 
-    url: str = Field("", description="Database URL; empty: SQLite in the workspace folder '.feilun'.")
+    url: str = Field(
+        "",
+        exclude=True,  # it may hold a password: it stays out of what turns and bundles keep of the settings
+        description="postgresql://USER@HOST/DATABASE; empty: SQLite in the workspace folder '.feilun'.",
+    )
 
 
 class FeilunSettings(Settings):
@@ -595,6 +599,13 @@ def dump_settings(settings: FeilunSettings, *, header: str = "") -> str:
         document.add(tomlkit.nl())
         document.add(tomlkit.comment(_meaning(field.annotation)))
         document.add(name, _table(section))
+    return tomlkit.dumps(document)
+
+
+def set_store_url(text: str, url: str) -> str:
+    """A feilun.toml's `text` with another [store] url; everything else stays as it was written."""
+    document = tomlkit.parse(text.removeprefix("\ufeff"))
+    document.setdefault("store", tomlkit.table())["url"] = url
     return tomlkit.dumps(document)
 
 

@@ -7,14 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from feilun.cli import main
 from feilun.config import CONFIG_NAME, FeilunSettings, dump_settings, load_settings
 from feilun.models.bundle import verify_bundle
 from feilun.project import Project
+from feilun.store import ProjectBusy
 from feilun.wheel.networks import NetworkGone
-from feilun.wheel.shrink import ProjectBusy
 from tests.journeys.conftest import read_sample, write_rows
 
 pytestmark = [pytest.mark.journey]
@@ -64,7 +63,7 @@ def test_a_smaller_form_goes_live_with_its_own_report_and_can_be_rolled_back(tin
         assert project.rollback(actor="li")["model_id"] == made.model_id
         assert not list((folder / ".feilun" / "turns").iterdir())
 
-        with FileLock(project.store.lock_path(f"turn-{project.name}")), pytest.raises(ProjectBusy):
+        with project.store.alone(project.name), pytest.raises(ProjectBusy):
             project.compress_model()
         shutil.rmtree(project.store.network_path(first))
         with pytest.raises(NetworkGone) as gone:

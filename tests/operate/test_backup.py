@@ -7,13 +7,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from feilun.config import load_settings
 from feilun.models.bundle import BundleMissing, verify_bundle
 from feilun.operate.archive import BackupManifest, Packer, Parcel
 from feilun.operate.errors import BackupExists, BackupMissing, BackupRefused, BackupTooNew, FolderNotEmpty
 from feilun.project import Project
 from feilun.store import EVERYWHERE, Store, StoreTooNew
-from feilun.store.copies import DatabaseElsewhere
+from feilun.store.copies import DatabaseNotEmpty, _poured
 from tests.operate.conftest import TEXTS
 
 INPUTS = [{"text": text} for text in TEXTS]
@@ -149,13 +151,56 @@ def test_a_backup_is_never_written_over(folder: Path, tmp_path: Path):
     assert (tmp_path / "b.zip").read_text() == "mine"
 
 
-def test_another_database_is_left_to_its_own_tool_and_its_password_is_not_shown(folder: Path, tmp_path: Path):
+# from one database to another
+
+
+def rows_of(store: Store) -> dict[str, list[dict]]:
+    """Every row but those of the audit log, to which a backup and a restore add."""
+    return {table.name: store._list(sa.select(table)) for table in _poured() if not table.name.startswith("audit")}
+
+
+def test_a_workspace_moves_to_postgresql_and_back_with_every_row_in_its_place(
+    folder: Path, tmp_path: Path, postgres_url: str
+):
     with Project(folder) as project:
-        project.store.url = "postgresql+psycopg://ann:hush@db/feilun"
-        with pytest.raises(DatabaseElsewhere) as raised:
-            project.backup(tmp_path / "b.zip")
-    assert "pg_dump" in raised.value.message("en") and "hush" not in str(raised.value.to_dict())
-    assert not (tmp_path / "b.zip").exists()
+        for n in range(3):
+            correct(project.store, n)
+        answers = said(project)
+        project.backup(tmp_path / "laptop.zip")
+    Project.restore(tmp_path / "laptop.zip", tmp_path / "server", url=postgres_url)
+    assert not list((tmp_path / "server/.feilun").glob("feilun.db*"))
+    with Project(tmp_path / "server") as project:
+        assert project.store.is_postgres and said(project) == answers
+        assert (project.list_feedback()[-1]["seq"], project.store.find_champion("support")) == (3, answers[0][3])
+        correct(project.store, 3)  # numbered after those that came with the move
+        before, log = rows_of(project.store), project.audit(after=0, limit=1000)
+        project.backup(tmp_path / "server.zip")
+    Project.restore(tmp_path / "server.zip", tmp_path / "again")
+    assert load_settings(tmp_path / "again").store.url == ""
+    with Store(tmp_path / "again/.feilun") as store:
+        assert not store.is_postgres and rows_of(store) == before
+        assert store.list_audit(EVERYWHERE, after=0, limit=1000)[: len(log)] == log and verify_audit(store).is_whole
+        assert [row["seq"] for row in store.list_feedback("support")] == [1, 2, 3, 4]
+
+
+def test_an_archive_does_not_say_where_the_database_is(folder: Path, tmp_path: Path, postgres_url: str):
+    text = (folder / "feilun.toml").read_text("utf-8")
+    (folder / "feilun.toml").write_text(f'{text}\n[store]\nurl = "{postgres_url}"\n', "utf-8")
+    with Project(folder) as project:
+        project.store.add_turn("support", settings=project.settings.model_dump(mode="json"), seed=0, budget_s=1,
+                               requested_by="test")  # fmt: skip
+        project.backup(tmp_path / "b.zip")
+    assert b"postgresql" not in (tmp_path / "b.zip").read_bytes()
+
+
+def test_a_database_with_rows_is_not_restored_into(folder: Path, tmp_path: Path, postgres_url: str):
+    with Project(folder) as project:
+        project.backup(tmp_path / "b.zip")
+    with Store(tmp_path / "other/.feilun", url=postgres_url) as store:
+        correct(store, 1)
+        with pytest.raises(DatabaseNotEmpty):
+            Project.restore(tmp_path / "b.zip", tmp_path / "new", url=postgres_url)
+        assert not (tmp_path / "new").exists() and len(store.list_feedback("support")) == 1
 
 
 # refusals

@@ -12,6 +12,7 @@ import pytest
 from feilun.operate import examine
 from feilun.operate.findings import TEXTS, Finding
 from feilun.project import Project
+from feilun.store.errors import AuditKeyMissing
 from feilun.trust import create_key
 from tests.cli.conftest import Run, run  # noqa: F401
 
@@ -104,11 +105,38 @@ def test_a_server_for_others_without_a_key_is_a_notice(tmp_path: Path):
     assert by_code(tmp_path)["keys.none"].level == "notice"
 
 
-def test_another_database_is_not_examined(folder: Path):
-    rewrite(folder, '[store]\nurl = "postgresql://ann:hush@nowhere/x"\n')
+def test_a_database_that_does_not_answer_is_a_problem_and_its_password_stays_unsaid(folder: Path):
+    rewrite(folder, '[store]\nurl = "postgresql://ann:hush@127.0.0.1:1/x"\n')
     found = by_code(folder)
-    assert found["database.elsewhere"].fields == {"database": "postgresql"}
+    assert found["database.silent"].level == "problem"
+    assert "hush" not in found["database.silent"].found("en")
     assert "models.whole" not in found
+
+
+def test_a_sqlite_file_elsewhere_is_examined_where_it_is(folder: Path, tmp_path: Path):
+    (folder / ".feilun/feilun.db").rename(tmp_path / "elsewhere.db")
+    rewrite(folder, f'[store]\nurl = "sqlite:///{tmp_path}/elsewhere.db"\n')
+    assert by_code(folder)["database.whole"].level == by_code(folder)["models.whole"].level == "ok"
+    rewrite(folder, '[store]\nurl = "mysql://ann:hush@db/x"\n')
+    assert "hush" not in by_code(folder)["database.silent"].found("en")
+
+
+def test_a_postgresql_is_examined_and_a_folder_that_is_not_its_own_is_found(tmp_path: Path, postgres_url: str):
+    (tmp_path / "here/.feilun").mkdir(parents=True)
+    rewrite(tmp_path / "here", f'[store]\nurl = "{postgres_url}"\n')
+    assert {by_code(tmp_path / "here")[code].level for code in ("database.answers", "schema.none")} == {"ok", "notice"}
+    with Project(tmp_path / "here") as project:
+        create_key(project.store, name="website", scopes=["predict"], expires_in_days=90)
+    found = by_code(tmp_path / "here")
+    codes = ("database.answers", "schema.current", "folder.shared", "models.whole", "keys.expire")
+    assert {found[code].level for code in codes} == {"ok"}
+    (tmp_path / "there/.feilun").mkdir(parents=True)
+    rewrite(tmp_path / "there", f'[store]\nurl = "{postgres_url}"\n')
+    with pytest.raises(AuditKeyMissing):  # it has not the key of this database's log
+        Project(tmp_path / "there")
+    assert by_code(tmp_path / "there")["folder.another"].level == "problem"
+    database_id = found["folder.shared"].fields["database_id"]
+    assert database_id in by_code(tmp_path / "there")["folder.another"].action("en")
 
 
 def test_an_empty_folder_is_examined_and_stays_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

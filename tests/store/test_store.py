@@ -9,10 +9,8 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 
-import feilun.store
 from feilun.store import (
     EVERYWHERE,
     IdempotencyConflict,
@@ -25,14 +23,20 @@ from feilun.store import (
 )
 from feilun.store import tables as t
 from feilun.store.chain import Unaudited
+from feilun.store.database import alembic_config
 
 BY_HAND = Unaudited("a test's own hand in the tables")
 
 
 @pytest.fixture
-def store(tmp_path: Path):
-    with Store(tmp_path / ".feilun") as opened:
+def store(tmp_path: Path, database_url: str):
+    with Store(tmp_path / ".feilun", url=database_url) as opened:
         yield opened
+
+
+def beside(store: Store) -> Store:
+    """Another store of the same workspace, as another process opens it."""
+    return Store(store.workspace, url=store.url)
 
 
 def prediction(n: int, *, teach: float = 0.5, example_id: str | None = None) -> dict:
@@ -61,7 +65,7 @@ def give(store: Store, prediction_id: str, **said) -> tuple[dict, bool]:
 def test_acknowledged_feedback_survives_a_new_connection(store, tmp_path):
     store.add_predictions([prediction(1)])
     row, replayed = give(store, "p1", labels=["delivery"])
-    with Store(tmp_path / ".feilun") as again:
+    with beside(store) as again:
         assert again.get_feedback("support", row["feedback_id"]) == row
     assert (replayed, row["labels"], row["inputs"]) == (False, ["delivery"], {"text": "message 1 你好"})
 
@@ -106,7 +110,7 @@ def test_a_skipped_message_leaves_the_queue_with_its_twins_and_no_other(store):
 
 def test_many_writers_lose_and_double_nothing(store, tmp_path):
     store.add_predictions([prediction(n) for n in range(8)]).result()  # or the other one may not see them yet
-    with Store(tmp_path / ".feilun") as other:
+    with beside(store) as other:
         stores = [store, other]
 
         def work(n: int) -> None:
@@ -123,6 +127,7 @@ def test_many_writers_lose_and_double_nothing(store, tmp_path):
     assert sorted(row["idempotency_key"] for row in rows) == sorted(f"{n}-{i}" for n in range(8) for i in range(25))
 
 
+@pytest.mark.parametrize("database_url", [""], ids=["sqlite"])  # PostgreSQL's is in test_postgres.py
 def test_a_full_disk_is_said_to_be_full_and_room_is_all_it_takes(store):
     def limit(connection, _record) -> None:
         connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size: not a page more
@@ -293,18 +298,14 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store):
 
 def downgrade(store: Store, to: str) -> None:
     """Make the database what an earlier release would have written."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(feilun.store.__file__).parent / "migrations"))
-    with store.engine.connect() as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.downgrade(config, to)
+    store.writer.write(lambda c: command.downgrade(alembic_config(c), to), audit=BY_HAND)
 
 
 def test_a_database_from_before_canaries_is_brought_up_to_date_and_used(store, tmp_path):
     old = release(store, "m_1")
     store.add_predictions([prediction(1)]).result()
     downgrade(store, "0002")
-    with Store(tmp_path / ".feilun") as opened:
+    with beside(store) as opened:
         assert opened.list_releases("support") == [old]
         assert opened.find_challenge("support") is None
         begun = release(opened, "m_2", action="canary", share=0.5)
@@ -320,7 +321,7 @@ def test_a_database_from_before_canaries_is_brought_up_to_date_and_used(store, t
 def test_a_database_from_before_compressions_is_brought_up_to_date_and_used(store, tmp_path):
     turn = store.add_turn("support", settings={}, seed=1, budget_s=9, requested_by="cli")
     downgrade(store, "0001")
-    with Store(tmp_path / ".feilun") as opened:
+    with beside(store) as opened:
         assert opened.get_turn("support", turn["turn_id"]) == turn
         row = opened.add_compression("support", model_id="m_1", asked={"widths": [0.5]}, requested_by="ann")
         assert opened.list_compressions("support") == [row]
@@ -334,7 +335,7 @@ def test_a_database_from_before_tenants_becomes_the_house_s_and_its_keys_keep_wh
     store.add_key(name="one", secret_hash="1", tenant="house", project="support", **made)
     store.add_key(name="all", secret_hash="2", tenant=None, project=None, **made)
     downgrade(store, "0002")
-    with Store(tmp_path / ".feilun") as opened:
+    with beside(store) as opened:
         assert [row["tenant"] for row in opened.list_tenants(EVERYWHERE)] == ["house"]
         assert opened.tenant_of("support") == "house"
         assert [(row["name"], row["tenant"]) for row in opened.list_keys(EVERYWHERE)] == [
@@ -367,7 +368,7 @@ def test_a_compression_ends_once_and_lets_the_next_one_in(store):
 def test_a_database_of_a_later_release_is_refused(store, tmp_path):
     store.writer.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"), audit=BY_HAND)
     with pytest.raises(StoreTooNew, match="9999"):
-        Store(tmp_path / ".feilun")
+        beside(store)
 
 
 def test_projects_below_one_folder_share_its_workspace(tmp_path):

@@ -23,6 +23,7 @@ from feilun.network.budget import Budget
 from feilun.network.checkpoint import Checkpoints
 from feilun.process import child_environment
 from feilun.records import Backbone
+from feilun.store import Store
 from feilun.tasks import get_task
 from feilun.tasks.classify import ClassifyTask
 from feilun.train.leaderboard import Line
@@ -174,6 +175,21 @@ def test_a_missing_package_is_a_skipped_line_that_names_the_extra(
     assert (line.method, line.status) == ("search", "skipped")
     assert f"pip install 'feilun[{extra}]'" in line.note_en
     assert f"pip install 'feilun[{extra}]'" in line.note_zh
+
+
+def test_on_postgresql_a_study_lives_beside_our_own_tables(tmp_path: Path, postgres_url: str):
+    from optuna.study import StudyDirection
+
+    with Store(tmp_path / ".feilun", url=postgres_url) as store:
+        for _ in range(2):
+            storage = StudyPlace(tmp_path, store.url).open_storage()
+            if not storage.get_all_studies():
+                storage.create_new_study([StudyDirection.MINIMIZE], "mine")
+            storage.remove_session()
+            storage.engine.dispose()
+        with store.engine.connect() as connection:
+            found = connection.exec_driver_sql("SELECT study_name FROM feilun_search.studies").scalars().all()
+        assert (found, store.list_projects()) == (["mine"], [])
 
 
 def test_without_a_judged_tune_rung_or_a_space_there_is_nothing_to_search(tiny_backbone: Backbone, tmp_path: Path):

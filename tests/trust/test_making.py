@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from feilun.store import EVERYWHERE, KeyUnknown, ProjectUnknown, Reach, Store, TenantUnknown, utc_now
-from feilun.store.chain import Unaudited
 from feilun.trust import (
     ROLES,
     SCOPES,
@@ -244,7 +243,7 @@ def test_the_last_use_of_a_key_is_kept_and_written_once_a_minute(store, monkeypa
     real = store.note_key_used
     monkeypatch.setattr(store, "note_key_used", lambda key_id: noted.append(key_id) or real(key_id))
     ring.identify(secret)
-    store.writer.write(lambda c: None, audit=Unaudited("nothing"))
+    store.writer.flush()
     time.sleep(CACHE_S + 0.05)
     ring.identify(secret)
     assert noted == [row["key_id"]]

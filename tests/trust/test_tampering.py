@@ -13,8 +13,9 @@ import pysqlite3
 import pytest
 
 from feilun.store import EVERYWHERE, Store
+from feilun.store.audit import read_chain
 from feilun.store.chain import HASHED, Change, entry_hash
-from feilun.store.copies import opened_audit
+from feilun.store.contents import opened_file
 from feilun.store.signing import KeyFile
 from feilun.trust import HeadMalformed, check_chain, describe, verify_audit
 
@@ -180,7 +181,8 @@ def test_a_thousand_tamperings_are_all_found(workspace: Path, tmp_path: Path):
     missed = []
     for seed in range(1000):
         kind = tamper(workspace, tmp_path / "copy", seed=seed)
-        with opened_audit(tmp_path / "copy" / "feilun.db") as (entries, end, signature):
+        with opened_file(tmp_path / "copy" / "feilun.db") as connection:
+            entries, end, signature = read_chain(connection)
             keys = KeyFile(tmp_path / "copy").candidates()
             verdict = check_chain(entries, end=end, signature=signature, keys=keys)
         if verdict.is_whole or not all(describe(fault, "en") and describe(fault, "zh") for fault in verdict.faults):

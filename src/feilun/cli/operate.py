@@ -35,6 +35,9 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Archive that `feilun backup` wrote.")],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to make; missing or empty.")],
+    url: Annotated[
+        str, typer.Option(metavar="URL", help="Empty PostgreSQL database for the rows; without it SQLite.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a workspace of a backup in a new folder, after every checksum was verified.
@@ -44,10 +47,11 @@ def restore(
     \b
     Examples:
       feilun restore monday.zip support-restored
+      feilun restore monday.zip support-moved --url postgresql://feilun@db.example.org/feilun
     """
     from feilun.project import Project
 
-    manifest = Project.restore(file, folder, actor=user_name())
+    manifest = Project.restore(file, folder, url=url, actor=user_name())
     made = _summary(file, manifest) | {"folder": str(folder)}
     result(made, as_json=as_json, human=lambda made: typer.echo(words("backup.restored", **made)))
     _say_left_out(manifest)

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from feilun.config import CONFIG_NAME, load_settings
+from feilun.config import CONFIG_NAME, load_settings, set_store_url
 from feilun.errors import FeilunError
 from feilun.models.bundle import BundleDamaged, BundleMissing, BundleTooNew, sync_path, verify_bundle
 from feilun.network.machine import MB, disk_left_mb
@@ -15,7 +15,8 @@ from feilun.operate.archive import DATABASE, FORMAT_VERSION, BackupManifest, Pac
 from feilun.operate.errors import BackupExists, FolderRefused, NoRoom
 from feilun.store import Store, utc_now
 from feilun.store.chain import Change
-from feilun.store.copies import Contents, copy_database, read_contents, refuse_elsewhere
+from feilun.store.contents import Contents, opened_file, read_contents
+from feilun.store.copies import copy_database
 from feilun.version import __version__
 
 SPARE_MB = 16.0  # left free on the disk
@@ -24,19 +25,18 @@ SPARE_MB = 16.0  # left free on the disk
 def back_up(store: Store, out: Path, *, actor: str) -> BackupManifest:
     """Write the workspace of `store` into the new file `out`, whole or not at all.
 
-    The database is copied first, as it is at one moment; bundles and datasets never change, so what it refers to is
-    there afterwards too. Logs, caches, float networks and turns in progress stay out; a turn that was running begins
+    The rows become a SQLite file, also those of a PostgreSQL; no archive says where the database is. They are copied
+    first, as they are at one moment; bundles and datasets never change, so what the rows refer to is there afterwards
+    too. Logs, caches, float networks and turns in progress stay out; a turn that was running begins
     anew after a restore. So does the key of the audit log: who gets hold of a backup must not be able to sign one.
 
     Args:
         actor: who makes it, for the audit log.
     Raises:
-        DatabaseElsewhere: the rows are not in the workspace's own SQLite file.
         DatabaseDamaged, BundleDamaged, BundleMissing: the database, or a model that answers, is not whole.
         BackupExists, FolderRefused, NoRoom: `out` cannot be written.
     """
     out = Path(out)
-    refuse_elsewhere(store.url, workspace=store.workspace)
     if out.exists():
         raise BackupExists(file=str(out))
     aside = out.with_name(f".{out.name}.{os.getpid()}.partial")
@@ -50,16 +50,18 @@ def back_up(store: Store, out: Path, *, actor: str) -> BackupManifest:
 
 
 def _write(store: Store, out: Path, *, aside: Path, scratch: Path, actor: str) -> BackupManifest:
-    _check_room((store.workspace / DATABASE).stat().st_size / MB, scratch)
+    _check_room(store.database_bytes() / MB, scratch)
     database = scratch / DATABASE
     copy_database(store, database)
-    contents = read_contents(database)
+    with opened_file(database) as connection:
+        contents = read_contents(connection)
+    assert contents is not None, "a store's database has tables"
     left_out: list[str] = []
     files = [
         (database, DATABASE),
         *_datasets(store, contents, left_out),
         *_bundles(store, contents, left_out),
-        *_projects(store, contents, left_out),
+        *_projects(store, contents, left_out, scratch=scratch),
     ]
     _check_room(sum(path.stat().st_size for path, _ in files) / MB, scratch)
     packer = Packer(aside)
@@ -108,17 +110,24 @@ def _bundles(store: Store, contents: Contents, left_out: list[str]) -> Iterator[
             yield path, f"models/{model_id}/{path.name}"
 
 
-def _projects(store: Store, contents: Contents, left_out: list[str]) -> Iterator[tuple[Path, str]]:
+def _projects(store: Store, contents: Contents, left_out: list[str], *, scratch: Path) -> Iterator[tuple[Path, str]]:
     """feilun.toml of each project, and those of its data files that lie in its folder."""
     for project, place in contents.projects:
         folder = Path(place)
         try:
             settings = load_settings(folder)
+            is_here = store.is_behind(settings.store.url)
         except FeilunError:
+            is_here = False
+        if not is_here:  # it cannot be read, or has moved to another database
             left_out.append(f"projects/{project}")
             continue
-        refuse_elsewhere(settings.store.url, workspace=store.workspace)
-        yield folder / CONFIG_NAME, f"projects/{project}/{CONFIG_NAME}"
+        config = folder / CONFIG_NAME
+        if settings.store.url:
+            # Without the URL: it may hold a password, and what is restored must not write to the database in use.
+            config = scratch / f"{project}.toml"
+            config.write_text(set_store_url((folder / CONFIG_NAME).read_text("utf-8"), ""), "utf-8")
+        yield config, f"projects/{project}/{CONFIG_NAME}"
         holdout = [settings.data.holdout] if settings.data.holdout else []
         for name in dict.fromkeys(source.path for source in (*settings.data.sources, *holdout)):
             path, member = folder / name, f"projects/{project}/{Path(name).as_posix()}"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
+
+from sqlalchemy import URL, Connection
 
 from feilun.config import FeilunSettings, load_settings
 from feilun.errors import FeilunError
@@ -15,17 +18,13 @@ from feilun.models.bundle import verify_bundle
 from feilun.network.machine import disk_left_mb, memory_left_mb
 from feilun.operate.findings import Finding
 from feilun.store import find_workspace
-from feilun.store.copies import (
-    Contents,
-    DatabaseElsewhere,
-    check_integrity,
-    list_living_keys,
-    opened_audit,
-    read_contents,
-    refuse_elsewhere,
-)
-from feilun.store.database import SCHEMA_HEAD
+from feilun.store.audit import read_chain
+from feilun.store.contents import Contents, opened_file, read_contents
+from feilun.store.copies import check_integrity
+from feilun.store.database import SCHEMA_HEAD, looked_into, parse_url
 from feilun.store.kept_head import KeptHead
+from feilun.store.marks import read_database_id, read_mark
+from feilun.store.postgres import waits_for_the_disk
 from feilun.store.signing import KeyFile
 from feilun.trust import check_chain, describe
 
@@ -52,9 +51,16 @@ class _Patient:
     settings: FeilunSettings | None
     contents: Contents | None
 
-    @property
-    def database(self) -> Path:
-        return self.workspace / "feilun.db"
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """A connection to its database, which changes nothing."""
+        url = parse_url(self.settings.store.url) if self.settings and self.settings.store.url else None
+        if url is not None and url.drivername != "sqlite":
+            with looked_into(url, where=str(self.workspace)) as connection:
+                yield connection
+        else:
+            with opened_file(Path(str(url.database)) if url else self.workspace / "feilun.db") as connection:
+                yield connection
 
 
 def examine(folder: Path) -> tuple[Finding, ...]:
@@ -99,25 +105,58 @@ def _sqlite() -> Iterator[Finding]:
 
 
 def _database(workspace: Path, settings: FeilunSettings | None) -> tuple[list[Finding], Contents | None]:
-    path = workspace / "feilun.db"
+    url = settings.store.url if settings else ""
+    if not url:
+        return _in_file(workspace / "feilun.db")
     try:
-        refuse_elsewhere(settings.store.url if settings else "", workspace=workspace)
-    except DatabaseElsewhere as error:
-        return [_notice("database.elsewhere", database=error.fields["database"])], None
+        parsed = parse_url(url)
+        is_file = parsed.drivername == "sqlite"
+        return _in_file(Path(str(parsed.database))) if is_file else _on_server(parsed, workspace)
+    except FeilunError as error:
+        words = {f"mistake_{lang}": error.message(lang) for lang in ("en", "zh")}
+        return [_problem("database.silent", **words)], None
+
+
+def _in_file(path: Path) -> tuple[list[Finding], Contents | None]:
     if not path.is_file():
-        return [_notice("database.none", workspace=str(workspace))], None
+        return [_notice("database.none", workspace=str(path.parent))], None
     detail = check_integrity(path)
     if detail != "ok":
         return [_problem("database.damaged", path=str(path), detail=detail)], None
-    contents = read_contents(path)
+    with opened_file(path) as connection:
+        contents = read_contents(connection)
+    return [_ok("database.whole"), *_schema(contents)], contents
+
+
+def _on_server(url: URL, workspace: Path) -> tuple[list[Finding], Contents | None]:
+    """A PostgreSQL database: nothing is made in it, and nothing in the workspace.
+
+    Raises:
+        StoreUnavailable: it does not answer.
+    """
+    with looked_into(url, where=str(workspace)) as connection:
+        contents = read_contents(connection)
+        is_safe = waits_for_the_disk(connection)
+        database_id = "" if contents is None else read_database_id(connection)
+    findings = [_ok("database.answers") if is_safe else _problem("database.unsafe"), *_schema(contents)]
+    if database_id:
+        fields = {"workspace": str(workspace), "database_id": database_id}
+        is_ours = read_mark(workspace) == database_id
+        findings.append(_ok("folder.shared", **fields) if is_ours else _problem("folder.another", **fields))
+    return findings, contents
+
+
+def _schema(contents: Contents | None) -> Iterator[Finding]:
+    if contents is None:
+        yield _notice("schema.none")
+        return
     version = {"version": contents.schema, "known": SCHEMA_HEAD}
     if contents.schema == SCHEMA_HEAD:
-        schema = _ok("schema.current", **version)
+        yield _ok("schema.current", **version)
     elif contents.schema < SCHEMA_HEAD:
-        schema = _notice("schema.old", **version)
+        yield _notice("schema.old", **version)
     else:
-        schema = _problem("schema.new", **version)
-    return [_ok("database.whole"), schema], contents
+        yield _problem("schema.new", **version)
 
 
 def _models(patient: _Patient) -> Iterator[Finding]:
@@ -176,7 +215,7 @@ def _room(patient: _Patient) -> Iterator[Finding]:
 def _keys(patient: _Patient) -> Iterator[Finding]:
     if patient.contents is None:
         return
-    living = list_living_keys(patient.database)
+    living = patient.contents.living_keys
     forever = [key_id for key_id, expires_at in living if expires_at is None]
     host = patient.settings.serve.host if patient.settings else "127.0.0.1"
     if not living and not is_loopback(host):
@@ -191,7 +230,8 @@ def _audit(patient: _Patient) -> Iterator[Finding]:
     if patient.contents is None or patient.contents.schema != SCHEMA_HEAD:
         return
     key_file, kept = KeyFile(patient.workspace), [KeptHead(patient.workspace).read()]
-    with opened_audit(patient.database) as (entries, end, signature):
+    with patient.connected() as connection:
+        entries, end, signature = read_chain(connection)
         verdict = check_chain(entries, end=end, signature=signature, keys=key_file.candidates(), kept=kept)
     if verdict.is_whole:
         yield _ok("audit.whole", n_entries=verdict.n_entries)

@@ -87,7 +87,6 @@ class Project(TurnVerbs, LabellingVerbs, AuditVerbs):
 
         Raises:
             BackupExists, FolderRefused, NoRoom: `out` cannot be written.
-            DatabaseElsewhere: the rows are in a database that has a tool of its own.
             DatabaseDamaged, BundleDamaged, BundleMissing: what is to be kept is not whole.
         """
         from feilun.operate import back_up
@@ -95,16 +94,19 @@ class Project(TurnVerbs, LabellingVerbs, AuditVerbs):
         return back_up(self.store, Path(out), actor=actor)
 
     @staticmethod
-    def restore(archive: str | Path, folder: str | Path, *, actor: str = "python") -> BackupManifest:
+    def restore(archive: str | Path, folder: str | Path, *, url: str = "", actor: str = "python") -> BackupManifest:
         """Write what `backup` kept into `folder`, which must be missing or empty.
 
+        Args:
+            url: of an empty PostgreSQL database for the rows; empty: SQLite in `folder`.
         Raises:
+            StoreUrlInvalid, StoreUnavailable, DatabaseNotEmpty: the database cannot take the rows.
             BackupMissing, BackupRefused, BackupTooNew: the archive is none that can be restored; nothing was written.
             FolderNotEmpty, FolderRefused, NoRoom: `folder` cannot take it.
         """
         from feilun.operate import restore
 
-        return restore(archive, folder, actor=actor)
+        return restore(archive, folder, url=url, actor=actor)
 
     @staticmethod
     def doctor(folder: str | Path = ".") -> tuple[Finding, ...]:

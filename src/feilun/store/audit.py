@@ -51,10 +51,15 @@ class AuditVerbs(Verbs):
         if self.engine.dialect.name == "postgresql":
             options["isolation_level"] = "REPEATABLE READ"
         with self.engine.connect().execution_options(**options) as connection:
-            kept = connection.execute(sa.select(t.audit_head)).first()
-            rows = connection.execution_options(yield_per=CHUNK).execute(sa.select(t.audit).order_by(t.audit.c.seq))
-            entries = (dict(row) for row in rows.mappings())
-            yield entries, *((Head(kept.seq, kept.hash), kept.signature) if kept else (Head(0, GENESIS), ""))
+            yield read_chain(connection)
+
+
+def read_chain(connection: sa.Connection) -> tuple[Iterator[dict[str, Any]], Head, str]:
+    """Every entry as it is stored, in order, the head and its signature, as the connection's transaction sees them."""
+    kept = connection.execute(sa.select(t.audit_head)).first()
+    rows = connection.execution_options(yield_per=CHUNK).execute(sa.select(t.audit).order_by(t.audit.c.seq))
+    entries = (dict(row) for row in rows.mappings())
+    return entries, *((Head(kept.seq, kept.hash), kept.signature) if kept else (Head(0, GENESIS), ""))
 
 
 def _details(text: str) -> Any:

@@ -52,7 +52,7 @@ class CompressionVerbs(Verbs):
     def start_compression(self, project: str, compression_id: str) -> bool:
         """Set the status to running; False when it is finished already."""
         query = self._unfinished_compression(project, compression_id).values(status="running")
-        return bool(self.writer.write(lambda c: c.execute(query).rowcount, audit=PROGRESS))
+        return bool(self._write_alone(lambda c: c.execute(query).rowcount, audit=PROGRESS))
 
     def add_compression_crash(self, project: str, compression_id: str) -> int:
         """Count a process that died over it; how often that has happened."""
@@ -75,7 +75,7 @@ class CompressionVerbs(Verbs):
         query = self._unfinished_compression(project, compression_id).values(**values, finished_at=t.utc_now())
         told = {"model_id": row["model_id"], "error": (error or {}).get("code")}
         closed = Change(f"compression.{status}", compression_id, FEILUN, project, details=told)
-        self.writer.write(lambda c: c.execute(query).rowcount, audit=lambda n_rows: closed if n_rows else None)
+        self._write_alone(lambda c: c.execute(query).rowcount, audit=lambda n_rows: closed if n_rows else None)
 
     def get_compression(self, project: str, compression_id: str) -> dict[str, Any]:
         query = sa.select(t.compressions).where(*self._compression(project, compression_id))

@@ -1,32 +1,23 @@
-"""A consistent copy of a SQLite workspace while others write to it, and what such a copy refers to."""
+"""All rows of a workspace as one SQLite file, copied while others write; and poured into an empty database."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from feilun.errors import FeilunError
-from feilun.store.chain import GENESIS, HASHED, Head
-from feilun.store.releases import LIVE_ACTIONS
+from feilun.store import tables as t
+from feilun.store.chain import Unaudited
+from feilun.store.contents import opened_file
 from feilun.store.store import Store
-from feilun.store.tables import utc_now
 
-
-class DatabaseElsewhere(FeilunError):
-    """The rows are not in the workspace's own SQLite file; another tool copies them."""
-
-    code, kind = "store.elsewhere", "conflict"
-    en = (
-        "[store] url points to a {database} database outside the workspace. Back it up with that database's own tool "
-        "({tool}), and copy the folders datasets and models of {workspace} after it."
-    )
-    zh = (
-        "[store] url 指向工作区之外的 {database} 数据库。请用该数据库自带的工具（{tool}）备份，"
-        "然后复制 {workspace} 中的 datasets 和 models 文件夹。"
-    )
+OWN = ("marks", "leases")  # what a database says about itself stays behind
+BEGUN = (t.tenants, t.audit_head)  # every database begins with the house, and with a log that is empty
+CHUNK = 1000  # rows that are in memory at once
 
 
 class DatabaseDamaged(FeilunError):
@@ -37,51 +28,98 @@ class DatabaseDamaged(FeilunError):
     zh = "数据库 {path} 已损坏：{found}。请停止服务，并用 feilun restore 恢复最近的备份。"
 
 
-@dataclass(frozen=True)
-class Contents:
-    """What a database refers to: its schema, projects (name and folder), models, champions, datasets, open turns."""
+class DatabaseNotEmpty(FeilunError):
+    """Rows were to be put into a database that has some."""
 
-    schema: str
-    projects: tuple[tuple[str, str], ...]
-    model_ids: tuple[str, ...]
-    champions: tuple[str, ...]
-    dataset_ids: tuple[str, ...]
-    running_turns: tuple[str, ...]
-
-
-TOOLS = {"postgresql": "pg_dump", "sqlite": "sqlite3 FILE .backup", "mysql": "mysqldump"}
-
-
-def refuse_elsewhere(url: str, *, workspace: Path) -> None:
-    """Raises DatabaseElsewhere for a database that is not the workspace's own file; never shows the URL."""
-    own = f"sqlite:///{workspace / 'feilun.db'}"
-    if url not in ("", own):
-        database = url.partition("://")[0].partition("+")[0]
-        raise DatabaseElsewhere(database=database, tool=TOOLS.get(database, "dump"), workspace=str(workspace))
+    code, kind = "store.not_empty", "conflict"
+    en = "The database has rows already (table {table}). Name an empty one: createdb NAME"
+    zh = "该数据库中已有数据（表 {table}）。请指定一个空的数据库：createdb 名称"
 
 
 def copy_database(store: Store, target: Path) -> None:
-    """Copy the database as it is at one moment into the new file `target`; writers go on meanwhile.
+    """Copy the database as it is at one moment into the new SQLite file `target`; writers go on meanwhile.
 
     Every row that was acknowledged before the call is in the copy.
 
     Raises:
-        DatabaseElsewhere: the rows are not in the workspace's own file.
         DatabaseDamaged: the copy does not pass SQLite's integrity check.
     """
+    if store.is_postgres:
+        aside = target.parent / "copy"
+        with Store(aside) as copy:
+            pour(store, copy)
+        _make_one_file(aside / "feilun.db")
+        (aside / "feilun.db").replace(target)
+    else:
+        _copy_pages(store, target)
+        _make_one_file(target)
+    found = check_integrity(target)
+    if found != "ok":
+        raise DatabaseDamaged(path=str(store.workspace / "feilun.db"), found=found)
+
+
+def _copy_pages(store: Store, target: Path) -> None:
     import pysqlite3
 
-    refuse_elsewhere(store.url, workspace=store.workspace)
     source: Any = store.engine.raw_connection()
     try:
         with closing(pysqlite3.connect(str(target))) as copy:
             source.driver_connection.backup(copy)  # all pages in one step: the state of one moment
-            copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
     finally:
         source.close()
-    found = check_integrity(target)
-    if found != "ok":
-        raise DatabaseDamaged(path=str(store.workspace / "feilun.db"), found=found)
+
+
+def _make_one_file(path: Path) -> None:
+    """One file, nothing beside it."""
+    import pysqlite3
+
+    with closing(pysqlite3.connect(str(path))) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+
+
+def pour(source: Store, target: Store) -> None:
+    """Put every row of `source`, as it is at one moment, into the empty `target`, whole or not at all.
+
+    Raises:
+        DatabaseNotEmpty: it is not; nothing was written.
+    """
+
+    def work(connection: sa.Connection) -> None:
+        for table in _poured():
+            if table not in BEGUN and connection.execute(sa.select(table).limit(1)).first() is not None:
+                raise DatabaseNotEmpty(table=table.name)
+        connection.execute(t.tenants.delete())
+        with _one_moment(source) as rows:
+            for table in _poured():
+                write = t.audit_head.update() if table is t.audit_head else table.insert()
+                for part in rows.execute(sa.select(table)).mappings().partitions(CHUNK):
+                    connection.execute(write, [dict(row) for row in part])
+        if target.is_postgres:
+            _count_on(connection)
+
+    target.writer.write(work, audit=Unaudited("the log comes along with the rows"))
+
+
+def _poured() -> list[sa.Table]:
+    return [table for table in t.metadata.sorted_tables if table.name not in OWN]
+
+
+@contextmanager
+def _one_moment(store: Store) -> Iterator[sa.Connection]:
+    """A connection that sees the state of one moment, and hands rows over part by part."""
+    options: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if store.is_postgres else {"feilun_readonly": True}
+    with store.engine.connect().execution_options(yield_per=CHUNK, **options) as connection:
+        yield connection
+
+
+def _count_on(connection: sa.Connection) -> None:
+    """PostgreSQL's counters did not see the numbers that came with the rows."""
+    for table in _poured():
+        if "seq" in table.c:
+            counter = sa.func.pg_get_serial_sequence(table.name, "seq")
+            latest = sa.select(sa.func.max(table.c.seq)).scalar_subquery()
+            empty = sa.select(sa.func.count() == 0).select_from(table).scalar_subquery()
+            connection.execute(sa.select(sa.func.setval(counter, sa.func.coalesce(latest, 1), ~empty)))
 
 
 def check_integrity(path: Path) -> str:
@@ -89,64 +127,7 @@ def check_integrity(path: Path) -> str:
     import pysqlite3
 
     try:
-        with _opened(path) as connection:
-            return str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
-    except pysqlite3.DatabaseError as error:
-        return str(error)
-
-
-def read_contents(path: Path) -> Contents:
-    """What the database file `path` refers to."""
-    with _opened(path) as connection:
-
-        def column(query: str, *values: object) -> tuple[str, ...]:
-            return tuple(str(row[0]) for row in connection.execute(query, values))
-
-        projects = connection.execute("SELECT project, folder FROM projects ORDER BY project").fetchall()
-        live = ", ".join("?" * len(LIVE_ACTIONS))
-        return Contents(
-            schema=column("SELECT version_num FROM alembic_version")[0],
-            projects=tuple((str(name), str(folder)) for name, folder in projects),
-            model_ids=column("SELECT DISTINCT model_id FROM models ORDER BY model_id"),
-            champions=column(
-                "SELECT model_id FROM releases WHERE seq IN "
-                f"(SELECT max(seq) FROM releases WHERE action IN ({live}) GROUP BY project) ORDER BY model_id",
-                *LIVE_ACTIONS,
-            ),
-            dataset_ids=column(
-                "SELECT dataset_id FROM models UNION SELECT dataset_id FROM turns "
-                "WHERE dataset_id IS NOT NULL ORDER BY dataset_id"
-            ),
-            running_turns=column("SELECT turn_id FROM turns WHERE status = 'running' ORDER BY turn_id"),
-        )
-
-
-def list_living_keys(path: Path) -> list[tuple[str, str | None]]:
-    """Id and end of each key that still opens, by the database file `path`."""
-    with _opened(path) as connection:
-        rows = connection.execute(
-            "SELECT key_id, expires_at FROM api_keys WHERE revoked_at IS NULL "
-            "AND (expires_at IS NULL OR expires_at > ?) ORDER BY seq",
-            (utc_now().isoformat(timespec="microseconds"),),
-        ).fetchall()
-    return [(str(key_id), None if end is None else str(end)) for key_id, end in rows]
-
-
-@contextmanager
-def opened_audit(path: Path) -> Iterator[tuple[Iterator[dict[str, Any]], Head, str]]:
-    """As `Store.audit_chain`, by the database file `path`."""
-    with _opened(path) as connection:
-        connection.execute("BEGIN")  # one moment for both
-        kept = connection.execute("SELECT seq, hash, signature FROM audit_head").fetchone()
-        rows = connection.execute(f"SELECT {', '.join((*HASHED, 'hash'))} FROM audit ORDER BY seq")
-        entries = (dict(zip((*HASHED, "hash"), row, strict=True)) for row in rows)
-        yield entries, *((Head(kept[0], kept[1]), str(kept[2])) if kept else (Head(0, GENESIS), ""))
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A connection that never makes a database where there is none."""
-    import pysqlite3
-
-    with closing(pysqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)) as connection:
-        yield connection
+        with opened_file(path) as connection:
+            return str(connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar())
+    except (sa.exc.DatabaseError, pysqlite3.DatabaseError) as error:
+        return str(getattr(error, "orig", error))

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from feilun.store.errors import StoreTooNew
+from feilun.store.errors import StoreTooNew, StoreUrlInvalid
+from feilun.store.faults import explained
+from feilun.store.postgres import DRIVER, NAMES, open_postgres, take_migration_turn
 
-SCHEMA_HEAD = "0005"
+SCHEMA_HEAD = "0006"
 BUSY_TIMEOUT_S = 30
 
 
-def open_engine(url: str) -> sa.Engine:
-    """An engine for `url`. SQLite comes from the `pysqlite3` wheel.
+def parse_url(url: str) -> sa.URL:
+    """`url` with the driver that we use.
+
+    Raises:
+        StoreUrlInvalid: it is neither SQLite's nor PostgreSQL's.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise StoreUrlInvalid() from None  # the reason would quote the URL
+    if parsed.drivername in NAMES and parsed.database:
+        return parsed.set(drivername=DRIVER)
+    if parsed.drivername != "sqlite" or not parsed.database:
+        raise StoreUrlInvalid()
+    return parsed
+
+
+def open_engine(url: sa.URL) -> sa.Engine:
+    """An engine for `url`, as `parse_url` gives it. SQLite comes from the `pysqlite3` wheel.
 
     The SQLite that Debian's Python links (3.40) may corrupt a database when two processes checkpoint at the
     wrong moment (the WAL-reset bug, 3.7.0–3.51.2); the wheel carries a mended one.
     """
-    if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    if url.drivername == DRIVER:
+        return open_postgres(url)
     import pysqlite3
 
     engine = sa.create_engine(
@@ -50,35 +71,54 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
 
 
+@contextmanager
+def looked_into(url: sa.URL, *, where: str) -> Iterator[sa.Connection]:
+    """A connection to a PostgreSQL for whoever only looks: nothing is made, and nothing is brought up to date.
+
+    Raises:
+        StoreUnavailable: it does not answer.
+    """
+    engine = open_engine(url)
+    try:
+        with explained(where), engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
 def migrate(engine: sa.Engine, *, where: str) -> None:
     """Bring the schema to this release's; nothing happens when it is there already.
 
     Raises:
         StoreTooNew: the database was written by a later release.
     """
-    found = _schema_version(engine)
+    with engine.connect().execution_options(feilun_readonly=True) as connection:
+        found = schema_version(connection)
     if found == SCHEMA_HEAD:
         return
     if found is not None and found > SCHEMA_HEAD:
         raise StoreTooNew(path=where, found=found, known=SCHEMA_HEAD)
     from alembic import command
+
+    with engine.connect() as connection, connection.begin():  # on SQLite the only writer from here on
+        if engine.dialect.name == "postgresql":
+            take_migration_turn(connection)
+        if schema_version(connection) != SCHEMA_HEAD:  # another process may have been faster while we waited
+            command.upgrade(alembic_config(connection), "head")
+
+
+def alembic_config(connection: sa.Connection) -> Any:
+    """What Alembic's commands need to work on our migrations through `connection`."""
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.connect() as connection, connection.begin():
-        if _version_in(connection) == SCHEMA_HEAD:  # another process was faster while we waited for the lock
-            return
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    return config
 
 
-def _schema_version(engine: sa.Engine) -> str | None:
-    with engine.connect().execution_options(feilun_readonly=True) as connection:
-        return _version_in(connection)
-
-
-def _version_in(connection: sa.Connection) -> str | None:
+def schema_version(connection: sa.Connection) -> str | None:
+    """Of the database behind `connection`; None when it has no tables of ours."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()

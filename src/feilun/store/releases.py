@@ -41,7 +41,7 @@ class ReleaseVerbs(Verbs):
 
         made_of = {"turn_id": turn_id, "dataset_id": dataset_id}
         sealed = Change("model.sealed", model_id, FEILUN, project, details=made_of)
-        self.writer.write(work, audit=lambda is_new: sealed if is_new else None)
+        self._write_alone(work, audit=lambda is_new: sealed if is_new else None)
 
     def get_model(self, project: str, model_id: str) -> dict[str, Any]:
         return self._get(self._model(project, model_id), "model", model_id)
@@ -83,9 +83,9 @@ class ReleaseVerbs(Verbs):
                     return str(known["release_id"]), False
             return self._append(connection, project, values), True
 
-        release_id, _ = self.writer.write(
-            work, audit=lambda made: self._entry(made[0], project, values) if made[1] else None
-        )
+        # A person may put a model live while a turn runs; what a turn decides counts only while it holds the project.
+        write = self.writer.write if turn_id is None else self._write_alone
+        release_id, _ = write(work, audit=lambda made: self._entry(made[0], project, values) if made[1] else None)
         return self._get_release(release_id)
 
     def end_challenge(

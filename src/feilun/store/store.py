@@ -10,10 +10,14 @@ import sqlalchemy as sa
 from feilun.store.audit import AuditVerbs
 from feilun.store.challenges import ChallengeVerbs
 from feilun.store.compressions import CompressionVerbs
-from feilun.store.database import migrate, open_engine
+from feilun.store.database import migrate, open_engine, parse_url
 from feilun.store.errors import NotFound
+from feilun.store.faults import explained
+from feilun.store.holds import HoldVerbs
 from feilun.store.keys import KeyVerbs
+from feilun.store.leases import Lease
 from feilun.store.ledger import Ledger
+from feilun.store.marks import mark_folder
 from feilun.store.releases import ReleaseVerbs
 from feilun.store.tenants import TenantVerbs
 from feilun.store.traffic import TrafficVerbs
@@ -36,21 +40,48 @@ def find_workspace(folder: Path) -> Path:
     return folder / WORKSPACE_NAME
 
 
-class Store(TenantVerbs, TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, ChallengeVerbs, KeyVerbs, AuditVerbs):
+class Store(
+    TenantVerbs,
+    TurnVerbs,
+    CompressionVerbs,
+    ReleaseVerbs,
+    TrafficVerbs,
+    ChallengeVerbs,
+    KeyVerbs,
+    AuditVerbs,
+    HoldVerbs,
+):
     """One workspace: a database, and the folders for datasets, models and turns in progress.
 
-    May be used from any thread. What a writing verb returned survives `kill -9`; reads see every commit.
+    May be used from any thread. What a writing verb returned survives `kill -9`; reads see every commit. Several
+    processes may open one workspace; on PostgreSQL also from several machines, which then share the folders.
+
+    Raises:
+        StoreUrlInvalid, StoreUnavailable, StoreTooNew: the database cannot be opened; by any verb StoreUnavailable,
+            when it does not answer, and by writing ones StoreFull and StoreBroken.
     """
 
     def __init__(self, workspace: Path, *, url: str = "") -> None:
         self.workspace = Path(workspace)
         for name in _FOLDERS:
             (self.workspace / name).mkdir(parents=True, exist_ok=True)
-        self.url = url or f"sqlite:///{self.workspace / 'feilun.db'}"
-        self.engine = open_engine(self.url)
-        migrate(self.engine, where=str(self.workspace))
+        self.url = self._whole(url).render_as_string(hide_password=False)
+        self.engine = open_engine(self._whole(url))
+        self._leases: list[Lease] = []
+        try:
+            with explained(str(self.workspace)):
+                migrate(self.engine, where=str(self.workspace))
+                mark_folder(self.engine, self.workspace)
+        except BaseException:
+            self.engine.dispose()
+            raise
         self.ledger = Ledger(self.workspace)
         self.writer = Writer(self.engine, ledger=self.ledger, path=str(self.workspace))
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether the rows are on PostgreSQL, where other machines may work too."""
+        return self.engine.dialect.name == "postgresql"
 
     @property
     def is_writing(self) -> bool:
@@ -67,6 +98,24 @@ class Store(TenantVerbs, TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def is_behind(self, url: str) -> bool:
+        """Whether a feilun.toml with this [store] url means this database."""
+        return self._whole(url) == self.engine.url
+
+    def _whole(self, url: str) -> sa.URL:
+        return parse_url(url) if url else sa.URL.create("sqlite", database=str(self.workspace / "feilun.db"))
+
+    def database_bytes(self) -> int:
+        """How large the database is, with its indexes."""
+        if self.is_postgres:
+            size = sa.select(sa.func.pg_database_size(sa.func.current_database()).label("size"))
+        else:
+            size = sa.select((sa.column("page_count") * sa.column("page_size")).label("size")).select_from(
+                sa.text("pragma_page_count(), pragma_page_size()")
+            )
+        (row,) = self._list(size)
+        return int(row["size"])
 
     # folders
 
@@ -93,7 +142,10 @@ class Store(TenantVerbs, TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs
     # reading, for the verbs
 
     def _list(self, query: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[dict[str, Any]]:
-        with self.engine.connect().execution_options(feilun_readonly=True) as connection:
+        with (
+            explained(str(self.workspace)),
+            self.engine.connect().execution_options(feilun_readonly=True) as connection,
+        ):
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def _find(self, query: sa.Select[Any]) -> dict[str, Any] | None:

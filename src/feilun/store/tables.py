@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
+MAX_ACTOR = 64  # characters of the name of whoever did something; PostgreSQL refuses a longer one
 
 
 def utc_now() -> datetime:
@@ -138,7 +139,7 @@ releases = sa.Table(
     sa.Column("model_id", sa.String(40), nullable=False),
     sa.Column("previous_model_id", sa.String(40)),
     sa.Column("turn_id", sa.String(40)),
-    sa.Column("actor", sa.String(64), nullable=False),
+    sa.Column("actor", sa.String(MAX_ACTOR), nullable=False),
     sa.Column("reason_code", sa.String(32), nullable=False),
     sa.Column("en", sa.Text, nullable=False),
     sa.Column("zh", sa.Text, nullable=False),
@@ -212,7 +213,7 @@ feedback = sa.Table(
     sa.Column("thumb", sa.String(4)),
     sa.Column("edited_text", sa.Text),
     sa.Column("comment", sa.Text),
-    sa.Column("actor", sa.String(64), nullable=False),
+    sa.Column("actor", sa.String(MAX_ACTOR), nullable=False),
     sa.Column("idempotency_key", sa.String(255)),
     sa.Column("body_hash", sa.String(64), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
@@ -265,4 +266,22 @@ audit_head = sa.Table(
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
     sa.Column("signature", sa.String(64), nullable=False),
+)
+
+# Who turns which project, see `feilun.store.leases`. The row of a project stays, so that its token only grows.
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("project", sa.String(64), primary_key=True),
+    sa.Column("token", sa.BigInteger, nullable=False),
+    sa.Column("beat", sa.BigInteger, nullable=False),
+    sa.Column("holder", sa.Text, nullable=False),  # a process, see `feilun.process.identity`; empty: free
+)
+
+# One row: the database's own id, and whether a workspace folder was marked with it, see `feilun.store.marks`.
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("database_id", sa.String(40), primary_key=True),
+    sa.Column("is_folder_marked", sa.Boolean, nullable=False),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -12,7 +13,8 @@ import sqlalchemy as sa
 from feilun.store import tables as t
 from feilun.store.chain import Change, Unaudited
 from feilun.store.errors import IdempotencyConflict, NotFound
-from feilun.store.verbs import MAX_PAGE, Verbs, new_id
+from feilun.store.verbs import MAX_PAGE, Verbs, is_id, new_id
+from feilun.store.writer import LINGER_S
 
 THUMBS_DOWN_TEACHES = 1.0
 # Built once: making the statement anew for every label costs more than running it.
@@ -23,6 +25,8 @@ SETTLE = (
     )
     .values(queue_state="labelled")
 )
+
+ARRIVES_WITHIN_S = 20 * LINGER_S  # a busy server's commit comes later than it should
 
 
 class TrafficVerbs(Verbs):
@@ -101,7 +105,28 @@ class TrafficVerbs(Verbs):
             assert written.inserted_primary_key is not None  # the table counts by itself
             return {"seq": written.inserted_primary_key[0], **row}, False
 
-        return self.writer.write(work, audit=lambda said: None if said[1] else _told(said[0]))
+        def write() -> tuple[dict[str, Any], bool]:
+            return self.writer.write(work, audit=lambda said: None if said[1] else _told(said[0]))
+
+        try:
+            return write()
+        except NotFound:
+            if prediction_id is None or not self._arrives(project, prediction_id):
+                raise
+            return write()
+
+    def _arrives(self, project: str, prediction_id: str) -> bool:
+        """Wait a moment for a prediction that another server has answered with and is about to write.
+
+        Its row may linger there, see `writer.LINGER_S`, and the feedback may come here meanwhile. Only for ids that may
+        have been made by us: whoever guesses does not hold up a thread.
+        """
+        until = time.monotonic() + ARRIVES_WITHIN_S
+        while is_id(prediction_id, "p") and time.monotonic() < until:
+            time.sleep(LINGER_S / 2)
+            if self._find(self._prediction(project, prediction_id)) is not None:
+                return True
+        return False
 
     def get_feedback(self, project: str, feedback_id: str) -> dict[str, Any]:
         query = sa.select(t.feedback).where(t.feedback.c.project == project, t.feedback.c.feedback_id == feedback_id)

@@ -61,7 +61,7 @@ class TurnVerbs(Verbs):
     def update_turn(self, project: str, turn_id: str, **values: Any) -> None:
         """Set columns of a turn, such as dataset_id once the snapshot is on disk."""
         query = self._turn(t.turns.update(), project, turn_id).values(values)
-        self.writer.write(lambda c: c.execute(query), audit=PROGRESS)
+        self._write_alone(lambda c: c.execute(query), audit=PROGRESS)
 
     def finish_turn(
         self,
@@ -83,7 +83,7 @@ class TurnVerbs(Verbs):
         query = self._turn(t.turns.update(), project, turn_id).where(t.turns.c.status == "running").values(values)
         told = {"model_id": turn["model_id"], "dataset_id": turn["dataset_id"], "error": (error or {}).get("code")}
         closed = Change(f"turn.{status}", turn_id, actor, project, details=told)
-        self.writer.write(lambda c: c.execute(query).rowcount, audit=lambda n_rows: closed if n_rows else None)
+        self._write_alone(lambda c: c.execute(query).rowcount, audit=lambda n_rows: closed if n_rows else None)
 
     def get_turn(self, project: str, turn_id: str) -> dict[str, Any]:
         return self._get(self._turn(sa.select(t.turns), project, turn_id), "turn", turn_id)

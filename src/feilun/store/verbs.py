@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from feilun.store.chain import Audit
 from feilun.store.ledger import Ledger
 from feilun.store.writer import Writer
 
+T = TypeVar("T")
 MAX_PAGE = 1000
 MAX_SHOWN = 64  # characters of an id that was asked for in vain
 
@@ -17,6 +21,11 @@ MAX_SHOWN = 64  # characters of an id that was asked for in vain
 def new_id(prefix: str) -> str:
     """A fresh id made by us, 96 random bits: `prefix_…`."""
     return f"{prefix}_{secrets.token_hex(12)}"
+
+
+def is_id(text: str, prefix: str) -> bool:
+    """Whether `text` may have come from `new_id(prefix)`."""
+    return re.fullmatch(rf"{prefix}_[0-9a-f]{{24}}", text) is not None
 
 
 class Verbs:
@@ -34,3 +43,6 @@ class Verbs:
 
     def _get(self, query: sa.Select[Any], what: str, ref: str) -> dict[str, Any]:
         raise AssertionError("provided by Store")
+
+    def _write_alone(self, work: Callable[[sa.Connection], T], *, audit: Audit[T]) -> T:
+        raise AssertionError("provided by HoldVerbs")

@@ -1,9 +1,12 @@
 """Group commit: many callers wait, one thread writes, one fsync acknowledges them all.
 
 SQLite allows one writer at a time and an fsync costs milliseconds, so every write of a process goes
-through one thread. It takes whatever is waiting, runs each piece in its own savepoint (one caller's
-mistake is not the others'), commits once, and only then resolves the callers' futures: nothing is
-acknowledged before the disk has it.
+through one thread. It takes whatever is waiting, runs it as one transaction (where one caller makes a
+mistake, once more with a savepoint each: it is not the others'), commits once, and only then resolves
+the callers' futures: nothing is acknowledged before the disk has it. On PostgreSQL the writers of all
+processes take turns, see `feilun.store.postgres.take_turn`; only rows that nobody follows go past the
+queue.
+
 
 Every write says what the audit log tells of it, or why it tells nothing; the entries of a group are in its transaction.
 """
@@ -15,16 +18,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from feilun.errors import FeilunError
 from feilun.spans import LISTENER, Note
 from feilun.store.chain import Audit, Change, Unaudited
-from feilun.store.errors import StoreBroken, StoreFull
+from feilun.store.errors import StoreBroken
+from feilun.store.faults import explain, takes_all_down
 from feilun.store.ledger import Ledger
+from feilun.store.postgres import take_turn
 
 T = TypeVar("T")
 MAX_GROUP = 256
@@ -36,7 +41,7 @@ class _Piece:
     work: Callable[[sa.Connection], Any]
     future: Future[Any]
     audit: Audit[Any]
-    may_linger: bool = False
+    may_linger: bool = False  # nobody waits for it, and nobody follows its rows by their number
     note: Note | None = None
     came_ns: int = 0
 
@@ -54,6 +59,7 @@ class Writer:
 
     def __init__(self, engine: sa.Engine, *, ledger: Ledger, path: str) -> None:
         self._engine, self._ledger, self._path = engine, ledger, path
+        self._take_turns = engine.dialect.name == "postgresql"
         self._waiting: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._broken = False
         self._gathered: dict[str, _Gathered] = {}  # by table
@@ -97,8 +103,9 @@ class Writer:
     def insert(self, table: sa.Table, rows: Sequence[dict[str, Any]], *, audit: Unaudited) -> Future[None]:
         """Queue `rows`, all of the same keys; what comes until the writer gets there goes in as one statement.
 
-        Rows are in front of everything that is submitted later. They may wait LINGER_S for company, but nothing that is
-        submitted waits for them. The future is shared by those who share the statement.
+        Rows are in front of everything that this process submits later. They may wait LINGER_S for company, but nothing
+        that is submitted waits for them. They take no turn with other processes, so nobody may follow them by `seq`.
+        The future is shared by those who share the statement.
         """
         with self._gathering:
             known = self._gathered.get(table.name)
@@ -149,15 +156,17 @@ class Writer:
         return pieces
 
     def _commit(self, group: list[_Piece]) -> None:
+        group = [piece for piece in group if piece.future.set_running_or_notify_cancel()]
+        if not group:
+            return
         try:
-            with self._engine.connect() as connection, connection.begin():
-                done, changes = self._run_pieces(group, connection)
-                if changes:
-                    self._ledger.append(connection, changes)
+            done = self._run_group(group, is_careful=False) or self._run_group(group, is_careful=True)
             self._ledger.committed()
         except Exception as error:
             self._ledger.given_up()
-            failure = self._explain(error)
+            failure = explain(error, path=self._path)
+            # After a failed fsync nobody knows what the disk holds: no acknowledgement until a restart.
+            self._broken = self._broken or isinstance(failure, StoreBroken)
             for piece in group:
                 if not piece.future.done():
                     piece.future.set_exception(failure)
@@ -168,28 +177,35 @@ class Writer:
         for future, value in done:
             future.set_result(value)
 
-    def _run_pieces(
-        self, group: list[_Piece], connection: sa.Connection
-    ) -> tuple[list[tuple[Future[Any], Any]], list[Change]]:
-        """What each piece returned that did not fail by itself, and what the audit log tells of them all."""
+    def _run_group(self, group: list[_Piece], *, is_careful: bool) -> list[tuple[Future[Any], Any]]:
+        """One transaction; who is to be told what, once it has been committed.
+
+        A savepoint costs PostgreSQL two round trips a piece, and mistakes are rare: without care the first one gives
+        the whole transaction up, and nobody is told anything. With care each piece has a savepoint of its own.
+        """
         done: list[tuple[Future[Any], Any]] = []
         changes: list[Change] = []
-        for piece in group:
-            if not piece.future.set_running_or_notify_cancel():
-                continue
-            try:
-                with connection.begin_nested():
-                    value, change = self._run_piece(piece, connection)
-            except FeilunError as error:
-                piece.future.set_exception(error)
-            except sa.exc.OperationalError:
-                raise
-            except Exception as error:  # a caller's bug is the caller's alone
-                piece.future.set_exception(error)
-            else:
-                done.append((piece.future, value))
-                changes += [] if change is None else [change]
-        return done, changes
+        with self._engine.connect() as connection, connection.begin() as transaction:
+            if self._take_turns and not all(piece.may_linger for piece in group):
+                take_turn(connection)
+            for piece in group:
+                try:
+                    with connection.begin_nested() if is_careful else nullcontext():
+                        value, change = self._run_piece(piece, connection)
+                except Exception as error:
+                    if takes_all_down(error):
+                        raise
+                    if not is_careful:
+                        transaction.rollback()
+                        self._ledger.given_up()
+                        return []
+                    piece.future.set_exception(error)  # a caller's mistake is the caller's alone
+                else:
+                    done.append((piece.future, value))
+                    changes += [] if change is None else [change]
+            if changes:
+                self._ledger.append(connection, changes)
+        return done
 
     def _run_piece(self, piece: _Piece, connection: sa.Connection) -> tuple[Any, Change | None]:
         """What the piece returned, and what the audit log tells of it."""
@@ -198,23 +214,3 @@ class Writer:
         self._ledger.prepare(connection)
         value = piece.work(connection)
         return value, piece.audit(value)
-
-    def _explain(self, error: Exception) -> Exception:
-        text = _whole_story(error)
-        if "full" in text and "disk" in text:
-            return StoreFull(path=self._path)
-        if "disk i/o error" in text or "malformed" in text:
-            # After a failed fsync nobody knows what the disk holds: no acknowledgement until a restart.
-            self._broken = True
-            return StoreBroken(path=self._path)
-        return error
-
-
-def _whole_story(error: BaseException | None) -> str:
-    """What every error in the chain says: SQLite gives up the transaction on a full or failing disk, so the last
-    error is that a savepoint is gone, and the first one tells why."""
-    words = []
-    while error is not None:
-        words.append(str(error).lower())
-        error = error.__cause__ or error.__context__
-    return " ".join(words)

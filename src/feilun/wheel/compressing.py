@@ -14,13 +14,14 @@ from typing import Any
 from feilun.config import FeilunSettings, load_settings
 from feilun.errors import FeilunError
 from feilun.logs import place
+from feilun.process import leave
 from feilun.records import CompressWish
-from feilun.store import Store
+from feilun.store import HoldLost, Store, StoreUnavailable
 from feilun.wheel.errors import CompressionStopped, CompressionUnfinished, told
 from feilun.wheel.follow import MAX_CRASHES, how, log_path, spawn
 from feilun.wheel.networks import find_network
 from feilun.wheel.run import at_work
-from feilun.wheel.shrink import alone, choose_students, shrink_alone
+from feilun.wheel.shrink import choose_students, shrink_alone
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def main(folder: Path, project: str, compression_id: str, parent: int) -> None:
         def tell(kind: str, data: dict[str, Any]) -> None:
             store.add_event(project, kind=kind, data=data, turn_id=compression_id)
 
-        with alone(store, project, is_patient=True):
+        with store.alone(project, is_patient=True, on_lost=lambda: leave(f"{project} was taken over")):
             if not store.start_compression(project, compression_id):
                 return  # another worker's process was faster
             try:
@@ -88,6 +89,8 @@ def main(folder: Path, project: str, compression_id: str, parent: int) -> None:
                     actor=row["requested_by"],
                     on_event=tell,
                 )
+            except (HoldLost, StoreUnavailable) as error:
+                leave(error.message("en"))  # begun anew, here or elsewhere: nothing of it was kept
             except FeilunError as error:
                 store.finish_compression(project, compression_id, error=told(error))
             except Exception as error:

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from safetensors.numpy import load_file
 
 from feilun.config import FeilunSettings
-from feilun.errors import FeilunError
 from feilun.records import CompressPoint, CompressResult, CompressWish, Decision, Interval, Report, TrainResult
 from feilun.store import Store, new_id, utc_now
 from feilun.tasks import get_task
@@ -28,14 +26,6 @@ if TYPE_CHECKING:
     from feilun.models import EncoderConfig
 
 OnEvent = Callable[[str, dict[str, Any]], None]
-
-
-class ProjectBusy(FeilunError):
-    """A turn, or another compression, of the same project is running."""
-
-    code, kind = "wheel.project_busy", "unavailable"
-    en = "Project {project!r} is turning or being compressed right now. Wait until that is done: feilun job list"
-    zh = "项目 {project!r} 正在运行一轮或正在压缩。请等它完成：feilun job list"
 
 
 KEPT_AS_IS = (
@@ -62,7 +52,7 @@ def shrink(store: Store, *, project: str, **rest: Any) -> CompressResult:
     Raises:
         ProjectBusy: a turn or another compression of the project is running.
     """
-    with alone(store, project):
+    with store.alone(project):
         return shrink_alone(store, project=project, **rest)
 
 
@@ -79,8 +69,8 @@ def shrink_alone(
 ) -> CompressResult:
     """Measure the forms of a model, and make the one that the goal asks for a model of its own.
 
-    The caller holds the project, see `alone`. The model is judged on the frozen holdout, sealed and put before the gate
-    like every model. Which form it is was chosen on training rows: the holdout has no part in it.
+    The caller holds the project, see `Store.alone`. The model is judged on the frozen holdout, sealed and put before
+    the gate like every model. Which form it is was chosen on training rows: the holdout has no part in it.
 
     Args:
         settings: of the project as they are now; [goal] and [compress] are taken from them, all else from the model.
@@ -124,24 +114,6 @@ def _aside(context: TurnContext) -> Iterator[Path]:
         yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def alone(store: Store, project: str, *, is_patient: bool = False) -> Iterator[None]:
-    """One heavy job a project: never beside a turn. Patient ones wait until they are alone.
-
-    Raises:
-        ProjectBusy: somebody else is at work, and we do not wait.
-    """
-    lock = FileLock(store.lock_path(f"turn-{project}"), timeout=-1 if is_patient else 0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise ProjectBusy(project=project) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _context(

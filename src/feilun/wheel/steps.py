@@ -29,6 +29,7 @@ from feilun.records import (
     TrainResult,
     TurnResult,
 )
+from feilun.store import MAX_ACTOR
 from feilun.version import __version__
 from feilun.wheel.context import TurnContext
 from feilun.wheel.curve import draw_curve
@@ -83,7 +84,7 @@ def step_train(context: TurnContext, results: Results) -> dict[str, Any]:
         seed=int(context.turn["seed"]),
         on_event=context.event,
         cache_dir=store.workspace / "cache",
-        study_place=StudyPlace(store.workspace / "search", "" if store.url.startswith("sqlite") else store.url),
+        study_place=StudyPlace(store.workspace / "search", store.url if store.is_postgres else ""),
     )
     chosen = next(candidate for candidate in result.leaderboard if candidate.chosen)
     return {"chosen": chosen.method, "validation": chosen.validation, "n_candidates": len(result.leaderboard)}
@@ -211,7 +212,7 @@ def step_release(context: TurnContext, results: Results) -> dict[str, Any]:
         context.project,
         action="canary" if is_canary else "promote" if decision.released else "reject",
         model_id=model_id,
-        actor=f"turn:{context.turn['requested_by']}",
+        actor=f"turn:{context.turn['requested_by']}"[:MAX_ACTOR],
         reason_code=decision.reason_code,
         en=decision.en + en.format(share=100 * share),
         zh=decision.zh + zh.format(share=100 * share),

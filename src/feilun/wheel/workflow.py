@@ -1,23 +1,28 @@
 """The turn as a durable workflow on DBOS: what a step returned is on disk before the next one starts.
 
-One process turns one project at a time: it holds the project's file lock, which the kernel lets go when the
-process dies, however it dies. DBOS then finds the unfinished workflow and goes on at the first step that has no
-recorded result. See docs/notes/002-durable-steps.md.
+One process turns one project at a time: it holds the project, see `Store.alone`, until it dies, however it dies. DBOS
+in the next one then finds the unfinished workflow and goes on at the first step that has no recorded result. See
+docs/notes/002-durable-steps.md, and 015-postgresql.md for several machines.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
-from filelock import FileLock
 
 from feilun.errors import FeilunError
 from feilun.logs import place
-from feilun.store import Store
+from feilun.process import leave
+from feilun.store import HoldLost, Store, StoreUnavailable
+from feilun.store.database import open_engine, parse_url
 from feilun.wheel.context import TurnContext
 from feilun.wheel.errors import StepBroken, told
 from feilun.wheel.steps import STEPS, Results, finish
@@ -27,18 +32,32 @@ log = logging.getLogger(__name__)
 STEPS_VERSION = "turn-2"
 # A turn that dies this often is given up; the kill test needs more than the library's default.
 MAX_RECOVERIES = 10_000
+# Where its tables are on PostgreSQL; a team that uses DBOS itself has the usual schema for its own.
+SCHEMA = "feilun_wheel"
 
 _contexts: dict[str, TurnContext] = {}
+
+
+@contextmanager
+def _or_leave() -> Iterator[None]:
+    """A database that is away and a lost hold are nobody's mistake and no result: the process ends, and the step is
+    done again by whoever holds the project then."""
+    try:
+        yield
+    except (HoldLost, StoreUnavailable) as error:
+        leave(error.message("en"))
 
 
 @DBOS.step(name="turn_step")
 def _run_step(turn_id: str, step: str, results: Results) -> dict[str, Any]:
     """One step; the return value (small, JSON) is recorded by DBOS. A person's mistake is a result, not a retry."""
     context = _contexts[turn_id]
-    context.event("step.start", {"step": step})
     started = time.perf_counter()
     try:
-        outcome = STEPS[step](context, results)
+        with _or_leave():
+            context.store.check_alone()
+            context.event("step.start", {"step": step})
+            outcome = STEPS[step](context, results)
     except FeilunError as error:
         return {"error": told(error)}
     except Exception as error:
@@ -52,14 +71,17 @@ def _run_step(turn_id: str, step: str, results: Results) -> dict[str, Any]:
 
 @DBOS.step(name="turn_finish")
 def _finish(turn_id: str, results: Results, wall_s: float) -> None:
-    finish(_contexts[turn_id], results, wall_s=wall_s)
+    with _or_leave():
+        _contexts[turn_id].store.check_alone()
+        finish(_contexts[turn_id], results, wall_s=wall_s)
 
 
 @DBOS.step(name="turn_fail")
 def _fail(turn_id: str, step: str, error: dict[str, Any]) -> None:
     context = _contexts[turn_id]
     context.event("turn.failed", {"step": step} | error)
-    context.store.finish_turn(context.project, turn_id, status="failed", error={"step": step} | error)
+    with _or_leave():
+        context.store.finish_turn(context.project, turn_id, status="failed", error={"step": step} | error)
 
 
 @DBOS.workflow(name="turn", max_recovery_attempts=MAX_RECOVERIES)
@@ -80,30 +102,57 @@ def _turn(turn_id: str) -> None:
 
 def run_turn(store: Store, *, folder: Path, project: str, turn_id: str) -> None:
     """Run (or take up again) the turn in this process; returns when it is done, failed or was finished elsewhere."""
-    with FileLock(store.lock_path(f"turn-{project}")):
+    with store.alone(project, is_patient=True, on_lost=lambda: leave(f"{project} was taken over")):
         if store.get_turn(project, turn_id)["status"] != "running":
             return
         _contexts[turn_id] = TurnContext.load(store, folder=folder, project=project, turn_id=turn_id)
-        DBOS(config=_config(store, project))
-        DBOS.launch()
-        try:
-            with SetWorkflowID(turn_id):
-                DBOS.start_workflow(_turn, turn_id).get_result()
-        finally:
-            DBOS.destroy()
+        with _launched(store, project), SetWorkflowID(turn_id):
+            DBOS.start_workflow(_turn, turn_id).get_result()
 
 
-def _config(store: Store, project: str) -> DBOSConfig:
+@contextmanager
+def _launched(store: Store, project: str) -> Iterator[None]:
+    """DBOS, running; it takes up what a dead process of this project left behind, on whatever machine that was."""
+    engine = open_engine(parse_url(store.url)) if store.is_postgres else None
+    DBOS(config=_on_sqlite(store, project) if engine is None else _on_postgres(engine, project))
+    DBOS.launch()
+    try:
+        yield
+    finally:
+        DBOS.destroy()
+        if engine is not None:
+            engine.dispose()
+
+
+def _on_sqlite(store: Store, project: str) -> DBOSConfig:
     import pysqlite3
 
-    sqlite = store.url.startswith("sqlite")
     return DBOSConfig(
         name="feilun",
         # A database of its own beside ours: step records never wait for the writer that acknowledges feedback.
-        system_database_url=f"sqlite:///{store.workspace / f'wheel-{project}.db'}" if sqlite else store.url,
-        executor_id=project,
-        application_version=STEPS_VERSION,
-        serializer=DBOSPortableJSONSerializer(),  # its default would be pickle
-        log_level="ERROR",
-        db_engine_kwargs={"module": pysqlite3} if sqlite else {},  # the mended SQLite, as in feilun.store.database
+        system_database_url=f"sqlite:///{store.workspace / f'wheel-{project}.db'}",
+        db_engine_kwargs={"module": pysqlite3},  # the mended SQLite, as in feilun.store.database
+        **_alike(project),
     )
+
+
+def _on_postgres(engine: sa.Engine, project: str) -> DBOSConfig:
+    return DBOSConfig(
+        # Its queue, through which an unfinished turn is taken up, is shared by all programs of one name: a name a
+        # project, or the process that turns another project could be handed this one's turn. Lower case is required.
+        name=f"feilun-{hashlib.sha256(project.encode()).hexdigest()[:16]}",
+        system_database_engine=engine,
+        dbos_system_schema=SCHEMA,
+        use_listen_notify=False,  # nothing of ours sends messages; a connection less, and poolers do not like it
+        **_alike(project),
+    )
+
+
+def _alike(project: str) -> Any:
+    return {
+        # The same on every machine: a turn belongs to its project, not to who ran it last.
+        "executor_id": project,
+        "application_version": STEPS_VERSION,
+        "serializer": DBOSPortableJSONSerializer(),  # its default would be pickle
+        "log_level": "ERROR",
+    }

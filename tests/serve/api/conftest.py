@@ -140,6 +140,17 @@ def folder(turned: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def shared(folder: Path, tmp_path: Path, database_url: str) -> Path:
+    """The turned project on either kind of database; several servers may be started on it."""
+    if not database_url:
+        return folder
+    with Project(folder) as project:
+        project.backup(tmp_path / "moving.zip")
+    Project.restore(tmp_path / "moving.zip", tmp_path / "moved", url=database_url)
+    return tmp_path / "moved"
+
+
+@pytest.fixture
 def project(folder: Path) -> Iterator[Project]:
     with Project(folder) as opened:
         yield opened

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import pytest
 import tomlkit
-from filelock import FileLock
 
 from feilun.process import child_environment
 from feilun.wheel import compressing
@@ -147,7 +146,7 @@ def test_a_compression_waits_for_the_turn_that_runs(project):
         project.name,
         row["compression_id"],
     ]
-    with FileLock(project.store.lock_path("turn-support")):
+    with project.store.alone("support"):
         child = subprocess.Popen([*command, str(os.getpid())], env=child_environment())
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(3)

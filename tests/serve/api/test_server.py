@@ -111,8 +111,8 @@ def test_what_was_acknowledged_is_there_after_a_kill(folder):
         assert (again["feedback_id"], again["replayed"]) == (feedback_id, True)
 
 
-def test_corrections_and_releases_reach_the_other_server_of_a_workspace_within_a_second(folder):
-    with server(folder) as (_, here), server(folder) as (_, there):
+def test_corrections_and_releases_reach_the_other_server_of_a_workspace_within_a_second(shared):
+    with server(shared) as (_, here), server(shared) as (_, there):
 
         def ask(address: str) -> dict:
             body = {"inputs": [{"text": "where is my parcel"}]}

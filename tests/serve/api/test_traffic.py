@@ -16,7 +16,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from feilun.models.encode import Encoder
 from feilun.project import Project
 from feilun.records import Backbone
-from feilun.store.chain import Unaudited
 from tests.bundles import MESSAGES, make_bundle, place_bundles
 from tests.serve.api.test_server import server
 
@@ -162,7 +161,7 @@ def test_a_user_keeps_to_one_model_in_every_process_and_nobody_s_key_is_kept(cli
     wait_until(lambda: sum(arm["n_messages"] for arm in traffic(client)["arms"]) == 150)
     release(client, action="canary", model_id=sealed["alike"][0], share=0.5)
     assert {user: ask(client, TEXTS[0], user=user)["model_version"] for user in users} != met  # drawn anew
-    other.store.writer.write(lambda _: None, audit=Unaudited("nothing"))
+    other.store.writer.flush()
     kept = b"".join(path.read_bytes() for path in (place / ".feilun").glob("feilun.db*"))
     assert b"refund" in kept and b"zhang.wei" not in kept
 
@@ -260,7 +259,7 @@ def test_an_equal_canary_is_promoted_by_itself_only_where_the_settings_say_so_an
     for n in range(60):
         for user in (f"a{n}", f"b{n}"):
             project.answer([{"text": f"{TEXTS[n % len(TEXTS)]} {n}"}], user=user)
-    project.store.writer.write(lambda _: None, audit=Unaudited("nothing"))
+    project.store.writer.flush()
     assert project.traffic().state == "watching" and project.watch_canary() is None
     assert [arm.n_failed for arm in project.traffic().arms] == [0, 0]
     missed = open_with(promote_after=40, **{"[goal]\nat_least": 0.99})

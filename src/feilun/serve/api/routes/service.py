@@ -15,7 +15,7 @@ from feilun.serve.api.metrics import CONTENT_TYPE
 from feilun.serve.api.problems import RETRY_AFTER_S, speak
 from feilun.serve.api.routing import InWorkspace, Routes, Visit, send
 from feilun.serve.api.shapes import Health, OpenApi, Readiness
-from feilun.store import StoreBroken
+from feilun.store import StoreBroken, StoreUnavailable
 from feilun.trust import ScopeMissing
 from feilun.version import __version__
 
@@ -81,4 +81,7 @@ def _in_the_way(project: Project, *, house: House) -> list[FeilunError]:
     found = [house.why_not_ready(project)]
     if not project.store.is_writing:
         found.append(StoreBroken(path=project.store.workspace.name))
+    trouble = house.trouble_with(project)
+    if isinstance(trouble, StoreUnavailable):  # it answers, but feedback would be refused
+        found.append(trouble)
     return [error for error in found if error is not None]
