@@ -16,6 +16,7 @@ from feilun.operate.errors import BackupExists, BackupMissing, BackupRefused, Ba
 from feilun.project import Project
 from feilun.store import EVERYWHERE, Store, StoreTooNew
 from feilun.store.copies import DatabaseNotEmpty, _poured
+from feilun.trust import verify_audit
 from tests.operate.conftest import TEXTS
 
 INPUTS = [{"text": text} for text in TEXTS]
