@@ -113,7 +113,7 @@ def read_contents(path: Path) -> Contents:
                 *LIVE_ACTIONS,
             ),
             dataset_ids=column(
-                "SELECT dataset_id FROM models UNION SELECT dataset_id FROM turns "
+                "SELECT dataset_id FROM models WHERE dataset_id <> '' UNION SELECT dataset_id FROM turns "
                 "WHERE dataset_id IS NOT NULL ORDER BY dataset_id"
             ),
             running_turns=column("SELECT turn_id FROM turns WHERE status = 'running' ORDER BY turn_id"),
