@@ -7,7 +7,9 @@ recorded result. See docs/notes/002-durable-steps.md.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import time
 import traceback
 from pathlib import Path
@@ -17,7 +19,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from filelock import FileLock
 
 from feilun.errors import FeilunError
-from feilun.store import Store
+from feilun.store import Store, StoreFull
 from feilun.wheel.context import TurnContext
 from feilun.wheel.errors import StepBroken, told
 from feilun.wheel.steps import STEPS, Results, finish
@@ -42,12 +44,20 @@ def _run_step(turn_id: str, step: str, results: Results) -> dict[str, Any]:
     except FeilunError as error:
         return {"error": told(error)}
     except Exception as error:
+        if _is_disk_full(error):
+            return {"error": told(StoreFull(path=str(context.store.workspace)))}
         log.error("step %s of %s\n%s", step, turn_id, traceback.format_exc())
         where = str(context.store.workspace / "logs" / f"{turn_id}.log")
         return {"error": told(StepBroken(step=step, turn_id=turn_id, error=type(error).__name__, log=where))}
     wall_s = round(time.perf_counter() - started, 3)
     context.event("step.done", {"step": step, "wall_s": wall_s} | outcome)
     return {"outcome": outcome, "wall_s": wall_s}
+
+
+def _is_disk_full(error: Exception) -> bool:
+    """Whether a write found no room; libraries that write weights keep the words but not the class."""
+    is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    return is_full or os.strerror(errno.ENOSPC) in str(error)
 
 
 @DBOS.step(name="turn_finish")

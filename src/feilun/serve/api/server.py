@@ -18,6 +18,7 @@ import uvicorn
 from feilun.project import Project, open_projects
 from feilun.serve.api.app import create_app
 from feilun.serve.api.errors import AddressTaken
+from feilun.serve.api.wire import Wire
 
 log = logging.getLogger(__name__)
 FINISH_WITHIN_S = 10  # requests in flight get this long after SIGTERM
@@ -53,6 +54,7 @@ def serve(
         app = create_app(projects, require_key=settings.require_key, settings=settings, hosts=[host])
         config = uvicorn.Config(
             app,
+            http=Wire,
             lifespan="on",
             log_config=None,
             access_log=False,
