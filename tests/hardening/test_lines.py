@@ -21,7 +21,7 @@ def line_to(client: httpx.Client) -> socket.socket:
 
 
 def talk(client: httpx.Client, *pieces: bytes) -> tuple[bytes, str]:
-    """Status line of the reply to these bytes, and the code of its error."""
+    """Version and status of the reply to these bytes, and the code of its error."""
     with line_to(client) as line:
         try:
             for piece in pieces:
@@ -30,12 +30,12 @@ def talk(client: httpx.Client, *pieces: bytes) -> tuple[bytes, str]:
             pass  # the server had heard enough
         answer = b""
         try:
-            while piece := line.recv(65536):
+            while piece := line.recv(65536):  # whoever refuses hangs up, soon
                 answer += piece
         except ConnectionResetError:
             pass
     head, _, body = answer.partition(b"\r\n\r\n")
-    return head.partition(b"\r\n")[0], json.loads(body)["code"] if body else ""
+    return head.partition(b"\r\n")[0][:12], json.loads(body)["code"] if body else ""
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def talk(client: httpx.Client, *pieces: bytes) -> tuple[bytes, str]:
 def test_headers_without_end_are_refused_and_not_kept(client: httpx.Client, pieces: list[bytes]) -> None:
     status, code = talk(client, GET, *pieces, b"\r\n\r\n")
     assert (status, code) in (
-        (b"HTTP/1.1 431 Refused", "request.head_too_large"),
+        (b"HTTP/1.1 431", "request.head_too_large"),
         (b"", ""),
     )  # or cut off in the middle
     assert client.get("/health").status_code == 200
@@ -58,7 +58,7 @@ def test_headers_without_end_are_refused_and_not_kept(client: httpx.Client, piec
 
 def test_an_address_of_a_hundred_kilobytes_is_refused(client: httpx.Client) -> None:
     status, code = talk(client, b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    assert (status, code) == (b"HTTP/1.1 431 Refused", "request.head_too_large")
+    assert (status, code) == (b"HTTP/1.1 431", "request.head_too_large")
 
 
 def test_a_long_body_right_behind_the_headers_is_no_long_head(client: httpx.Client) -> None:
@@ -73,16 +73,16 @@ def test_a_long_body_right_behind_the_headers_is_no_long_head(client: httpx.Clie
 def test_who_says_nothing_or_a_letter_at_a_time_is_let_go_also_on_a_line_that_was_used(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "HEAD_WITHIN_S", 1.0)
-    with line_to(client) as silent, line_to(client) as slow, line_to(client) as again:
+    monkeypatch.setattr(wire, "HEAD_WITHIN_S", 3.0)
+    with line_to(client) as slow, line_to(client) as silent, line_to(client) as again:
+        drip = threading.Thread(target=drip_into, args=(slow,))
+        drip.start()
         again.sendall(GET + b"\r\n")
         assert b" 200 " in again.recv(65536)
         again.sendall(GET)
-        drip = threading.Thread(target=drip_into, args=(slow,))
-        drip.start()
         assert silent.recv(100) == b""
-        assert slow.recv(100).startswith(b"HTTP/1.1 408 Refused")
-        assert again.recv(100).startswith(b"HTTP/1.1 408 Refused")
+        assert slow.recv(100).startswith(b"HTTP/1.1 408")
+        assert again.recv(100).startswith(b"HTTP/1.1 408")
         drip.join()
 
 
@@ -105,7 +105,7 @@ def test_two_hundred_idle_lines_hold_up_nobody(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("junk", [b"\x16\x03\x01\x02\x00\x01\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"A" * 100_000])
 def test_what_is_not_http_is_refused_in_our_shape(client: httpx.Client, junk: bytes) -> None:
-    assert talk(client, junk) == (b"HTTP/1.1 400 Refused", "request.not_http")
+    assert talk(client, junk) == (b"HTTP/1.1 400", "request.not_http")
 
 
 @pytest.mark.parametrize("says", ["", "Content-Length: 100000000\r\n"], ids=["without a length", "with its length"])
@@ -115,4 +115,4 @@ def test_ten_times_the_largest_body_is_refused_before_it_has_come(client: httpx.
     status, code = talk(
         client, f"{head}{says or 'Transfer-Encoding: chunked' + chr(13) + chr(10)}\r\n".encode(), *framed
     )
-    assert (status, code) in ((b"HTTP/1.1 413 Content Too Large", "request.too_large"), (b"", ""))
+    assert (status, code) in ((b"HTTP/1.1 413", "request.too_large"), (b"", ""))

@@ -64,19 +64,12 @@ def sample(shape: dict[str, Any], document: dict[str, Any]) -> Any:
         return sample(document["components"]["schemas"][name], document)
     if "anyOf" in shape:
         return sample(next(one for one in shape["anyOf"] if one.get("type") != "null"), document)
-    if "enum" in shape or "const" in shape:
-        return shape.get("const", shape.get("enum", [None])[0])
-    match shape.get("type"):
-        case "object":
-            return {name: sample(inner, document) for name, inner in shape.get("properties", {}).items()}
-        case "array":
-            return [sample(shape.get("items", {}), document)]
-        case "integer" | "number":
-            return max(1, shape.get("minimum", 1))
-        case "boolean":
-            return False
-        case _:
-            return MARK
+    if shape.get("type") == "object":
+        return {name: sample(inner, document) for name, inner in shape.get("properties", {}).items()}
+    if shape.get("type") == "array":
+        return [sample(shape.get("items", {}), document)]
+    plain = {"integer": 1, "number": 1, "boolean": False}.get(shape.get("type", ""), MARK)
+    return shape.get("const", shape.get("enum", [plain])[0])
 
 
 def places_in(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -13,6 +13,7 @@ from feilun.serve.api.problems import problem
 
 HEAD_WITHIN_S = 30.0  # a connection on which nothing is said is let go as well
 MAX_HEAD_BYTES = 64 * 1024
+DRAIN_WITHIN_S = 5.0  # for the rest of a body that was refused: a client reads the reply only after it has sent it
 
 
 class Wire(HttpToolsProtocol):
@@ -47,6 +48,12 @@ class Wire(HttpToolsProtocol):
             self._refuse(HeadTooLarge(max_kb=MAX_HEAD_BYTES >> 10))
             return
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        unfinished = self.cycle.more_body
+        super().on_response_complete()
+        if unfinished:
+            self.loop.call_later(DRAIN_WITHIN_S, self._hang_up)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(NotHttp())
