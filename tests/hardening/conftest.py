@@ -10,7 +10,7 @@ import pytest
 from feilun.models.bundle import export_bundle
 from feilun.project import Project
 from feilun.records import Backbone
-from tests.bundles import make_bundle
+from tests.bundles import MESSAGES, make_bundle
 from tests.journeys.conftest import serve as serve_process
 from tests.journeys.conftest import tiny_project, tiny_spec
 from tests.serve.api.conftest import client, serve
@@ -49,7 +49,8 @@ def folder(tmp_path: Path, archives: list[Path]) -> Path:
 def make_project(folder: Path, archives: list[Path]) -> Path:
     (folder / ".feilun").mkdir(parents=True)  # a workspace of its own, whatever lies above
     (folder / "feilun.toml").write_text(SETTINGS, "utf-8")
-    (folder / "messages.csv").write_text("text,label\nwhere is my parcel,delivery\ni want a refund,refund\n", "utf-8")
+    rows = [f"{text},{label}\n" for label, texts in MESSAGES.items() for text in texts]
+    (folder / "messages.csv").write_text("text,label\n" + "".join(rows), "utf-8")
     with Project(folder) as project:
         first, _ = [project.import_model(archive) for archive in archives]
         project.promote(first, actor="test", override=True, reason="for the tests")

@@ -88,7 +88,7 @@ def test_who_says_nothing_or_a_letter_at_a_time_is_let_go_also_on_a_line_that_wa
 
 def drip_into(line: socket.socket) -> None:
     try:
-        for letter in GET * 100:
+        for letter in GET + b"X: " + b"y" * 1000:
             line.sendall(bytes([letter]))
             time.sleep(0.05)
     except OSError:
