@@ -12,6 +12,7 @@ import requests
 from hypothesis import HealthCheck, Phase, given, seed
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
 
 from feilun.config import ServeSettings
 from feilun.project import Project
@@ -23,6 +24,7 @@ schemathesis = pytest.importorskip("schemathesis")
 pytestmark = [pytest.mark.journey, pytest.mark.filterwarnings("ignore")]
 N_CASES = by_day_or_night(10_000, 100_000)
 SEED = 20
+MORE = 1.4  # some routes have fewer ways of being asked than their share
 AT_FAULT_BY_DESIGN = (503, 507)  # too busy, or the disk is full: both declared, both with a way out
 # Each valid one starts a trial of seconds in a process of its own.
 COSTLY = {"GET /v1/projects/{name}/preflight": 5}
@@ -77,7 +79,10 @@ def fuzz(operation: Any, mode: Any, *, n: int, fuzzed: Fuzzed) -> None:
     def every_case(case: Any, known: dict[str, str]) -> None:
         fuzzed.ask(case, known)
 
-    every_case()
+    try:
+        every_case()
+    except Unsatisfiable:  # a route without parameters and body cannot be asked wrongly
+        assert mode is schemathesis.GenerationMode.NEGATIVE and operation.method == "get"
 
 
 def test_ten_thousand_requests_show_no_bug_and_every_reply_is_as_documented(project: Project) -> None:
@@ -85,11 +90,11 @@ def test_ten_thousand_requests_show_no_bug_and_every_reply_is_as_documented(proj
     operations = [found.ok() for found in schemathesis.openapi.from_dict(app.openapi()).get_all_operations()]
     assert len(operations) == sum(len(methods) for methods in app.openapi()["paths"].values())
     modes = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
-    each = -(-N_CASES // (len(modes) * len(operations)))
+    each = round(MORE * N_CASES / (len(modes) * len(operations)))
     with running(app) as url:
         fuzzed = Fuzzed(project, app, url)
         for operation in operations:
             for mode in modes:
                 fuzz(operation, mode, n=COSTLY.get(operation.label, each), fuzzed=fuzzed)
         assert requests.get(f"{url}/ready", timeout=20).status_code == 200
-    assert fuzzed.statuses.total() >= 0.9 * N_CASES and fuzzed.statuses[200] > N_CASES / 20, fuzzed.statuses
+    assert fuzzed.statuses.total() >= N_CASES and fuzzed.statuses[200] > N_CASES / 20, fuzzed.statuses

@@ -21,6 +21,7 @@ class Wire(HttpToolsProtocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _is_asking = False  # whether anything was heard since the last reply
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -39,6 +40,7 @@ class Wire(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._is_asking = True
         if self._head_timer is None:  # a later request on the same connection
             self._await_head()
 
@@ -68,7 +70,7 @@ class Wire(HttpToolsProtocol):
             self._head_timer = None
 
     def _give_up(self) -> None:
-        if self._head_bytes:
+        if self._is_asking:
             self._refuse(HeadTooSlow(seconds=int(HEAD_WITHIN_S)))
         else:
             self._hang_up()
