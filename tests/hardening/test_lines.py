@@ -108,6 +108,20 @@ def test_what_is_not_http_is_refused_in_our_shape(client: httpx.Client, junk: by
     assert talk(client, junk) == (b"HTTP/1.1 400", "request.not_http")
 
 
+def test_who_was_refused_before_the_body_was_there_goes_on_talking_on_the_same_line(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "DRAIN_WITHIN_S", 1.0)
+    head = b"POST /v1/projects HTTP/1.1\r\nHost: elsewhere\r\nContent-Length: 10\r\n\r\n"
+    with line_to(client) as line:
+        line.sendall(head)
+        assert line.recv(65536).startswith(b"HTTP/1.1 403")
+        line.sendall(b"x" * 10)
+        time.sleep(1.5)
+        line.sendall(GET + b"\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 200")
+
+
 @pytest.mark.parametrize("says", ["", "Content-Length: 100000000\r\n"], ids=["without a length", "with its length"])
 def test_ten_times_the_largest_body_is_refused_before_it_has_come(client: httpx.Client, says: str) -> None:
     head = f"POST {AT}/predictions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -20,6 +20,7 @@ class Wire(HttpToolsProtocol):
     """Counts and times what comes before a body; the parser keeps headers of any number and length."""
 
     _head_timer: asyncio.TimerHandle | None = None
+    _drain_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _is_asking = False  # whether anything was heard since the last reply
 
@@ -55,7 +56,13 @@ class Wire(HttpToolsProtocol):
         unfinished = self.cycle.more_body
         super().on_response_complete()
         if unfinished:
-            self.loop.call_later(DRAIN_WITHIN_S, self._hang_up)
+            self._drain_timer = self.loop.call_later(DRAIN_WITHIN_S, self._hang_up)
+
+    def on_message_complete(self) -> None:
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+            self._drain_timer = None
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(NotHttp())
