@@ -67,7 +67,7 @@ def test_a_cut_file_is_refused_wherever_it_ends(bundle: Path) -> None:
 def test_no_damaged_model_goes_live_and_the_champion_goes_on_answering(project: Project) -> None:
     champion = project.store.find_champion(project.name)
     (other,) = (row["model_id"] for row in project.list_models() if row["model_id"] != champion)
-    question = {"text": "where is my parcel"}
+    question = "where is my parcel"
     before = project.predict([question])[0]
     for path, bit in places(project.store.model_path(other), N_AT_THE_GATE):
         with flipped(path, bit), pytest.raises(BundleDamaged):

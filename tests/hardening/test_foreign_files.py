@@ -153,7 +153,7 @@ def caged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str
 
 
 def test_a_parser_that_needs_more_memory_than_it_is_given_is_ended_with_a_typed_error(tmp_path, caged) -> None:
-    caged("MEMORY_BYTES = 1 << 30", "MEMORY_BYTES = 160 << 20")
+    caged("MEMORY_BYTES = 1 << 30", "MEMORY_BYTES = 100 << 20")
     string = "<si><t>" + "x" * 1_000_000 + "\U0001f600</t></si>"  # one such character makes the others fourfold
     noise = random.Random(0).randbytes(1_000_000).hex()  # or the whole would look like the bomb that it is
     strings = f'<sst xmlns="{MAIN}"><si><t>{noise}</t></si>{string * 30}</sst>'.encode()
