@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 import time
 import traceback
 from pathlib import Path
@@ -69,6 +70,7 @@ def _finish(turn_id: str, results: Results, wall_s: float) -> None:
 def _fail(turn_id: str, step: str, error: dict[str, Any]) -> None:
     context = _contexts[turn_id]
     context.event("turn.failed", {"step": step} | error)
+    shutil.rmtree(context.workdir, ignore_errors=True)  # nothing goes on from here, and the disk may be what was full
     context.store.finish_turn(turn_id, status="failed", error={"step": step} | error)
 
 
