@@ -31,7 +31,7 @@ MAX_SHEET_ROWS, MAX_SHEET_COLUMNS = 1 << 20, 1 << 14  # Excel's own bounds
 # A row can claim Excel's last column in a few bytes, and Parquet keeps a million equal rows in a hundred: beyond these,
 # a cell must weigh the four bytes of <c/>, and a row one byte.
 FREE_CELLS, CELL_BYTES, FREE_ROWS = 2_000_000, 4, 100_000
-CHUNK = 1000
+CHUNK = 100  # rows held at a time; each may claim 16,384 cells
 # What openpyxl, zipfile and pyarrow raise on files that are damaged, encrypted, or packed in ways zipfile cannot.
 BROKEN = (
     zipfile.BadZipFile,
@@ -200,7 +200,7 @@ def _parquet(path: Path, options: dict[str, Any]) -> Iterator[Any]:
             raise _too_big(largest, largest / max(size, 1))
         yield list(file.schema_arrow.names)
         number = 0
-        for batch in file.iter_batches(batch_size=CHUNK, use_threads=False):
+        for batch in file.iter_batches(batch_size=10 * CHUNK, use_threads=False):
             for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 number += 1
                 if number > max(FREE_ROWS, size):
