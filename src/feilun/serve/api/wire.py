@@ -22,7 +22,7 @@ class Wire(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _drain_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
-    _is_asking = False  # whether anything was heard since the last reply
+    _is_asking = False  # whether anything was ever heard on this connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
