@@ -1,5 +1,6 @@
 # make demo   set everything up and run the main job on the bundled samples, in English and in Chinese
 # make test   set everything up and run the tests
+# make hardening   the hardening tests at night's size: 200 kills, 100,000 fuzzed requests; about an hour
 # make lint   style, types, import contracts, generated pages
 #
 # Needs Debian (or another Linux, or macOS) with Python 3.11 or newer and pip; no node, no GPU, no account.
@@ -17,13 +18,16 @@ PIP_FLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet $(PIP_FLAGS)
 
-.PHONY: demo test lint docs backbones setup clean
+.PHONY: demo test hardening lint docs backbones setup clean
 
 demo: $(VENV)/.train backbones
 	$(BIN)/python demo/run.py
 
 test: $(VENV)/.dev backbones
 	$(BIN)/python -m pytest
+
+hardening: $(VENV)/.dev backbones
+	FEILUN_HARDENING=night $(BIN)/python -m pytest tests/hardening tests/journeys/test_kill.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -68,6 +68,7 @@ def test_the_commands_are_the_published_ones():
         "label start",
         "model compress",
         "model export",
+        "model import",
         "model list",
         "model pull",
         "model remove",

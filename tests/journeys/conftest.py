@@ -83,7 +83,7 @@ def environment() -> dict[str, str]:
 class Server:
     """`feilun serve` in a process of its own, which can be killed."""
 
-    def __init__(self, folder: Path, *, port: int | None = None) -> None:
+    def __init__(self, folder: Path, *, port: int | None = None, more: dict[str, str] | None = None) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = subprocess.Popen(
@@ -91,7 +91,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=environment(),
+            env=environment() | (more or {}),
         )
 
     def wait_ready(self) -> None:
@@ -123,8 +123,8 @@ def serve() -> Iterator[Callable[..., Server]]:
     """Start servers; whatever still runs at the end of the test is stopped."""
     started: list[Server] = []
 
-    def start(folder: Path, *, port: int | None = None) -> Server:
-        server = Server(folder, port=port)
+    def start(folder: Path, *, port: int | None = None, more: dict[str, str] | None = None) -> Server:
+        server = Server(folder, port=port, more=more)
         started.append(server)
         server.wait_ready()
         return server

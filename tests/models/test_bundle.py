@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import random
 import shutil
 import tarfile
 import zipfile
@@ -69,23 +68,6 @@ def test_the_name_is_the_content(tmp_path):
     assert make(tmp_path / "two") == model_id == model_id_of(tmp_path / "one")
     assert make(tmp_path / "three", content={**CONTENT, "NOTICE": b"other"}) != model_id
     assert verify_bundle(tmp_path / "one") == read_manifest(tmp_path / "one") == manifest_of(tmp_path / "one")
-
-
-def test_every_flipped_bit_is_refused(tmp_path):
-    folder = tmp_path / "bundle"
-    make(folder)
-    rng = random.Random(0)
-    names = sorted(path.name for path in folder.iterdir())
-    for name in names:
-        path, whole = folder / name, (folder / name).read_bytes()
-        for position in sorted(rng.sample(range(8 * len(whole)), 40)):
-            broken = bytearray(whole)
-            broken[position // 8] ^= 1 << position % 8
-            path.write_bytes(broken)
-            with pytest.raises((BundleDamaged, BundleTooNew)):
-                verify_bundle(folder)
-        path.write_bytes(whole)
-    assert len(names) == 5 and verify_bundle(folder).task == "classify"
 
 
 def append(folder: Path) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from feilun.models import ModelStatus
     from feilun.records import CompressResult
 
-app = new_app(help="Models of a project: list, show, compress, export, verify. Backbones: list, pull, remove.")
+app = new_app(help="Models of a project: list, show, compress, export, import, verify. Backbones: list, pull, remove.")
 
 MISSED = ("nothing_fits", "goal_missed", "size", "latency")  # reason codes when the goal was not reached
 
@@ -94,6 +94,24 @@ def export(
         model_id = project.get_model(model)["model_id"]
         path = project.export_model(model_id, out=out or Path(f"{model_id}.tar.gz"))
         result({"model_id": model_id, "out": path}, as_json=as_json, human=lambda made: typer.echo(str(made["out"])))
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Archive that `feilun model export` wrote.")],
+    folder: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Check an exported model and put it among the project's own; it answers nothing until it is promoted.
+
+    \b
+    Examples:
+      feilun model import support.tar.gz support
+    """
+    with open_project(folder) as project:
+        model_id = project.import_model(file)
+    result({"model_id": model_id}, as_json=as_json, human=lambda made: typer.echo(made["model_id"]))
+    say("model.imported", model_id=model_id, folder=folder)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from feilun.errors import FeilunError
+from feilun.errors import FeilunError, language
 
 
 class NoSources(FeilunError):
@@ -35,6 +35,27 @@ class TooBig(FeilunError):
     code, kind = "data.too_big", "invalid"
     en = "{path} unpacks to {size_mb} MB ({ratio} times its size); at most {limit_mb} MB are read. Save it as CSV."
     zh = "{path} 解压后为 {size_mb} MB（是文件大小的 {ratio} 倍），上限为 {limit_mb} MB。请另存为 CSV。"
+
+
+TOO_MUCH = {
+    "memory": ("more memory than a parser is given", "内存超过解析程序的上限"),
+    "time": ("more time than a parser is given", "耗时超过解析程序的上限"),
+    "cells": ("more rows or cells than its size can honestly hold", "行数或单元格数与文件大小不相称"),
+    "members": ("more parts than a workbook has", "所含部件多于正常的工作簿"),
+}
+
+
+class TooMuch(FeilunError):
+    """Reading a file would take more than we give a stranger's file. `what` is a key of TOO_MUCH."""
+
+    code, kind = "data.too_much", "invalid"
+    en = "{path} was not read to its end: {what}. Save it as CSV, or split it."
+    zh = "{path} 未能读完：{what}。请另存为 CSV，或拆分该文件。"
+
+    def message(self, lang: str | None = None) -> str:
+        spoken = lang or language()
+        template = self.zh if spoken == "zh" else self.en
+        return template.format(**{**self.fields, "what": TOO_MUCH[self.fields["what"]][spoken == "zh"]})
 
 
 class FileBroken(FeilunError):

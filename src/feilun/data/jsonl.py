@@ -11,6 +11,7 @@ from typing import Any
 from feilun.data.delimited import MAX_LINE_CHARS
 from feilun.data.encoding import MARK_ERRORS, recognise
 from feilun.data.errors import EmptyFile
+from feilun.data.parser import cell
 from feilun.data.table import Row, Table
 
 N_PEEKED = 200
@@ -47,18 +48,3 @@ def _objects(path: Path, codec: str) -> Iterator[tuple[int, dict[str, Any] | Non
             except (ValueError, RecursionError):
                 value = None
             yield number, value if isinstance(value, dict) else None
-
-
-def cell(value: Any, separator: str) -> str:
-    """A value as a cell: text as it is, nothing as "", a list of plain values joined, the rest as JSON."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))  # spreadsheets keep the class 3 as 3.0
-    if isinstance(value, dict | list | tuple):
-        if not isinstance(value, dict) and all(isinstance(item, str | int) for item in value):
-            return separator.join(str(item) for item in value)
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from feilun.data.binary import open_parquet, open_xlsx
 from feilun.data.delimited import open_delimited
 from feilun.data.errors import FileMissing
+from feilun.data.foreign import open_foreign
 from feilun.data.formats import sniff
 from feilun.data.jsonl import open_jsonl
 from feilun.data.table import Table
@@ -28,17 +28,15 @@ def open_table(
         separator: joins the items of JSON lists into one cell.
         folder: where `path` was looked for, for the message when it is missing.
     Raises:
-        FileMissing, UnknownFormat, FileBroken, TooBig, EmptyFile, UnknownEncoding, WrongEncoding, NoSuchSheet,
+        FileMissing, UnknownFormat, FileBroken, TooBig, TooMuch, EmptyFile, UnknownEncoding, WrongEncoding, NoSuchSheet,
         ExtraMissing (Parquet without pyarrow).
     """
     name = name or str(path)
     if not path.is_file():
         raise FileMissing(path=name, folder=str(folder or path.parent))
     kind = sniff(path, name=name, encoding=encoding)
-    if kind == "xlsx":
-        return open_xlsx(path, name=name, sheet=sheet)
-    if kind == "parquet":
-        return open_parquet(path, name=name, separator=separator)
+    if kind in ("xlsx", "parquet"):
+        return open_foreign(path, kind=kind, name=name, sheet=sheet, separator=separator)
     if kind == "jsonl":
         return open_jsonl(path, name=name, encoding=encoding, separator=separator)
     return open_delimited(path, name=name, encoding=encoding)

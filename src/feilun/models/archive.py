@@ -7,6 +7,7 @@ format, no more bytes than allowed whatever the headers say.
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import tarfile
 import zipfile
@@ -20,8 +21,10 @@ from feilun.models.manifest import SAFE_NAME
 
 MAX_BUNDLE_BYTES = 2 << 30  # a graph in one ONNX file cannot be larger
 MAX_MEMBERS = 100
+MAX_DIRECTORY_BYTES = 1 << 20  # zipfile holds a zip's table of contents whole; a hundred members take a few kB
 MAX_RATIO = 100  # nothing in a bundle compresses a hundredfold; a bomb does
 _CHUNK = 1 << 20
+_TAIL_BYTES = 22 + 65_535 + 20 + 56  # where the end of a zip is described, the longest comment included
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold; archives of one bundle are equal byte by byte
 
 
@@ -31,6 +34,14 @@ class ArchiveUnknown(FeilunError):
     code, kind = "bundle.archive_unknown", "invalid"
     en = "{file} ends in neither .zip nor .tar.gz. Use a name that does."
     zh = "{file} 的扩展名既不是 .zip 也不是 .tar.gz，请改用其中之一。"
+
+
+class ArchiveMissing(FeilunError):
+    """There is no archive to import."""
+
+    code, kind = "bundle.archive_missing", "missing"
+    en = "There is no file {file}. Make it where the model is: feilun model export"
+    zh = "找不到文件 {file}。请在模型所在之处生成：feilun model export"
 
 
 class ArchiveExists(FeilunError):
@@ -80,9 +91,12 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BUNDLE_BYTES) ->
     """Unpack the files of `archive` flat into the empty `folder`.
 
     Raises:
+        ArchiveMissing: there is no such file.
         ArchiveUnknown: the name says neither .zip nor .tar.gz.
         ArchiveRefused: names the member and the reason; what was unpacked so far is the caller's to remove.
     """
+    if not archive.is_file():
+        raise ArchiveMissing(file=str(archive))
     reader = _pick(archive, {".zip": _read_zip, ".tar.gz": _read_tar})
     try:
         reader(archive, folder, max_bytes)
@@ -160,6 +174,8 @@ class _Inlet:
 
 def _read_zip(archive: Path, folder: Path, max_bytes: int) -> None:
     inlet = _Inlet(archive, folder, max_bytes)
+    if directory_bytes(archive) > MAX_DIRECTORY_BYTES:
+        raise inlet.refuse("count", archive.name)
     with zipfile.ZipFile(archive) as packed:
         for info in packed.infolist():
             if info.is_dir():
@@ -175,6 +191,20 @@ def _read_zip(archive: Path, folder: Path, max_bytes: int) -> None:
                 inlet.take(info.filename, source, info.file_size)
                 if source.read(1):  # also makes zipfile compare the CRC
                     raise inlet.refuse("broken", info.filename)
+
+
+def directory_bytes(path: Path) -> int:
+    """The size that a zip declares for its table of contents, read before anything else is; 0 where it has none.
+
+    zipfile reads the whole table at once, so a file that is nothing but table would fill the memory ten times over.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL_BYTES))
+        tail = file.read()
+    at, wide = tail.rfind(b"PK\x05\x06"), tail.rfind(b"PK\x06\x06")
+    declared = int.from_bytes(tail[at + 12 : at + 16], "little") if at >= 0 else 0
+    return max(declared, int.from_bytes(tail[wide + 40 : wide + 48], "little") if wide >= 0 and at >= 0 else 0)
 
 
 def _read_tar(archive: Path, folder: Path, max_bytes: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from filelock import FileLock
 from feilun.models.archive import (
     MAX_BUNDLE_BYTES,
     ArchiveExists,
+    ArchiveMissing,
     ArchiveRefused,
     ArchiveUnknown,
     pack,
@@ -41,6 +42,7 @@ from feilun.models.manifest import (
 
 __all__ = [
     "ArchiveExists",
+    "ArchiveMissing",
     "ArchiveRefused",
     "ArchiveUnknown",
     "BundleDamaged",
@@ -97,11 +99,20 @@ def export_bundle(folder: Path, out: Path) -> Path:
     return out
 
 
-def import_bundle(archive: Path, models_dir: Path, *, max_bytes: int = MAX_BUNDLE_BYTES) -> Path:
+def import_bundle(
+    archive: Path,
+    models_dir: Path,
+    *,
+    max_bytes: int = MAX_BUNDLE_BYTES,
+    check: Callable[[Path], None] = lambda _: None,
+) -> Path:
     """Unpack an exported bundle, check every file of it and publish it into `models_dir`; gives its folder there.
 
+    Args:
+        check: looks at the unpacked bundle, whole but not yet published, and raises when it shall not be.
     Raises:
-        ArchiveUnknown, ArchiveRefused: not an archive of ours, or one with links, unsafe names or too much in it.
+        ArchiveMissing, ArchiveUnknown, ArchiveRefused: not an archive of ours, or one with links, unsafe names or too
+            much in it.
         BundleMissing, BundleDamaged, BundleTooNew: it unpacks, but not to a whole bundle.
     """
     archive, models_dir = Path(archive), Path(models_dir)
@@ -110,6 +121,7 @@ def import_bundle(archive: Path, models_dir: Path, *, max_bytes: int = MAX_BUNDL
         aside.mkdir()
         unpack(archive, aside, max_bytes=max_bytes)
         verify_bundle(aside)
+        check(aside)
         return _publish(aside, models_dir / model_id_of(aside))
 
 

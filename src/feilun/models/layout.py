@@ -23,6 +23,7 @@ MAX_CONFIG_BYTES = 1 << 20
 MAX_HEADER_BYTES = 1 << 20
 MAX_TENSORS = 4096
 MAX_DIMENSION = 10_000_000  # no vocabulary or layer of this family comes near; keeps sizes from overflowing
+MAX_RANK = 8  # no tensor of an encoder has more than two dimensions
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 QUERY_KEY_VALUE = ("attention.self.query", "attention.self.key", "attention.self.value")
@@ -215,7 +216,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         _reject(path, f"{path.stat().st_size} bytes", f"at most {MAX_CONFIG_BYTES}")
     try:
         raw = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnsupportedModel(where=str(path), found=str(error), expected="JSON in UTF-8") from error
     if not isinstance(raw, dict):
         _reject(path, type(raw).__name__, "a JSON object")
@@ -231,7 +232,7 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
             _reject(path, f"a header of {length} bytes", f"at most {MAX_HEADER_BYTES}, inside the file")
         try:
             header = json.loads(file.read(length).decode("utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UnsupportedModel(where=str(path), found=str(error), expected="a safetensors header") from error
     if not isinstance(header, dict):
         _reject(path, type(header).__name__, "a safetensors header")
@@ -254,6 +255,8 @@ def _array(data: np.ndarray, entry: Any, *, where: str) -> np.ndarray | None:
     whole = [*shape, begin, end]
     if not all(isinstance(number, int) and not isinstance(number, bool) and number >= 0 for number in whole):
         _reject(where, "a negative or fractional size", "whole numbers")
+    if len(shape) > MAX_RANK or max(shape, default=0) > MAX_DIMENSION:
+        _reject(where, "an impossible shape", f"at most {MAX_RANK} dimensions of at most {MAX_DIMENSION}")
     dtype, count = np.dtype(_DTYPES[kind]), 1
     for length in shape:
         count *= length

@@ -16,6 +16,7 @@ from typing import IO
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from feilun.models.archive import directory_bytes
 from feilun.operate.errors import BackupRefused, BackupTooNew
 
 FORMAT_VERSION = 1
@@ -23,6 +24,7 @@ MANIFEST = "manifest.json"
 DATABASE = "feilun.db"
 MAX_MANIFEST_BYTES = 64 << 20
 MAX_MEMBERS = 100_000
+MAX_DIRECTORY_BYTES = 256 << 20  # what so many members of usual names take
 MAX_NAME = 1000  # characters of a member's path
 SEAL_BYTES = 64
 _CHUNK = 1 << 20
@@ -101,6 +103,8 @@ class Parcel:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if directory_bytes(path) > MAX_DIRECTORY_BYTES:
+            raise self._refuse(path.name, "count")
         try:
             self._zip = zipfile.ZipFile(path)
         except BROKEN as error:

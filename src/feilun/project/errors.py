@@ -75,6 +75,14 @@ class NoModel(FeilunError):
     zh = "项目 {project!r} 还没有模型。请先训练：feilun turn {folder}"
 
 
+class ModelUnfit(FeilunError):
+    """A bundle from elsewhere does another task than the project's, or its report is none."""
+
+    code, kind = "project.model_unfit", "conflict"
+    en = "The model in {file} does not fit project {project!r}: {found}, expected {expected}. Nothing was taken over."
+    zh = "{file} 中的模型不适合项目 {project!r}：发现 {found}，应为 {expected}。未导入任何内容。"
+
+
 class NoSuchDoubt(FeilunError):
     """A label was to be settled that nobody doubts."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feilun.project.answers import AnswerVerbs
-from feilun.project.errors import NoModel
+from feilun.project.errors import ModelUnfit, NoModel
 from feilun.records import CompressResult, CompressWish, Manifest, Report
 
 if TYPE_CHECKING:
@@ -60,6 +60,54 @@ class ModelVerbs(AnswerVerbs):
         from feilun.models.bundle import export_bundle
 
         return export_bundle(self.store.model_path(self.get_model(model_id)["model_id"]), Path(out))
+
+    def import_model(self, archive: str | Path) -> str:
+        """Take over a bundle that was exported elsewhere, as a model that can be promoted; gives its id.
+
+        Every file of it is checked, and the model is loaded and asked once, before it has a place in the workspace.
+        What its report says is its maker's word. Taking the same one over again changes nothing.
+
+        Raises:
+            ArchiveMissing, ArchiveUnknown, ArchiveRefused: not an archive of ours.
+            BundleMissing, BundleDamaged, BundleTooNew, UnsafeModel, UnsupportedModel: it holds no sound model.
+            ModelUnfit: it does another task.
+        """
+        from feilun.models.bundle import import_bundle, read_manifest
+
+        archive = Path(archive)
+        folder = import_bundle(archive, self.store.models_dir, check=lambda aside: self._must_fit(archive, aside))
+        report = self._read_report(archive, folder)
+        size = sum(entry.size for entry in read_manifest(folder).files)
+        self.store.add_model(
+            self.name,
+            model_id=folder.name,
+            turn_id="",  # no turn of this workspace, no dataset of it: the report and the manifest name theirs
+            dataset_id="",
+            report=report.model_copy(update={"model_id": folder.name}).model_dump(mode="json"),
+            size_mb=round(size / 1e6, 3),
+        )
+        return folder.name
+
+    def _must_fit(self, archive: Path, folder: Path) -> None:
+        from feilun.serve.engine import load_bundle
+
+        model = load_bundle(folder)
+        kinds = [
+            f"{settings.type}, multi_label = {settings.multi_label}".lower()
+            for settings in (model.spec.task, self.settings.task)
+        ]
+        if kinds[0] != kinds[1]:
+            raise ModelUnfit(file=str(archive), project=self.name, found=kinds[0], expected=kinds[1])
+        self._read_report(archive, folder)
+
+    def _read_report(self, archive: Path, folder: Path) -> Report:
+        from feilun.models.serving import REPORT_NAME
+
+        try:
+            return Report.model_validate_json((folder / REPORT_NAME).read_bytes())
+        except (OSError, ValueError) as error:
+            found = f"{REPORT_NAME}: {type(error).__name__}"
+            raise ModelUnfit(file=str(archive), project=self.name, found=found, expected="a report") from error
 
     def compress_model(
         self,

@@ -46,7 +46,8 @@ def read_contents(connection: sa.Connection) -> Contents | None:
     r, k = t.releases.c, t.api_keys.c
     live = sa.select(sa.func.max(r.seq)).where(r.action.in_(LIVE_ACTIONS)).group_by(r.project)
     datasets = sa.union(
-        sa.select(t.models.c.dataset_id), sa.select(t.turns.c.dataset_id).where(t.turns.c.dataset_id.is_not(None))
+        sa.select(t.models.c.dataset_id).where(t.models.c.dataset_id != ""),
+        sa.select(t.turns.c.dataset_id).where(t.turns.c.dataset_id.is_not(None)),
     )
     living = sa.select(k.key_id, k.expires_at).where(
         k.revoked_at.is_(None), sa.or_(k.expires_at.is_(None), k.expires_at > t.utc_now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,6 +53,7 @@ def follow_turn(
                 crashed_at = step
                 if crashes >= MAX_CRASHES:
                     error = TurnCrashed(turn_id=turn_id, step=step, how=how(status), log=str(log_path(store, turn_id)))
+                    shutil.rmtree(store.turn_path(turn_id), ignore_errors=True)
                     store.finish_turn(project, turn_id, status="failed", error={"step": step} | told(error))
                     raise error
                 child = spawn(store, turn_id, folder=folder, project=project, module="feilun.wheel.run")

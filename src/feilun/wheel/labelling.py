@@ -47,6 +47,8 @@ class Model(Protocol):
     def temperature(self) -> float: ...
     @property
     def thresholds(self) -> Thresholds: ...
+    @property
+    def n_hidden(self) -> int: ...
 
     def scores(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
     def answers(self, probs: np.ndarray) -> list[Answer]: ...
@@ -254,7 +256,7 @@ class _Eyes:
         seen, n_classes = np.flatnonzero(done), len(self._model.labels)
         both = both[seen]
         if not len(seen):
-            return np.zeros((0, 1), np.float32), np.zeros((0, n_classes), np.float32), seen
+            return np.zeros((0, self._model.n_hidden), np.float32), np.zeros((0, n_classes), np.float32), seen
         logits = both[:, -n_classes:]
         probs = self._model.task.probs(logits, temperature=self._model.temperature)
         return np.ascontiguousarray(both[:, :-n_classes]), probs, seen

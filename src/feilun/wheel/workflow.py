@@ -7,8 +7,11 @@ docs/notes/002-durable-steps.md, and 015-postgresql.md for several machines.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +24,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from feilun.errors import FeilunError
 from feilun.logs import place
 from feilun.process import leave
-from feilun.store import HoldLost, Store, StoreUnavailable
+from feilun.store import HoldLost, Store, StoreFull, StoreUnavailable
 from feilun.store.database import open_engine, parse_url
 from feilun.wheel.context import TurnContext
 from feilun.wheel.errors import StepBroken, told
@@ -61,12 +64,20 @@ def _run_step(turn_id: str, step: str, results: Results) -> dict[str, Any]:
     except FeilunError as error:
         return {"error": told(error)}
     except Exception as error:
+        if _is_disk_full(error):
+            return {"error": told(StoreFull(path=str(context.store.workspace)))}
         log.error("step %s of %s: %s", step, turn_id, place(error))
         where = str(context.store.workspace / "logs" / f"{turn_id}.log")
         return {"error": told(StepBroken(step=step, turn_id=turn_id, error=type(error).__name__, log=where))}
     wall_s = round(time.perf_counter() - started, 3)
     context.event("step.done", {"step": step, "wall_s": wall_s} | outcome)
     return {"outcome": outcome, "wall_s": wall_s}
+
+
+def _is_disk_full(error: Exception) -> bool:
+    """Whether a write found no room; libraries that write weights keep the words but not the class."""
+    is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    return is_full or os.strerror(errno.ENOSPC) in str(error)
 
 
 @DBOS.step(name="turn_finish")
@@ -80,6 +91,7 @@ def _finish(turn_id: str, results: Results, wall_s: float) -> None:
 def _fail(turn_id: str, step: str, error: dict[str, Any]) -> None:
     context = _contexts[turn_id]
     context.event("turn.failed", {"step": step} | error)
+    shutil.rmtree(context.workdir, ignore_errors=True)  # nothing goes on from here, and the disk may be what was full
     with _or_leave():
         context.store.finish_turn(context.project, turn_id, status="failed", error={"step": step} | error)
 

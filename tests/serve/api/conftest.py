@@ -26,6 +26,7 @@ from feilun.serve.api.openai_shapes import OpenAIProblem
 from feilun.serve.api.problems import is_openai
 from feilun.serve.api.server import Server, _listen
 from feilun.serve.api.shapes import Problem, Readiness
+from feilun.serve.api.wire import Wire
 from tests.bundles import MESSAGES
 from tests.serve.api.shop import Shop, build_shop, open_shop
 
@@ -69,7 +70,14 @@ def running(app: FastAPI) -> Iterator[str]:
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     ready = threading.Event()
     config = uvicorn.Config(
-        app, lifespan="on", log_config=None, access_log=False, proxy_headers=False, server_header=False, ws="none"
+        app,
+        http=Wire,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        ws="none",
     )
     server = Server(config, app=app, address=address, on_ready=lambda _: ready.set())
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

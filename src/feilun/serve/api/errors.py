@@ -43,6 +43,30 @@ class BodyTooSlow(FeilunError):
     zh = "请求体未在 {seconds} 秒内到达。请重新发送。"
 
 
+class HeadTooLarge(FeilunError):
+    """Address and headers of a request are longer than any honest client's."""
+
+    code, kind = "request.head_too_large", "invalid"
+    en = "The address and the headers of the request are longer than {max_kb} kB. Send fewer or shorter ones."
+    zh = "请求的地址与请求头超过 {max_kb} kB。请减少或缩短请求头。"
+
+
+class HeadTooSlow(FeilunError):
+    """The headers of a request did not arrive in time."""
+
+    code, kind = "request.head_too_slow", "invalid"
+    en = "The headers of the request did not arrive within {seconds} seconds. Send the request again."
+    zh = "请求头未在 {seconds} 秒内到达。请重新发送。"
+
+
+class NotHttp(FeilunError):
+    """What came over the line is not HTTP/1.1."""
+
+    code, kind = "request.not_http", "invalid"
+    en = "This is not a request in HTTP/1.1. Speak HTTP here, and TLS only to a proxy in front."
+    zh = "这不是 HTTP/1.1 请求。此端口只接受 HTTP；如需 TLS，请在前面设置反向代理。"
+
+
 class RequestInvalid(FeilunError):
     """The body or a parameter has the wrong shape; every mistake is listed at once."""
 

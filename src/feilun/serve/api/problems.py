@@ -21,6 +21,9 @@ _BY_CODE = {
     "request.malformed": 400,
     "request.method_refused": 405,
     "request.too_slow": 408,
+    "request.head_too_slow": 408,
+    "request.head_too_large": 431,
+    "request.not_http": 400,
     "request.too_large": 413,
     "feedback.idempotency_conflict": 422,  # as the IETF's Idempotency-Key draft has it; 409 is for a twin in flight
     "feilun.internal": 500,

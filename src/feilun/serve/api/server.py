@@ -17,6 +17,7 @@ from feilun.project import Project, open_projects
 from feilun.serve.api.access_log import log_files
 from feilun.serve.api.app import create_app
 from feilun.serve.api.errors import AddressTaken
+from feilun.serve.api.wire import Wire
 
 FINISH_WITHIN_S = 10  # requests in flight get this long after SIGTERM
 BACKLOG = 512
@@ -50,6 +51,7 @@ def serve(
         app = create_app(projects, require_key=settings.require_key, settings=settings, hosts=[host])
         config = uvicorn.Config(
             app,
+            http=Wire,
             lifespan="on",
             log_config=None,
             access_log=False,

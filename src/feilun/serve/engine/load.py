@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,11 @@ import numpy as np
 
 from feilun.models.encode import Encoder
 from feilun.models.manifest import damaged, model_id_of, verify_bundle
-from feilun.models.serving import GRAPH_NAME, LABELS_NAME, TOKENIZER_NAME, ModelSpec, read_spec
+from feilun.models.serving import GRAPH_NAME, LABELS_NAME, SPEC_NAME, TOKENIZER_NAME, ModelSpec, read_spec
 from feilun.records import Answer, Manifest, Thresholds
 from feilun.tasks import Task, get_task
 
+log = logging.getLogger(__name__)
 _WARM_UP = ("a", "我的包裹什么时候到 when does my parcel arrive? " * 8)
 
 
@@ -84,16 +86,22 @@ def load_bundle(folder: Path) -> LoadedModel:
 
     Raises:
         BundleMissing, BundleDamaged, BundleTooNew: the bundle is not whole, or its graph does not fit its labels.
+        UnsafeModel, UnsupportedModel: the graph would reach outside, or cannot be run.
         UnknownTask: it answers a task that nothing here provides.
     """
     folder = Path(folder)
     manifest = verify_bundle(folder)
-    spec = read_spec(folder)
+    try:
+        spec, labels = read_spec(folder), json.loads((folder / LABELS_NAME).read_bytes())
+    except (OSError, ValueError, RecursionError) as error:  # sealed as it is: a bundle that was not made by us
+        raise damaged(folder, SPEC_NAME, "not_this_model") from error
+    if labels != list(manifest.labels):
+        raise damaged(folder, LABELS_NAME, "not_this_model")
     model = LoadedModel(
         model_id=model_id_of(folder),
         manifest=manifest,
         spec=spec,
-        labels=tuple(json.loads((folder / LABELS_NAME).read_bytes())),
+        labels=manifest.labels,
         task=get_task(spec.task),
         encoder=Encoder(
             folder / GRAPH_NAME,
@@ -102,7 +110,18 @@ def load_bundle(folder: Path) -> LoadedModel:
             prefix=spec.prefix,
         ),
     )
-    logits = model.scores(_WARM_UP)[1]
-    if model.labels != manifest.labels or logits.shape != (len(_WARM_UP), len(model.labels)):
+    if not _answers(model):
         raise damaged(folder, GRAPH_NAME, "not_this_model")
     return model
+
+
+def _answers(model: LoadedModel) -> bool:
+    """Whether a first question is answered with a number for each label."""
+    if not model.encoder.has_head:
+        return False
+    try:
+        logits = model.scores(_WARM_UP)[1]
+    except Exception:  # onnxruntime's exceptions share no base but Exception
+        log.warning("the graph of %s cannot be run", model.model_id, exc_info=True)
+        return False
+    return logits.shape == (len(_WARM_UP), len(model.labels))
