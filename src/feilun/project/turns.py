@@ -64,10 +64,10 @@ class TurnVerbs(Base):
         """Ask the server's worker for a turn; False when one is asked for already."""
         return self.store.add_turn_request(self.name, trigger=trigger, note=note)
 
-    def cancel_turn(self) -> str | None:
-        """Cancel the unfinished turn; its turn_id, or None when there is none."""
+    def cancel_turn(self, turn_id: str | None = None) -> str | None:
+        """Cancel the unfinished turn; its turn_id, or None when there is none, or when it is not `turn_id`."""
         turn = self.store.find_unfinished_turn(self.name)
-        if turn is None:
+        if turn is None or turn_id not in (None, turn["turn_id"]):
             return None
         self.store.finish_turn(turn["turn_id"], status="cancelled")
         return str(turn["turn_id"])

@@ -18,10 +18,10 @@ from starlette.routing import Match
 from feilun.config import ServeSettings
 from feilun.project import Project
 from feilun.serve.api.errors import BodyMalformed, MethodRefused, RouteMissing
-from feilun.serve.api.guard import OPEN_PATHS, Guard
+from feilun.serve.api.guard import Guard, is_open
 from feilun.serve.api.house import House
 from feilun.serve.api.problems import explain, is_openai, problem, speak
-from feilun.serve.api.routes import chat, compressions, embeddings, feedback, models, predictions, service, turns
+from feilun.serve.api.routes import chat, compressions, console, embeddings, feedback, models, predictions, service, turns
 from feilun.serve.api.routing import check_scopes, scope_of
 from feilun.version import __version__
 
@@ -71,6 +71,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _http)
     for part in (predictions, feedback, models, compressions, turns, chat, embeddings, service):
         part.routes.add_to(app)
+    console.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     check_scopes(app)
     return app
@@ -110,7 +111,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key."},
         }
         for route in app.routes:
-            if isinstance(route, APIRoute) and route.path not in OPEN_PATHS:
+            if isinstance(route, APIRoute) and route.include_in_schema and not is_open(route.path):
                 for method in route.methods or ():
                     operation = document["paths"][route.path][method.lower()]
                     operation["security"] = [{"bearer": []}, {"header": []}]

@@ -53,10 +53,20 @@ async def list_turns(
 @routes("GET", "/v1/projects/{name}/turns/{turn_id}", summary="See one turn.", reply=TurnRow)
 async def get_turn(visit: Reading, turn_id: str) -> Response:
     """How far it is, or what it came to."""
-    row = await visit.house.read(visit.project.store.get_turn, turn_id)
-    if row["project"] != visit.project.name:
-        raise NotFound(what="turn", ref=turn_id)
-    return send(_turn(row))
+    return send(_turn(await visit.house.read(_own_turn, visit, turn_id)))
+
+
+@routes(
+    "POST",
+    "/v1/projects/{name}/turns/{turn_id}/cancel",
+    summary="Cancel a turn.",
+    reply=TurnRow,
+    problems=(507,),
+)
+async def cancel_turn(visit: Annotated[ProjectVisit, Depends(InProject("admin"))], turn_id: str) -> Response:
+    """It stops within seconds, and nothing of it goes live. One that has ended stays as it ended."""
+    await visit.house.read(visit.project.cancel_turn, turn_id)
+    return send(_turn(await visit.house.read(_own_turn, visit, turn_id)))
 
 
 @routes("GET", "/v1/projects/{name}/preflight", summary="See what a turn would take.", reply=Preflight, problems=(422,))
@@ -118,6 +128,13 @@ async def _stream(visit: ProjectVisit, *, after: int, turn_id: str) -> AsyncIter
                 yield ": still here\n\n"
     finally:
         house.streams -= 1
+
+
+def _own_turn(visit: ProjectVisit, turn_id: str) -> dict[str, Any]:
+    row = visit.project.store.get_turn(turn_id)
+    if row["project"] != visit.project.name:
+        raise NotFound(what="turn", ref=turn_id)
+    return row
 
 
 def _sse(event: Event) -> str:
