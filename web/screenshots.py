@@ -63,7 +63,7 @@ def screens(browser: Browser, address: str, lang: str, scheme: str, size: str) -
         if screen == "report":
             page.locator("td a.mono").first.click()
         else:
-            page.goto(f"{address}/{screen}")
+            page.goto(f"{address}/{screen}".rstrip("/"))
         if screen == "playground":
             page.locator("#try").fill(MESSAGES[lang])
             page.keyboard.press("Enter")

@@ -1,5 +1,4 @@
 import react from "@vitejs/plugin-react";
-import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
 
 /** Ant Design's table measures the scroll bar with a style element that carries no nonce, which the page's policy refuses.
@@ -9,7 +8,7 @@ const noMeasuring: Plugin = {
   enforce: "pre",
   resolveId: (source, importer) =>
     source.endsWith("/getScrollBarSize") && importer?.includes("@rc-component/util")
-      ? fileURLToPath(new URL("src/kit/scrollBar.ts", import.meta.url))
+      ? new URL("src/kit/scrollBar.ts", import.meta.url).pathname
       : null,
 };
 

@@ -49,7 +49,7 @@ function Doubt({ name, row, onSettled }: { name: string; row: Shapes["DoubtRow"]
         <p>{textOf(row)}</p>
         <p className="quiet small">
           {row.row === null ? row.source : t("doubts.place", { file: row.source, row: row.row })} ·{" "}
-          {t("doubts.score", { share: percent(row.score, 0), label: row.labels.join(", ") })}
+          {t("doubts.score", { share: percent(row.score), label: row.labels.join(", ") })}
         </p>
         {say.error && <Trouble error={say.error} />}
       </div>

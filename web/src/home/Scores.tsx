@@ -27,14 +27,16 @@ export function Scores({
           const of = report.metrics["accuracy"];
           return of ? [{ of, label: when(report.created_at), live: report.model_id === champion }] : [];
         });
-      const lowest = Math.min(...rows.map((row) => row.of.low));
+      const [low, high] = [Math.min(...rows.map((row) => row.of.low)), Math.max(...rows.map((row) => row.of.high))];
+      const step = high - low > 0.3 ? 0.1 : 0.05;
       return {
         grid: GRID,
         xAxis: { type: "category", data: rows.map((row) => row.label), ...axis(c, { splitLine: { show: false } }) },
         yAxis: {
           type: "value",
-          min: Math.floor(lowest * 20) / 20,
-          max: (v: { max: number }) => Math.min(1, Math.ceil(v.max * 20) / 20),
+          min: Math.floor(low / step) * step,
+          max: Math.min(1, Math.ceil(high / step) * step),
+          interval: step,
           ...axis(c, { axisLabel: { color: c.quiet, formatter: (v: number) => percent(v, 0) } }),
         },
         tooltip: {

@@ -100,7 +100,11 @@ function List({ name, rows }: { name: string; rows: Shapes["ModelRow"][] }) {
               align: "right",
               render: (_, row) => <span className="num">{t("unit.mb", { n: decimal(row.size_mb) })}</span>,
             },
-            { title: t("models.made"), key: "made", render: (_, row) => when(row.created_at) },
+            {
+              title: t("models.made"),
+              key: "made",
+              render: (_, row) => <span className="nowrap">{when(row.created_at)}</span>,
+            },
             {
               title: <span className="sr">{t("models.do")}</span>,
               key: "do",

@@ -21,7 +21,17 @@ from feilun.serve.api.errors import BodyMalformed, MethodRefused, RouteMissing
 from feilun.serve.api.guard import Guard, is_open
 from feilun.serve.api.house import House
 from feilun.serve.api.problems import explain, is_openai, problem, speak
-from feilun.serve.api.routes import chat, compressions, console, embeddings, feedback, models, predictions, service, turns
+from feilun.serve.api.routes import (
+    chat,
+    compressions,
+    console,
+    embeddings,
+    feedback,
+    models,
+    predictions,
+    service,
+    turns,
+)
 from feilun.serve.api.routing import check_scopes, scope_of
 from feilun.version import __version__
 
