@@ -4,6 +4,7 @@ import { body, http, type Shapes } from "./client";
 
 const FRESH_MS = 5_000;
 const WATCH_MS = 2_000;
+const DOUBTS_FRESH_MS = 60_000; // the server reads the data files for them
 
 const at = (name: string) => ({ params: { path: { name } } });
 
@@ -64,8 +65,10 @@ export function useTurns(name: string) {
   });
 }
 
-export function useDoubts(name: string) {
+export function useDoubts(name: string, enabled = true) {
   return useQuery({
+    enabled,
+    staleTime: DOUBTS_FRESH_MS,
     queryKey: [name, "doubts"],
     queryFn: () => body(http.GET("/v1/projects/{name}/doubts", { params: { path: { name }, query: { limit: 100 } } })),
     select: (page) => page.doubts,

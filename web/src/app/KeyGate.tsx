@@ -3,7 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState, type ReactNode, type SubmitEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { hasKey, keepKey, onKeyNeeded } from "../api/client";
-import { Button, Input, Sheet } from "../kit/parts";
+import { Button, Code, Input, Sheet } from "../kit/parts";
 
 export function KeyGate({ children }: { children: ReactNode }) {
   const { t } = useTranslation();
@@ -35,6 +35,7 @@ export function KeyGate({ children }: { children: ReactNode }) {
       <Sheet open={asked} title={t("key.title")} onClose={() => setAsked(false)}>
         <form className="stack" onSubmit={enter}>
           <p className="quiet">{t("key.lead")}</p>
+          <Code text="feilun key create --name console --scope admin --days 30" />
           {refused && (
             <p className="bad" role="alert">
               {t("key.refused")}
@@ -50,7 +51,6 @@ export function KeyGate({ children }: { children: ReactNode }) {
               autoFocus
             />
           </label>
-          <code className="quiet">feilun key create --name console --scope admin --days 30</code>
           <footer>
             <Button type="primary" htmlType="submit" disabled={!key.trim()}>
               {t("key.enter")}

@@ -22,7 +22,8 @@ export function nextAction(project: Shapes["ProjectReply"], nDoubts: number): Ac
 
 export function NextAction({ project }: { project: Shapes["ProjectReply"] }) {
   const { t } = useTranslation();
-  const action = nextAction(project, useDoubts(project.name).data?.length ?? 0);
+  const isQuiet = nextAction(project, 0).kind === "quiet"; // only then is it worth looking for doubts
+  const action = nextAction(project, useDoubts(project.name, isQuiet).data?.length ?? 0);
   const words = { count: action.count ?? 0 };
   return (
     <section className="card next" aria-labelledby="next">

@@ -77,10 +77,11 @@ export function Metric({
     <dl className="metric">
       <dt>{label}</dt>
       <dd>{figure(name, of.value)}</dd>
-      <dd className="sr">{range}</dd>
-      {of.high <= 1 && <Whisker of={of} />}
-      <small className="num">{range}</small>
-      {note && <small>{note}</small>}
+      <dd className="more num">
+        {of.high <= 1 && <Whisker of={of} />}
+        {range}
+      </dd>
+      {note && <dd className="more">{note}</dd>}
     </dl>
   );
 }
@@ -90,7 +91,7 @@ export function Fact({ label, value, note }: { label: ReactNode; value: ReactNod
     <dl className="metric">
       <dt>{label}</dt>
       <dd>{value}</dd>
-      {note && <small>{note}</small>}
+      {note && <dd className="more">{note}</dd>}
     </dl>
   );
 }

@@ -1,5 +1,5 @@
 import { useTranslation } from "react-i18next";
-import { Sheet } from "../kit/parts";
+import { Button, Sheet } from "../kit/parts";
 
 const KEYS = [
   ["1–9", "queue.help.pick"],
@@ -7,6 +7,7 @@ const KEYS = [
   ["S", "queue.help.skip"],
   ["U", "queue.help.undo"],
   ["/", "queue.help.search"],
+  ["↑ ↓", "queue.help.move"],
   ["Esc", "queue.help.leave"],
   ["?", "queue.help.help"],
 ] as const;
@@ -14,7 +15,12 @@ const KEYS = [
 export function Help({ open, onClose }: { open: boolean; onClose: () => void }) {
   const { t } = useTranslation();
   return (
-    <Sheet open={open} title={t("queue.keys")} onClose={onClose}>
+    <Sheet
+      open={open}
+      title={t("queue.keys")}
+      onClose={onClose}
+      footer={<Button onClick={onClose}>{t("close")}</Button>}
+    >
       <dl className="keys">
         {KEYS.map(([key, word]) => (
           <div key={key}>

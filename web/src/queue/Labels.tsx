@@ -21,6 +21,7 @@ type Props = {
 export function Labels({ ref, row, all, choices, isMulti, onGive }: Props) {
   const { t } = useTranslation();
   const [wanted, setWanted] = useState("");
+  const [at, setAt] = useState(0); // of what the search found, what Enter takes
   const [picked, setPicked] = useState<string[]>(row.labels);
   const box = useRef<HTMLInputElement>(null);
 
@@ -32,7 +33,8 @@ export function Labels({ ref, row, all, choices, isMulti, onGive }: Props) {
     if (isMulti) toggle(label);
     else onGive([label]);
   };
-  const shown = wanted.trim() ? found(wanted, all) : isMulti ? [...new Set([...choices, ...picked])] : choices;
+  const isSearching = wanted.trim() !== "";
+  const shown = isSearching ? found(wanted, all) : isMulti ? [...new Set([...choices, ...picked])] : choices;
   const suggestion = isMulti ? picked : row.labels;
 
   useImperativeHandle(ref, () => ({
@@ -43,12 +45,16 @@ export function Labels({ ref, row, all, choices, isMulti, onGive }: Props) {
 
   const type = (event: KeyboardEvent<HTMLInputElement>) => {
     if (isComposing(event.nativeEvent)) return;
-    if (event.key === "Enter" && shown[0] && wanted.trim()) choose(shown[0]);
+    if (!["Enter", "Escape", "ArrowDown", "ArrowUp"].includes(event.key)) return;
+    event.preventDefault();
+    const taken = shown[at];
+    if (event.key === "Enter" && isSearching && taken !== undefined) choose(taken);
+    if (event.key === "ArrowDown") setAt(Math.min(at + 1, shown.length - 1));
+    if (event.key === "ArrowUp") setAt(Math.max(at - 1, 0));
     if (event.key === "Escape") {
       setWanted("");
       box.current?.blur();
     }
-    if (event.key === "Enter" || event.key === "Escape") event.preventDefault();
   };
 
   const likelihood = new Map(row.alternatives);
@@ -62,7 +68,10 @@ export function Labels({ ref, row, all, choices, isMulti, onGive }: Props) {
           id="find-label"
           ref={box}
           value={wanted}
-          onChange={(event) => setWanted(event.target.value)}
+          onChange={(event) => {
+            setWanted(event.target.value);
+            setAt(0);
+          }}
           onKeyDown={type}
           placeholder={t("queue.search")}
           autoComplete="off"
@@ -73,23 +82,20 @@ export function Labels({ ref, row, all, choices, isMulti, onGive }: Props) {
         {shown.map((label, i) => {
           const share = likelihood.get(label);
           const isNew = !all.includes(label);
-          const isOn = isMulti ? picked.includes(label) : suggestion.includes(label);
+          const isOn = isSearching ? i === at : suggestion.includes(label);
+          const takesEnter = isOn && (isSearching || !isMulti);
           return (
             <li key={label}>
               <button
                 type="button"
                 className={isOn ? "label on" : "label"}
-                aria-pressed={isMulti ? isOn : undefined}
+                aria-pressed={isMulti ? picked.includes(label) : undefined}
                 onClick={() => choose(label)}
               >
-                <kbd>{i < 9 ? i + 1 : " "}</kbd>
+                {!isSearching && <kbd>{i + 1}</kbd>}
                 <span>{isNew ? t("queue.use_new", { label }) : label}</span>
                 {share !== undefined && <em className="num">{percent(share, 0)}</em>}
-                {isOn && !isMulti && (
-                  <kbd title={t("queue.accept")} aria-label={t("queue.accept")}>
-                    ⏎
-                  </kbd>
-                )}
+                {takesEnter && <kbd aria-hidden="true">⏎</kbd>}
               </button>
             </li>
           );

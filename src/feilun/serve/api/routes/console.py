@@ -25,7 +25,7 @@ POLICY = (
 
 
 def add_to(app: FastAPI) -> None:
-    """Put the console's addresses into the app; the OpenAPI document leaves them out, as no program has a use for them."""
+    """Put the console's addresses into the app; the OpenAPI document leaves them out: programs have no use for them."""
     for path, endpoint in (("/", root), (CONSOLE + "assets/{file}", asset), (CONSOLE + "{screen:path}", page)):
         app.router.add_api_route(path, endpoint, methods=["GET"], include_in_schema=False)
 
