@@ -19,6 +19,7 @@ export default defineConfig({
   build: {
     outDir: "../src/feilun/console/static",
     emptyOutDir: true,
+    license: { fileName: "assets/notices.txt" }, // of everybody whose code is in the bundle
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 1000, // checks/size.mjs holds the whole to its limit

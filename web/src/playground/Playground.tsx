@@ -2,7 +2,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { useState, type KeyboardEvent } from "react";
 import { useTranslation } from "react-i18next";
-import { Link, useSearchParams } from "react-router";
+import { Link } from "react-router";
 import { useName } from "../app/Shell";
 import type { Shapes } from "../api/client";
 import { predict, useGiveFeedback, useProject } from "../api/verbs";
@@ -37,14 +37,13 @@ export default function Playground() {
 
 function Try({ project }: { project: Shapes["ProjectReply"] }) {
   const { t } = useTranslation();
-  const [address, setAddress] = useSearchParams();
-  const [text, setText] = useState(address.get("text") ?? "");
+  // not in the address: a message there would end up in browsing histories and in proxies' logs
+  const [text, setText] = useState("");
   const ask = useMutation({ mutationFn: (asked: string) => predict(project.name, asked) });
   const answer = ask.data?.predictions[0];
 
   const go = () => {
     if (!text.trim() || ask.isPending) return;
-    setAddress({ text }, { replace: true });
     ask.mutate(text);
   };
   const type = (event: KeyboardEvent) => {

@@ -92,7 +92,7 @@ export function Labels({ ref, row, all, choices, isMulti, onGive }: Props) {
                 aria-pressed={isMulti ? picked.includes(label) : undefined}
                 onClick={() => choose(label)}
               >
-                {!isSearching && <kbd>{i + 1}</kbd>}
+                {!isSearching && i < 9 && <kbd>{i + 1}</kbd>}
                 <span>{isNew ? t("queue.use_new", { label }) : label}</span>
                 {share !== undefined && <em className="num">{percent(share, 0)}</em>}
                 {takesEnter && <kbd aria-hidden="true">⏎</kbd>}
