@@ -132,9 +132,9 @@ def visit(server: Server) -> Iterator[Callable[..., Visitor]]:
         browser.close()
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
-def test_the_wheel_is_turned_by_hand_in_the_console(visit: Callable[..., Visitor], lang: str) -> None:
-    someone, words = visit(lang), WORDS[lang]
+@pytest.mark.parametrize(("lang", "scheme"), [("en", "light"), ("zh", "dark")])
+def test_the_wheel_is_turned_by_hand_in_the_console(visit: Callable[..., Visitor], lang: str, scheme: str) -> None:
+    someone, words = visit(lang, color_scheme=scheme), WORDS[lang]
     someone.page.goto(someone.url)
     someone.page.wait_for_url("**/console/projects/support")
     assert someone.page.locator("html").get_attribute("lang") == LOCALES[lang].replace("-GB", "")
