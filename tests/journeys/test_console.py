@@ -26,8 +26,6 @@ pytestmark = [
     pytest.mark.journey,
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium fonts-noto-cjk"),
     pytest.mark.skipif(read_console() is None or not AXE.is_file(), reason="the console is not built: make console"),
-    # Playwright's greenlets and pytest's own capturing leave sockets to the collector at the end
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 WORDS = {

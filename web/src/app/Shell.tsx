@@ -1,5 +1,5 @@
 // Header and navigation. The project and the screen are in the address, so that a link shows what its sender saw.
-import { Suspense } from "react";
+import { Suspense, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, NavLink, Navigate, Outlet, useLocation, useNavigate, useParams } from "react-router";
 import { hasKey, keepKey } from "../api/client";
@@ -45,7 +45,12 @@ const LAST = "feilun.project";
 export function Shell() {
   const { t } = useTranslation();
   const name = useName();
-  localStorage.setItem(LAST, name);
+  const here = useLocation().pathname.split("/")[3] ?? "";
+  const screen = SCREENS.find((one) => one.to === here);
+  useEffect(() => localStorage.setItem(LAST, name), [name]);
+  useEffect(() => {
+    document.title = [screen && t(screen.word), name, "Feilun 飞轮"].filter(Boolean).join(" · ");
+  }, [screen, name, t]);
   return (
     <div className="shell">
       <a className="skip" href="#content">
