@@ -14,8 +14,8 @@ export default function Data() {
       <Doubts name={name} />
       <Feedback name={name} />
       <Twin
-        cli={`feilun data doubts ${name}\nfeilun data settle EXAMPLE ${name} --label LABEL\nfeilun feedback list ${name}`}
-        api={`GET /v1/projects/${name}/doubts\nGET /v1/projects/${name}/feedback`}
+        cli={`feilun data doubts ${name}\nfeilun data settle EXAMPLE ${name} --label LABEL\nfeilun feedback list ${name} --latest`}
+        api={`GET /v1/projects/${name}/doubts\nGET /v1/projects/${name}/feedback?latest=true`}
       />
     </Page>
   );
