@@ -82,7 +82,7 @@ $(VENV)/.node: $(VENV)/.python
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.train
-	$(PIP) --editable '.[train,search,adapt,scale,parquet,dev]'
+	$(PIP) --editable '.[train,search,adapt,scale,parquet,otel,dev]'
 	@touch $@
 
 clean:

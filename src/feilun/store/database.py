@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from feilun.store.errors import StoreTooNew
 
-SCHEMA_HEAD = "0002"
+SCHEMA_HEAD = "0005"
 BUSY_TIMEOUT_S = 30
 
 
@@ -20,11 +20,14 @@ def open_engine(url: str) -> sa.Engine:
     wrong moment (the WAL-reset bug, 3.7.0–3.51.2); the wheel carries a mended one.
     """
     if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True)
+        return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
     import pysqlite3
 
     engine = sa.create_engine(
-        url, module=pysqlite3, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+        url,
+        module=pysqlite3,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        hide_parameters=True,  # or an error would quote the messages that were to be written
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin)

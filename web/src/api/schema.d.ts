@@ -244,16 +244,39 @@ export interface paths {
         };
         /**
          * Read the release log.
-         * @description Promotions, roll-backs and rejections, each with its reason.
+         * @description Promotions, roll-backs, rejections, shadows and canaries, each with its reason.
          */
         get: operations["list_releases"];
         put?: never;
         /**
-         * Promote a model, or roll back.
+         * Promote a model, roll back, begin or stop a shadow or canary.
          * @description `{"action": "promote", "model_id": "…"}` or `{"action": "rollback"}`. No request is dropped meanwhile. A model
-         *     that misses the goal needs `override` and a `reason`.
+         *     that misses the goal needs `override`, a `reason` and somebody who decides: the key's name, or `actor`. `shadow` and
+         *     `canary` let a model answer a share of the traffic, unseen or for real; `stop` ends either. Every release ends the
+         *     shadow or canary before it.
          */
         post: operations["add_release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{name}/traffic": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See which models answer, and how they compare.
+         * @description Champion and challenger side by side: what a canary did with its share and what the guard makes of it, or how
+         *     often a shadow agreed, where it did not, and who was right.
+         */
+        get: operations["get_traffic"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -491,6 +514,180 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the keys.
+         * @description Those of the caller's tenant (and project, when the caller's key is bound to one); all for the operator.
+         */
+        get: operations["list_keys"];
+        put?: never;
+        /**
+         * Make a key.
+         * @description Give either a `role` or `scopes`. The secret is in the reply, and nowhere else. Nobody makes a key that may do
+         *     more than their own, sees further or lives longer.
+         */
+        post: operations["create_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See one key.
+         * @description What it opens, whose it is, and when it was used last.
+         */
+        get: operations["get_key"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{key_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a key a new secret.
+         * @description The new secret is in the reply, and nowhere else; the present one opens for another `grace_s` seconds.
+         */
+        post: operations["rotate_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{key_id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close a key for good.
+         * @description It opens nothing within a second. Revoking what is revoked changes nothing.
+         */
+        post: operations["revoke_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the tenants.
+         * @description Each with the names of its projects.
+         */
+        get: operations["list_tenants"];
+        put?: never;
+        /**
+         * Make a tenant.
+         * @description Projects become its own by `tenant` under [project] in their feilun.toml.
+         */
+        post: operations["create_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See one tenant.
+         * @description Its name, its projects, and whether it is shut out.
+         */
+        get: operations["get_tenant"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Rename a tenant, or shut it out.
+         * @description `{"is_disabled": true}` shuts it out within a second: its keys are refused, its projects answer nobody but the
+         *     operator. Nothing is deleted; `false` lets it in again.
+         */
+        patch: operations["update_tenant"];
+        trace?: never;
+    };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the audit log.
+         * @description Every change of state in the workspace, in order. The key of a tenant, or of one project, reads its own alone.
+         */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check that the audit log is whole.
+         * @description Reads the whole log, about a second for 50,000 entries. For the operator alone: the log is the workspace's.
+         */
+        get: operations["check_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -521,7 +718,7 @@ export interface paths {
         /**
          * Can the server do its work?
          * @description 200 when every project has a verified model on stage and feedback can be written. Needs no key; without one
-         *     (or off this machine) the reasons carry no names.
+         *     (or off this machine) the reasons carry no names, and with one only those of projects that the key opens.
          */
         get: operations["ready"];
         put?: never;
@@ -541,7 +738,8 @@ export interface paths {
         };
         /**
          * Read the metrics.
-         * @description For Prometheus; counts and times only, never a message. Not for the key of one project: it would see others.
+         * @description For Prometheus; counts and times only, never a message. Not for a key that does not open every project of
+         *     this server: it would see others.
          */
         get: operations["metrics"];
         put?: never;
@@ -590,6 +788,104 @@ export interface components {
             content: string;
             /** Refusal */
             refusal?: null;
+        };
+        /**
+         * AuditFault
+         * @description Something in the audit log that is not as it was written.
+         */
+        AuditFault: {
+            /**
+             * Code
+             * @enum {string}
+             */
+            code: "changed" | "not_linked" | "missing" | "marked" | "cut" | "forged" | "emptied" | "no_key" | "head_unknown" | "head_other";
+            /** Seq */
+            seq: number;
+        };
+        /** AuditPage */
+        AuditPage: {
+            /**
+             * Audit
+             * @description In order.
+             */
+            audit: components["schemas"]["AuditRow"][];
+            /**
+             * Next After
+             * @description Pass it as `after` for the next page; null when this is the last.
+             */
+            next_after: number | null;
+        };
+        /**
+         * AuditRow
+         * @description One change of state.
+         */
+        AuditRow: {
+            /**
+             * Seq
+             * @description Place in the log of the workspace; `after` takes it.
+             */
+            seq: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Tenant */
+            tenant: string;
+            /**
+             * Project
+             * @description Empty for what concerns the workspace as a whole.
+             */
+            project: string;
+            /**
+             * Actor
+             * @description The person, the key's name or the part of Feilun that did it.
+             */
+            actor: string;
+            /**
+             * Action
+             * @description What happened, such as key.revoked or release.promote.
+             * @example key.revoked
+             */
+            action: string;
+            /**
+             * Subject
+             * @description Id of what it happened to.
+             */
+            subject: string;
+            /**
+             * Details
+             * @description Ids, names and counts; never a message, never a secret.
+             */
+            details: {
+                [key: string]: unknown;
+            };
+            /**
+             * Prev Hash
+             * @description Hash of the entry before.
+             */
+            prev_hash: string;
+            /**
+             * Hash
+             * @description SHA-256 of this entry, the hash before included.
+             */
+            hash: string;
+        };
+        /**
+         * AuditVerdict
+         * @description Whether the audit log is whole.
+         */
+        AuditVerdict: {
+            /** Is Whole */
+            is_whole: boolean;
+            /** N Entries */
+            n_entries: number;
+            /** Head */
+            head: string;
+            /** Faults */
+            faults: components["schemas"]["AuditFault"][];
+            /** N Faults */
+            n_faults: number;
         };
         /**
          * BackboneInfo
@@ -806,6 +1102,16 @@ export interface components {
              */
             stream?: boolean | null;
             stream_options?: components["schemas"]["StreamOptions"] | null;
+            /**
+             * User
+             * @description Who asks, in any words that stay the same, such as a hash of the customer's number: while a canary is under way, one user always meets the same model. It is not kept.
+             */
+            user?: string | null;
+            /**
+             * Safety Identifier
+             * @description OpenAI's newer name of `user`.
+             */
+            safety_identifier?: string | null;
             /**
              * N
              * @description 1 or absent.
@@ -1408,6 +1714,146 @@ export interface components {
              */
             level: number;
         };
+        /** KeyList */
+        KeyList: {
+            /**
+             * Keys
+             * @description Those in reach of the caller, oldest first; revoked ones too.
+             */
+            keys: components["schemas"]["KeyRow"][];
+        };
+        /** KeyMade */
+        KeyMade: {
+            /** Key Id */
+            key_id: string;
+            /** Name */
+            name: string;
+            /**
+             * Role
+             * @description The role that opens just as much, if one does.
+             */
+            role: ("viewer" | "labeller" | "maintainer" | "owner") | null;
+            /** Scopes */
+            scopes: ("predict" | "feedback" | "read" | "admin" | "keys")[];
+            /**
+             * Tenant
+             * @description Whose it is; null is the operator's.
+             */
+            tenant: string | null;
+            /**
+             * Project
+             * @description The only project it opens; null is every one of its tenant's, or here.
+             */
+            project: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /**
+             * Previous Until
+             * @description Until when the secret before the last rotation opens.
+             */
+            previous_until: string | null;
+            /**
+             * Last Used At
+             * @description To the minute.
+             */
+            last_used_at: string | null;
+            /**
+             * Key
+             * @description The secret, shown this once.
+             */
+            key: string;
+        };
+        /**
+         * KeyRequest
+         * @description A key to make: it opens at most what the caller's own does, and for no longer.
+         */
+        KeyRequest: {
+            /**
+             * Name
+             * @description What it is for.
+             * @example website
+             */
+            name: string;
+            /**
+             * Role
+             * @description A set of scopes with a name, instead of `scopes`.
+             */
+            role?: ("viewer" | "labeller" | "maintainer" | "owner") | null;
+            /**
+             * Scopes
+             * @description What it opens; `admin` brings predict, feedback, read.
+             * @default []
+             */
+            scopes: ("predict" | "feedback" | "read" | "admin" | "keys")[];
+            /**
+             * Tenant
+             * @description Whose it is; absent: the project's, or else the caller's own.
+             */
+            tenant?: string | null;
+            /**
+             * Project
+             * @description The only project it opens; absent: every one in reach.
+             */
+            project?: string | null;
+            /**
+             * Expires In Days
+             * @description Days until it expires. Absent: never.
+             */
+            expires_in_days?: number | null;
+        };
+        /**
+         * KeyRow
+         * @description A key without its secret, which nobody has but its owner.
+         */
+        KeyRow: {
+            /** Key Id */
+            key_id: string;
+            /** Name */
+            name: string;
+            /**
+             * Role
+             * @description The role that opens just as much, if one does.
+             */
+            role: ("viewer" | "labeller" | "maintainer" | "owner") | null;
+            /** Scopes */
+            scopes: ("predict" | "feedback" | "read" | "admin" | "keys")[];
+            /**
+             * Tenant
+             * @description Whose it is; null is the operator's.
+             */
+            tenant: string | null;
+            /**
+             * Project
+             * @description The only project it opens; null is every one of its tenant's, or here.
+             */
+            project: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /**
+             * Previous Until
+             * @description Until when the secret before the last rotation opens.
+             */
+            previous_until: string | null;
+            /**
+             * Last Used At
+             * @description To the minute.
+             */
+            last_used_at: string | null;
+        };
         /**
          * LabelDoubt
          * @description A training example whose label looks wrong.
@@ -1736,6 +2182,11 @@ export interface components {
              * @description The messages to answer, one or many; at most [serve] max_batch.
              */
             inputs: components["schemas"]["MessageInput"][];
+            /**
+             * User
+             * @description Who asks, in any words that stay the same, such as a hash of the customer's number: while a canary is under way, one user always meets the same model. It is not kept.
+             */
+            user?: string | null;
         };
         /**
          * Prediction
@@ -2017,7 +2468,7 @@ export interface components {
         Reason: {
             /**
              * Code
-             * @description One of disliked, handed_over, out_of_scope, label_doubt, unsure, undecided, disagreement, novel, typical, few_labels, by_lot, useful.
+             * @description One of disliked, handed_over, out_of_scope, label_doubt, unsure, undecided, disagreement, novel, typical, few_labels, by_lot, useful, models_disagree.
              */
             code: string;
             /**
@@ -2043,12 +2494,17 @@ export interface components {
              * Action
              * @enum {string}
              */
-            action: "promote" | "rollback";
+            action: "promote" | "rollback" | "shadow" | "canary" | "stop";
             /**
              * Model Id
-             * @description promote: the model to go live.
+             * @description promote, shadow, canary: the model that this is about.
              */
             model_id?: string | null;
+            /**
+             * Share
+             * @description shadow, canary: of the traffic; absent: 1 for a shadow, 0.1 for a canary.
+             */
+            share?: number | null;
             /**
              * Reason
              * @description Kept in the log; an override needs one.
@@ -2057,10 +2513,16 @@ export interface components {
             reason: string;
             /**
              * Override
-             * @description promote: go live although the model misses the goal.
+             * @description promote, canary: although the model misses the goal.
              * @default false
              */
             override: boolean;
+            /**
+             * Actor
+             * @description Who decides, where no key tells; an override needs it. With a key, its name is kept instead.
+             * @default
+             */
+            actor: string;
         };
         /**
          * ReleaseRow
@@ -2071,16 +2533,21 @@ export interface components {
             release_id: string;
             /**
              * Action
-             * @description promote, rollback or reject.
+             * @description promote, rollback, reject, shadow, canary or stop.
              */
             action: string;
             /** Model Id */
             model_id: string;
             /**
              * Previous Model Id
-             * @description The model that answered before.
+             * @description The model that answered before, or beside a shadow or canary; of a canary rolled back, the canary.
              */
             previous_model_id: string | null;
+            /**
+             * Share
+             * @description Of the traffic, of a shadow or canary.
+             */
+            share: number | null;
             /** Turn Id */
             turn_id: string | null;
             /** Actor */
@@ -2200,6 +2667,20 @@ export interface components {
             json_schema?: {
                 [key: string]: unknown;
             } | null;
+        };
+        /** RotateRequest */
+        RotateRequest: {
+            /**
+             * Grace S
+             * @description Seconds for which the present secret goes on; 0 ends it at once.
+             * @default 86400
+             */
+            grace_s: number;
+            /**
+             * Expires In Days
+             * @description Days until it expires. Absent: as before.
+             */
+            expires_in_days?: number | null;
         };
         /**
          * RungForecast
@@ -2427,6 +2908,61 @@ export interface components {
              */
             n_similar: number;
         };
+        /** TenantChange */
+        TenantChange: {
+            /**
+             * Name
+             * @description As people write it.
+             */
+            name?: string | null;
+            /**
+             * Is Disabled
+             * @description true: its keys open nothing within a second; false: they open what they did.
+             */
+            is_disabled?: boolean | null;
+        };
+        /** TenantList */
+        TenantList: {
+            /**
+             * Tenants
+             * @description By id.
+             */
+            tenants: components["schemas"]["TenantRow"][];
+        };
+        /** TenantRequest */
+        TenantRequest: {
+            /**
+             * Tenant
+             * @description Its id, for good.
+             * @example acme
+             */
+            tenant: string;
+            /**
+             * Name
+             * @description As people write it; absent: the id.
+             * @default
+             */
+            name: string;
+        };
+        /**
+         * TenantRow
+         * @description A customer or a team; none sees another.
+         */
+        TenantRow: {
+            /** Tenant */
+            tenant: string;
+            /** Name */
+            name: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Disabled At */
+            disabled_at: string | null;
+            /** Projects */
+            projects: string[];
+        };
         /**
          * Thresholds
          * @description The lines between answering and handing over, each in [0, 1].
@@ -2503,6 +3039,201 @@ export interface components {
              * @description The label in UTF-8.
              */
             bytes: number[];
+        };
+        /**
+         * TrafficArm
+         * @description What one of the two models did with its share.
+         */
+        TrafficArm: {
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "champion" | "challenger";
+            /** Model Id */
+            model_id: string;
+            /** N Messages */
+            n_messages: number;
+            /** N Handed Over */
+            n_handed_over: number;
+            /**
+             * N Contradicted
+             * @description Answers that somebody spoke against: a thumb down, or another label.
+             */
+            n_contradicted: number;
+            /**
+             * N Failed
+             * @description Messages that the champion answered, for the challenger had failed.
+             */
+            n_failed: number;
+        };
+        /**
+         * TrafficChallenge
+         * @description The shadow or canary that is under way.
+         */
+        TrafficChallenge: {
+            /**
+             * Release Id
+             * @description Its entry in the release log.
+             */
+            release_id: string;
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "shadow" | "canary";
+            /** Model Id */
+            model_id: string;
+            /** Champion Id */
+            champion_id: string;
+            /** Share */
+            share: number;
+            /** Actor */
+            actor: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * TrafficDifference
+         * @description A message that the two answered otherwise.
+         */
+        TrafficDifference: {
+            /** Prediction Id */
+            prediction_id: string;
+            /**
+             * Inputs
+             * @description The message.
+             */
+            inputs: {
+                [key: string]: unknown;
+            };
+            /**
+             * Champion
+             * @description What was answered.
+             */
+            champion: string[];
+            /** Champion Confidence */
+            champion_confidence: number;
+            /**
+             * Challenger
+             * @description What the shadow would have answered.
+             */
+            challenger: string[];
+            /** Challenger Confidence */
+            challenger_confidence: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * TrafficGuard
+         * @description One guard of a canary.
+         */
+        TrafficGuard: {
+            /**
+             * Metric
+             * @enum {string}
+             */
+            metric: "hand_over" | "contradicted" | "failed";
+            /**
+             * Champion
+             * @description Share of its messages.
+             */
+            champion: number;
+            /**
+             * Challenger
+             * @description Share of its messages.
+             */
+            challenger: number;
+            /**
+             * Evidence
+             * @description How strongly this speaks for the canary being worse than tolerated; null: too few messages yet.
+             */
+            evidence: number | null;
+            /**
+             * Needed
+             * @description Evidence from which the canary is rolled back.
+             */
+            needed: number;
+        };
+        /**
+         * TrafficReply
+         * @description Which models answer, with what share, and how the two compare.
+         */
+        TrafficReply: {
+            /** Champion Id */
+            champion_id: string | null;
+            /** @description Null when the champion answers alone. */
+            challenge: components["schemas"]["TrafficChallenge"] | null;
+            /**
+             * Arms
+             * @description Of a canary: the champion's part, then the challenger's.
+             */
+            arms: components["schemas"]["TrafficArm"][];
+            /**
+             * Guards
+             * @description Of a canary: what the guards read.
+             */
+            guards: components["schemas"]["TrafficGuard"][];
+            /**
+             * State
+             * @description Of a canary: too_few messages yet, watching, worse (it is being rolled back), proven (it is promoted if it meets the goal), alone (it answers everything).
+             * @enum {string}
+             */
+            state: "none" | "shadow" | "alone" | "too_few" | "watching" | "worse" | "proven";
+            /**
+             * Reason
+             * @description The same in one sentence in the caller's language; empty without a canary.
+             */
+            reason: string;
+            shadow: components["schemas"]["TrafficShadow"] | null;
+            /**
+             * Trouble
+             * @description Why this server could not load the challenger, in the caller's language; the champion answers.
+             */
+            trouble: string | null;
+        };
+        /**
+         * TrafficShadow
+         * @description What a shadow said beside the champion.
+         */
+        TrafficShadow: {
+            /** N Compared */
+            n_compared: number;
+            /**
+             * N Agreed
+             * @description Messages to which both gave the same labels.
+             */
+            n_agreed: number;
+            /** N Champion Handed Over */
+            n_champion_handed_over: number;
+            /** N Challenger Handed Over */
+            n_challenger_handed_over: number;
+            /**
+             * N Labelled
+             * @description Compared messages whose right label somebody has told.
+             */
+            n_labelled: number;
+            /**
+             * N Champion Right
+             * @description Of those.
+             */
+            n_champion_right: number;
+            /**
+             * N Challenger Right
+             * @description Of those.
+             */
+            n_challenger_right: number;
+            /**
+             * Differences
+             * @description Messages that the two answered otherwise, latest first.
+             */
+            differences: components["schemas"]["TrafficDifference"][];
         };
         /** TurnList */
         TurnList: {
@@ -3938,6 +4669,95 @@ export interface operations {
             };
         };
     };
+    get_traffic: {
+        parameters: {
+            query?: {
+                /** @description Most messages that a shadow answered otherwise. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrafficReply"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_compressions: {
         parameters: {
             query?: {
@@ -5163,6 +5983,1135 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+        };
+    };
+    list_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyList"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyMade"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRow"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RotateRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyMade"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRow"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_tenants: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantList"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TenantRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantRow"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantRow"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TenantChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantRow"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_audit: {
+        parameters: {
+            query?: {
+                /** @description Entries of this project alone. */
+                project?: string | null;
+                /** @description Only what comes after this place in the log. */
+                after?: number;
+                /** @description Most rows in one page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_audit: {
+        parameters: {
+            query?: {
+                /** @description A `head` that was kept; only so is an older workspace found. */
+                head?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditVerdict"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -7,12 +7,13 @@ import { when } from "../kit/format";
 import { Pill } from "../kit/parts";
 import "./log.css";
 
-const TONES = { promote: "good", rollback: "warn", reject: "" } as const;
+const TONES = { promote: "good", rollback: "warn", canary: "accent", shadow: "accent" } as const;
 
-/** A turn releases in the name of whoever asked for it. */
+/** A turn releases in the name of whoever asked for it; where nobody acts, the guard or the server does. */
 function who(actor: string, t: TFunction): string {
-  const asker = /^turn:(.*)$/.exec(actor)?.[1];
-  return asker === undefined ? actor : t("release.by_turn", { who: t(`by.${asker}`, { defaultValue: asker }) });
+  const [, isTurn, asker = actor] = /^(turn:)?(.*)$/.exec(actor) ?? [];
+  const known = t(`by.${asker}`, { defaultValue: asker });
+  return isTurn ? t("release.by_turn", { who: known }) : known;
 }
 
 export function Log({ rows, name }: { rows: Shapes["ReleaseRow"][]; name: string }) {

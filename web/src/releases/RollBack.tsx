@@ -24,7 +24,9 @@ export function RollBack({ name, open, onClose }: { name: string; open: boolean;
           <Button
             type="primary"
             loading={release.isPending}
-            onClick={() => release.mutate({ action: "rollback", reason, override: false }, { onSuccess: onClose })}
+            onClick={() =>
+              release.mutate({ action: "rollback", reason, override: false, actor: "" }, { onSuccess: onClose })
+            }
           >
             {t("release.rollback")}
           </Button>

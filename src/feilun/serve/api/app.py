@@ -22,17 +22,20 @@ from feilun.serve.api.guard import Guard, is_open
 from feilun.serve.api.house import House
 from feilun.serve.api.problems import explain, is_openai, problem, speak
 from feilun.serve.api.routes import (
+    audit,
     chat,
     compressions,
     console,
     embeddings,
     feedback,
+    keys,
     models,
     predictions,
     service,
+    tenants,
     turns,
 )
-from feilun.serve.api.routing import check_scopes, scope_of
+from feilun.serve.api.routing import check_scopes, is_operators, scope_of
 from feilun.version import __version__
 
 DESCRIPTION = """Answers from your own model, and the feedback that makes it better.
@@ -79,7 +82,7 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    for part in (predictions, feedback, models, compressions, turns, chat, embeddings, service):
+    for part in (predictions, feedback, models, compressions, turns, chat, embeddings, keys, tenants, audit, service):
         part.routes.add_to(app)
     console.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -126,6 +129,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
                     operation = document["paths"][route.path][method.lower()]
                     operation["security"] = [{"bearer": []}, {"header": []}]
                     operation["x-scope"] = scope_of(route)
+                    operation["x-operator"] = is_operators(route)
                     if is_openai(route.path):
                         operation["responses"].pop("422", None)  # FastAPI's own promise; here it is 400
         app.openapi_schema = document
