@@ -33,10 +33,18 @@ WORDS = {
         "queue": "Queue",
         "promote": "Promote",
         "rollback": "Roll back",
+        "stop": "Stop",
         "ask": "Ask for a turn",
         "asked": "is asked",
     },
-    "zh": {"queue": "待审队列", "promote": "上线", "rollback": "回滚", "ask": "运行一轮", "asked": "已请求"},
+    "zh": {
+        "queue": "待审队列",
+        "promote": "上线",
+        "rollback": "回滚",
+        "stop": "停止",
+        "ask": "运行一轮",
+        "asked": "已请求",
+    },
 }
 N_LABELLED = 10
 WITHIN_MS = 60_000  # patience on a busy machine, not a promise
@@ -141,6 +149,7 @@ def test_the_wheel_is_turned_by_hand_in_the_console(visit: Callable[..., Visitor
     _label(someone, words)
     _try_a_message(someone)
     _promote_and_go_back(someone, words)
+    _watch_a_shadow_and_stop_it(someone, words)
     _ask_for_a_turn(someone, words)
     someone.go("data")
     someone.page.locator(".feedback-text").first.wait_for()
@@ -257,6 +266,28 @@ def _promote_and_go_back(someone: Visitor, words: dict[str, str]) -> None:
         "rollback",
         "promote",
     ]
+
+
+def _watch_a_shadow_and_stop_it(someone: Visitor, words: dict[str, str]) -> None:
+    page, champion = someone.page, someone.champion
+    other = next(
+        row["model_id"] for row in someone.api.get("/support/models").json()["models"] if row["model_id"] != champion
+    )
+    someone.api.post("/support/releases", json={"action": "shadow", "model_id": other}).raise_for_status()
+    someone.go("models")
+    stop = page.get_by_role("button", name=words["stop"], exact=True)
+    stop.wait_for()
+    beside = page.locator(".card").filter(has=stop)
+    assert [beside.locator("tbody a.mono").nth(n).inner_text() for n in range(2)] == [champion, other]
+    assert page.locator(".log li").first.get_by_role("link").inner_text() == other
+    someone.examine()
+    stop.click()
+    page.locator("dialog[open] textarea").fill("seen enough 看够了")
+    page.locator("dialog[open] footer").get_by_role("button", name=words["stop"], exact=True).click()
+    stop.wait_for(state="detached")
+    assert someone.api.get("/support/traffic").json()["challenge"] is None
+    assert "看够了" in someone.api.get("/support/releases").json()["releases"][0]["reason"]
+    assert someone.champion == champion
 
 
 def _ask_for_a_turn(someone: Visitor, words: dict[str, str]) -> None:

@@ -30,6 +30,7 @@ export function useModels(name: string) {
     queryKey: [name, "models"],
     queryFn: () => body(http.GET("/v1/projects/{name}/models", at(name))),
     select: (page) => page.models,
+    refetchInterval: FRESH_MS, // turns and the guard release too
   });
 }
 
@@ -52,6 +53,18 @@ export function useReleases(name: string) {
     queryKey: [name, "releases"],
     queryFn: () => body(http.GET("/v1/projects/{name}/releases", at(name))),
     select: (page) => page.releases,
+    refetchInterval: FRESH_MS,
+  });
+}
+
+const MOST_DIFFERENCES = 5;
+
+export function useTraffic(name: string) {
+  const asked = { params: { path: { name }, query: { limit: MOST_DIFFERENCES } } };
+  return useQuery({
+    queryKey: [name, "traffic"],
+    queryFn: () => body(http.GET("/v1/projects/{name}/traffic", asked)),
+    refetchInterval: (query) => (query.state.data?.challenge ? WATCH_MS : FRESH_MS),
   });
 }
 

@@ -8,9 +8,10 @@ import { useModels, useReleases } from "../api/verbs";
 import { decimal, percent, when } from "../kit/format";
 import { Button, Card, Empty, Given, Page, Pill, Twin } from "../kit/parts";
 import { Table } from "../kit/Table";
+import { Ending } from "../releases/Ending";
 import { Log } from "../releases/Log";
 import { Promote } from "../releases/Promote";
-import { RollBack } from "../releases/RollBack";
+import { Traffic } from "../releases/Traffic";
 
 export default function Models() {
   const { t } = useTranslation();
@@ -27,6 +28,7 @@ export default function Models() {
         )
       }
     >
+      <Traffic name={name} />
       <Given of={useModels(name)}>
         {(rows) =>
           rows.length ? (
@@ -51,7 +53,7 @@ export default function Models() {
         cli={`feilun model list ${name}\nfeilun release list ${name}`}
         api={`GET /v1/projects/${name}/models\nGET /v1/projects/${name}/releases`}
       />
-      <RollBack name={name} open={isBack} onClose={() => setBack(false)} />
+      <Ending name={name} action="rollback" open={isBack} onClose={() => setBack(false)} />
     </Page>
   );
 }

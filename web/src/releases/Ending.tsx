@@ -1,10 +1,11 @@
-// Back to the model that answered before: a release like any other, in one step.
+// An ending: back to the model that answered before, or no shadow and no canary any more. A release like any other.
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useRelease } from "../api/verbs";
 import { Button, Sheet, TextArea, Trouble, Twin } from "../kit/parts";
 
-export function RollBack({ name, open, onClose }: { name: string; open: boolean; onClose: () => void }) {
+export function Ending(props: { name: string; action: "rollback" | "stop"; open: boolean; onClose: () => void }) {
+  const { name, action, open, onClose } = props;
   const { t } = useTranslation();
   const release = useRelease(name);
   const [reason, setReason] = useState("");
@@ -16,7 +17,7 @@ export function RollBack({ name, open, onClose }: { name: string; open: boolean;
   return (
     <Sheet
       open={open}
-      title={t("release.rollback.title")}
+      title={t(`release.${action}.title`)}
       onClose={onClose}
       footer={
         <>
@@ -24,25 +25,23 @@ export function RollBack({ name, open, onClose }: { name: string; open: boolean;
           <Button
             type="primary"
             loading={release.isPending}
-            onClick={() =>
-              release.mutate({ action: "rollback", reason, override: false, actor: "" }, { onSuccess: onClose })
-            }
+            onClick={() => release.mutate({ action, reason, override: false, actor: "" }, { onSuccess: onClose })}
           >
-            {t("release.rollback")}
+            {t(`release.${action}`)}
           </Button>
         </>
       }
     >
       <div className="stack">
-        <p className="quiet">{t("release.rollback.text")}</p>
+        <p className="quiet">{t(`release.${action}.text`)}</p>
         {release.error && <Trouble error={release.error} />}
         <label className="field">
           <span>{t("release.reason")}</span>
           <TextArea rows={2} maxLength={500} value={reason} onChange={(event) => setReason(event.target.value)} />
         </label>
         <Twin
-          cli={`feilun release rollback ${name} --reason "${reason}"`}
-          api={`POST /v1/projects/${name}/releases\n${JSON.stringify({ action: "rollback", reason })}`}
+          cli={`feilun release ${action} ${name} --reason "${reason}"`}
+          api={`POST /v1/projects/${name}/releases\n${JSON.stringify({ action, reason })}`}
         />
       </div>
     </Sheet>
