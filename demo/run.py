@@ -311,7 +311,7 @@ def server() -> Iterator[tuple[subprocess.Popen[str], str]]:
 def stay(process: subprocess.Popen[str], address: str) -> None:
     """Leave the server up for a person to try."""
     body = json.dumps({"inputs": [{"text": read(SAMPLES / LANGUAGES["en"] / "unseen.csv")[0][0]}]})
-    say(f"\nThe server is up at {address} (Ctrl-C ends it). Try:")
+    say(f"\nThe server is up: open {address} in a browser for the console (Ctrl-C ends it). Or ask it:")
     say(
         f"  curl -s {address}/v1/projects/banking77/predictions -H 'Content-Type: application/json' \\\n    -d '{body}'"
     )

@@ -34,6 +34,9 @@ def test_feedback_is_added_and_listed_with_its_author(folder: Path, answered: li
     assert [row["feedback_id"] for row in listed] == [added["feedback_id"]]
     assert (listed[0]["thumb"], listed[0]["comment"], listed[0]["actor"]) == ("down", "two questions", "Ops")
     assert "two questions" in run("feedback", "list", folder).out
+    later = run("feedback", "add", answered[1], folder, "--thumb", "up", "--json").json
+    latest = run("feedback", "list", folder, "--latest", "--json").json
+    assert [row["feedback_id"] for row in latest] == [later["feedback_id"], added["feedback_id"]]
 
 
 def test_a_key_is_shown_once_and_its_hash_never(folder: Path, run: Run):

@@ -101,7 +101,7 @@ IDS = {
     "key_id",
     "idempotency_key",
 }
-OPTIONAL = ("after", "up_to", "note", "result", "error", "labels", "thumb", "edited_text", "comment")
+OPTIONAL = ("after", "before", "up_to", "note", "result", "error", "labels", "thumb", "edited_text", "comment")
 OPTIONAL += ("is_disabled", "share")
 
 

@@ -17,16 +17,19 @@ app = new_app(help="Corrections: list, add and import them; the review queue.")
 def list_(
     folder: Folder = HERE,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Most rows to list.")] = 50,
+    latest: Annotated[bool, typer.Option("--latest", help="Latest first.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List feedback in the order it came.
+    """List feedback in the order it came, or latest first.
 
     \b
     Examples:
       feilun feedback list support --limit 20
+      feilun feedback list support --latest
     """
     with open_project(folder) as project:
-        result(project.list_feedback(limit=limit), as_json=as_json, human=_show_feedback)
+        listed = project.list_latest_feedback if latest else project.list_feedback
+        result(listed(limit=limit), as_json=as_json, human=_show_feedback)
 
 
 @app.command()

@@ -23,7 +23,8 @@ def serve(
     """Serve the champion over HTTP, take feedback, and turn the wheel when it is due.
 
     DIR is a project, or a folder whose sub-folders are projects: all of them are served. The address is printed on
-    stdout once the server answers; Ctrl-C or SIGTERM finishes the requests in flight and stops.
+    stdout once the server answers; opened in a browser, it shows the console. Ctrl-C or SIGTERM finishes the requests
+    in flight and stops.
 
     \b
     Examples:

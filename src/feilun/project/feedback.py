@@ -85,7 +85,12 @@ class FeedbackVerbs(DataVerbs):
         return n_rows
 
     def list_feedback(self, *, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+        """In the order it came."""
         return self.store.list_feedback(self.name, after=after, limit=limit)
+
+    def list_latest_feedback(self, *, before: int | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """Latest first; `before` is the `seq` of the last row of the page before."""
+        return self.store.list_latest_feedback(self.name, before=before, limit=limit)
 
     def queue(self, *, limit: int = 20) -> list[dict[str, Any]]:
         """Messages that wait for a person, those that would teach most first; near-identical ones as one.

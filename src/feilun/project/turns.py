@@ -65,10 +65,10 @@ class TurnVerbs(Base):
         """Ask the server's worker for a turn; False when one is asked for already."""
         return self.store.add_turn_request(self.name, trigger=trigger, note=note, actor=actor)
 
-    def cancel_turn(self, *, actor: str = "python") -> str | None:
-        """Cancel the unfinished turn; its turn_id, or None when there is none."""
+    def cancel_turn(self, turn_id: str | None = None, *, actor: str = "python") -> str | None:
+        """Cancel the unfinished turn; its turn_id, or None when there is none, or when it is not `turn_id`."""
         turn = self.store.find_unfinished_turn(self.name)
-        if turn is None:
+        if turn is None or turn_id not in (None, turn["turn_id"]):
             return None
         self.store.finish_turn(self.name, turn["turn_id"], status="cancelled", actor=actor)
         return str(turn["turn_id"])

@@ -137,6 +137,15 @@ class TrafficVerbs(Verbs):
         query = sa.select(t.feedback).where(t.feedback.c.project == project, t.feedback.c.seq > after)
         return self._list(query.order_by(t.feedback.c.seq).limit(min(limit, MAX_PAGE)))
 
+    def list_latest_feedback(
+        self, project: str, *, before: int | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Latest first, those with seq < before; None: from the end of the log."""
+        query = sa.select(t.feedback).where(t.feedback.c.project == project)
+        if before is not None:
+            query = query.where(t.feedback.c.seq < before)
+        return self._list(query.order_by(t.feedback.c.seq.desc()).limit(min(limit, MAX_PAGE)))
+
     def list_corrections(self, project: str, *, after: int = 0, up_to: int | None = None) -> list[dict[str, Any]]:
         """All feedback that says the right labels, in the order it came, with after < seq <= up_to."""
         query = sa.select(t.feedback).where(

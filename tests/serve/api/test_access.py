@@ -14,10 +14,12 @@ from feilun.config import ServeSettings
 from feilun.serve.api import create_app
 from feilun.serve.api.access import FORWARDING, is_loopback
 from feilun.serve.api.errors import ScopeUndeclared
+from feilun.serve.api.guard import is_open
 from feilun.serve.api.routing import scope_of
 from feilun.trust import SCOPES, create_key, revoke_key
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+OPEN = {"/", "/console/assets/{file}", "/console/{screen:path}", "/health", "/ready"}
 PROXIED = {"X-Forwarded-For": "127.0.0.1"}
 
 
@@ -39,14 +41,24 @@ def bearer(secret: str) -> dict[str, str]:
     return PROXIED | {"Authorization": f"Bearer {secret}"}
 
 
-def test_without_a_key_every_path_and_method_is_closed_but_health_and_ready(serve, app, project):
+def test_without_a_key_every_path_and_method_is_closed_but_health_ready_and_the_console(serve, app, project):
     client = serve(app=app)
     row, revoked = create_key(project.store, name="gone", scopes=["admin"])
     revoke_key(project.store, row["key_id"])
-    paths = [*paths_of(app), "/", "/docs", "/redoc", "/v1", "/v1/projects/none", "/v1/projects/../../etc", "/x" * 500]
+    paths = [
+        *paths_of(app),
+        "/console",
+        "/consoles/",
+        "/docs",
+        "/redoc",
+        "/v1",
+        "/v1/projects/none",
+        "/v1/projects/../../etc",
+        "/x" * 500,
+    ]
     assert len(paths) > 20
     for path, method in itertools.product(paths, METHODS):
-        if path in ("/health", "/ready"):
+        if is_open(path):
             continue
         for headers in (PROXIED, bearer("fl_wrong"), bearer(revoked), PROXIED | {"X-API-Key": "' OR 1=1"}):
             response = client.request(method, path, headers=headers)
@@ -54,6 +66,18 @@ def test_without_a_key_every_path_and_method_is_closed_but_health_and_ready(serv
             assert response.headers["www-authenticate"] == "Bearer"
     assert client.get("/health", headers=PROXIED).status_code == 200
     assert client.get("/ready", headers=PROXIED).status_code == 200
+    assert {route.path for route in app.routes if is_open(route.path)} == OPEN
+
+
+def test_the_console_answers_get_alone_and_holds_no_data(serve, app, project):
+    client = serve(app=app)
+    for path, method in itertools.product(sorted(OPEN - {"/health", "/ready"}), METHODS):
+        if method != "GET":
+            assert client.request(method, path, headers=PROXIED).status_code == 405, (method, path)
+    for path in ("/", "/console/", "/console/projects/support", "/console/assets/none.js"):
+        reply = client.get(path, headers=PROXIED)
+        assert project.store.find_champion("support") not in reply.text
+        assert reply.headers["x-frame-options"] == "DENY"
 
 
 def test_a_key_opens_what_its_scopes_say_and_nothing_else(serve, app, project):

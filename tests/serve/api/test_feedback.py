@@ -107,6 +107,21 @@ def test_the_log_is_read_page_by_page(client):
         assert client.get(f"{AT}/feedback", params=wrong).status_code == 422
 
 
+def test_the_log_is_read_backwards_page_by_page(client):
+    for n in range(5):
+        client.post(f"{AT}/feedback", json={"inputs": {"text": f"message {n}"}, "label": "refund"})
+    found, before = [], None
+    while True:
+        params = {"latest": True, "limit": 2} | ({} if before is None else {"before": before})
+        page = client.get(f"{AT}/feedback", params=params).json()
+        found += [row["inputs"]["text"] for row in page["feedback"]]
+        assert page["next_after"] is None
+        before = page["next_before"]
+        if before is None:
+            break
+    assert found == [f"message {n}" for n in (4, 3, 2, 1, 0)]
+
+
 def test_the_queue_asks_what_was_disliked_until_it_is_labelled_or_skipped(client):
     first, second = ask(client, "我的包裹在哪里"), ask(client, "please cancel the order")
     for answer in (first, second):

@@ -17,6 +17,7 @@ def test_a_project_tells_what_it_knows_and_who_answers(client, project):
             "name": "support",
             "task": "classify",
             "language": "en",
+            "is_multi_label": False,
             "is_ready": True,
             "champion": champion,
             "labels": list(project.labels()),
@@ -24,7 +25,14 @@ def test_a_project_tells_what_it_knows_and_who_answers(client, project):
     ]
     client.post(f"{AT}/predictions", json={"inputs": [{"text": "x"}]})
     seen = client.get(AT).json()
-    assert seen == listed[0] | {"traffic": seen["traffic"], "turn_id": None, "turn_is_requested": False}
+    assert seen == listed[0] | {
+        "traffic": seen["traffic"],
+        "n_new_labels": 0,
+        "turn_id": None,
+        "turn_is_requested": False,
+    }
+    client.post(f"{AT}/feedback", json={"inputs": {"text": "x"}, "label": "refund"})
+    assert client.get(AT).json()["n_new_labels"] == 1
     assert client.get("/v1/projects/none").json()["code"] == "project.unknown"
 
 

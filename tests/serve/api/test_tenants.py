@@ -49,6 +49,7 @@ BODIES: dict[str, dict[str, Any] | None] = {
             "get_compression",
             "list_turns",
             "get_turn",
+            "cancel_turn",
             "preflight",
             "list_events",
             "list_served_models",
@@ -69,7 +70,7 @@ BODIES: dict[str, dict[str, Any] | None] = {
 }
 # Parameters that name nothing which belongs to anybody; those that do are the keys of Side.ids.
 PLAIN = {
-    *("after", "limit", "strategy", "budget_s", "accept", "last-event-id"),
+    *("after", "before", "latest", "limit", "strategy", "budget_s", "accept", "last-event-id"),
     *("action", "reason", "override", "n_layers", "widths", "only_show", "note"),
     *("text", "inputs", "label", "thumb", "comment", "actor", "head", "share", "user", "safety_identifier"),
     *("role", "scopes", "expires_in_days", "grace_s", "is_disabled"),
@@ -170,11 +171,8 @@ NEW = re.compile(r"\b[a-z]+_[0-9a-f]{24}\b|\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)?|f
 
 def told(response: httpx.Response, echoed: str) -> tuple[int, str, dict[str, str]]:
     """An answer without the id that it repeats and what is made anew each time."""
-    headers = {
-        name: value
-        for name, value in response.headers.items()
-        if name not in ("date", "content-length", "x-request-id")
-    }
+    headers = {name: value for name, value in response.headers.items() if name not in ("date", "content-length")}
+    headers["x-request-id"] = re.sub(r"^[0-9a-f]{16}$", "…", headers["x-request-id"])
     return response.status_code, NEW.sub("…", response.text.replace(echoed, "<id>")), headers
 
 

@@ -113,3 +113,18 @@ def test_what_a_turn_would_take_is_seen_without_turning(client, project):
     refused = client.get(f"{AT}/preflight", params={"budget_s": 0})
     assert (refused.status_code, refused.json()["code"]) == (422, "request.invalid")
     assert client.get(f"{AT}/turns").json() == turns
+
+
+def test_a_turn_is_cancelled_once_and_one_that_has_ended_stays_as_it_ended(client, project):
+    turn = project.store.add_turn("support", settings={}, seed=1, budget_s=9, requested_by="cli")
+    at = f"{AT}/turns/{turn['turn_id']}"
+    assert client.get(at).json()["status"] == "running"
+    assert client.post(f"{at}/cancel").json()["status"] == "cancelled"
+    again = project.store.add_turn("support", settings={}, seed=1, budget_s=9, requested_by="cli")
+    assert client.post(f"{at}/cancel").json() == client.get(at).json()
+    assert client.get(f"{AT}/turns/{again['turn_id']}").json()["status"] == "running"
+    done = next(turn for turn in client.get(f"{AT}/turns").json()["turns"] if turn["status"] == "done")
+    assert client.post(f"{AT}/turns/{done['turn_id']}/cancel").json() == done
+    for turn_id in ("turn_404", "turn_" + "x" * 24):
+        assert client.post(f"{AT}/turns/{turn_id}/cancel").status_code == 404
+    assert client.get(f"{AT}/turns/{again['turn_id']}").json()["status"] == "running"

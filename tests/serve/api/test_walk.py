@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from feilun.config import ServeSettings
 from feilun.serve.api import create_app
-from feilun.serve.api.guard import OPEN_PATHS
+from feilun.serve.api.guard import is_open
 from feilun.serve.api.routing import is_operators, scope_of
 from feilun.store import utc_now
 from feilun.trust import ROLES, SCOPES, opened_by
@@ -96,8 +96,8 @@ def test_who_is_let_in_follows_from_the_declared_scope(serve, app, knocking):
     wrong = []
     for (who, caller), path, method in itertools.product(knocking.items(), paths, METHODS):
         route = routes.get((method, path))
-        if path in OPEN_PATHS:
-            expected = {200, 503} if route else {405}
+        if is_open(path):
+            expected = {200, 307, 404, 503} if route else {405}
         elif route is None:
             expected = {401} if caller.scopes is None else {405}
         else:

@@ -18,13 +18,14 @@ from starlette.routing import Match
 from feilun.config import ServeSettings
 from feilun.project import Project
 from feilun.serve.api.errors import BodyMalformed, MethodRefused, RouteMissing
-from feilun.serve.api.guard import OPEN_PATHS, Guard
+from feilun.serve.api.guard import Guard, is_open
 from feilun.serve.api.house import House
 from feilun.serve.api.problems import explain, is_openai, problem, speak
 from feilun.serve.api.routes import (
     audit,
     chat,
     compressions,
+    console,
     embeddings,
     feedback,
     keys,
@@ -83,6 +84,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _http)
     for part in (predictions, feedback, models, compressions, turns, chat, embeddings, keys, tenants, audit, service):
         part.routes.add_to(app)
+    console.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     check_scopes(app)
     return app
@@ -122,7 +124,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key."},
         }
         for route in app.routes:
-            if isinstance(route, APIRoute) and route.path not in OPEN_PATHS:
+            if isinstance(route, APIRoute) and route.include_in_schema and not is_open(route.path):
                 for method in route.methods or ():
                     operation = document["paths"][route.path][method.lower()]
                     operation["security"] = [{"bearer": []}, {"header": []}]

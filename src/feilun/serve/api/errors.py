@@ -11,6 +11,14 @@ class RouteMissing(FeilunError):
     zh = "此地址下没有内容。所有地址见 /openapi.json。"
 
 
+class ConsoleNotBuilt(FeilunError):
+    """The server runs from a source tree in which nobody has built the console."""
+
+    code, kind = "console.not_built", "unavailable"
+    en = "The console is not built here. In the source folder, run: make console. Then start the server again."
+    zh = "控制台尚未构建。请在源码目录运行：make console，然后重新启动服务器。"
+
+
 class MethodRefused(FeilunError):
     """The address exists, but not with this method."""
 

@@ -23,6 +23,7 @@ from feilun.spans import LISTENER
 
 log = logging.getLogger(__name__)
 OPEN_PATHS = ("/health", "/ready")
+CONSOLE = "/console/"  # the console's files below it, and "/" which leads there
 MAX_IN_FLIGHT = 256
 BODY_WITHIN_S = 30.0
 SECURITY_HEADERS = {
@@ -35,6 +36,11 @@ SECURITY_HEADERS = {
 }
 
 _SECURITY = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+
+
+def is_open(path: str) -> bool:
+    """Whether an address, or a route's pattern of addresses, is meant for everybody: nothing there is anyone's data."""
+    return path in OPEN_PATHS or path == "/" or path.startswith(CONSOLE)
 
 
 class Guard:
@@ -105,7 +111,7 @@ class Guard:
         try:
             state["caller"] = await self._who(scope, headers)
         except FeilunError:
-            if scope["path"] not in OPEN_PATHS:
+            if not is_open(scope["path"]):
                 raise
             state["caller"] = None
         body = await self._body(receive, headers)

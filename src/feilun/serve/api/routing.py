@@ -17,7 +17,7 @@ from starlette.responses import Response
 from feilun.project import Project, Workspace
 from feilun.serve.api.access import Caller
 from feilun.serve.api.errors import BodyMalformed, ModelUnknown, ScopeUndeclared, WorkspaceAmbiguous
-from feilun.serve.api.guard import OPEN_PATHS
+from feilun.serve.api.guard import is_open
 from feilun.serve.api.house import House
 from feilun.serve.api.openai_shapes import OpenAIProblem
 from feilun.serve.api.problems import is_openai, speak
@@ -209,7 +209,7 @@ class Routes:
             route_class: how a request becomes a call of the endpoint.
         """
         statuses = {413, 500, *problems}
-        if path not in OPEN_PATHS:
+        if not is_open(path):
             statuses |= {401, 403, 503}
         if "{name}" in path:
             statuses |= {404}
@@ -259,7 +259,7 @@ def check_scopes(app: FastAPI) -> None:
     bare = [
         str(getattr(route, "path", route))
         for route in app.routes
-        if getattr(route, "path", None) not in OPEN_PATHS and scope_of(route) is None
+        if not is_open(getattr(route, "path", "")) and scope_of(route) is None
     ]
     if bare:
         raise ScopeUndeclared(routes=", ".join(bare))

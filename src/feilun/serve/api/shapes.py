@@ -125,8 +125,9 @@ class FeedbackRow(Shape):
 
 
 class FeedbackPage(Shape):
-    feedback: list[FeedbackRow] = Field(description="In the order it came.")
+    feedback: list[FeedbackRow] = Field(description="In the order it came; with `latest`, latest first.")
     next_after: int | None = Field(description="Pass it as `after` for the next page; null when this is the last.")
+    next_before: int | None = Field(description="With `latest`: pass it as `before`; null when this is the last page.")
 
 
 class Reason(Shape):
@@ -312,6 +313,7 @@ class ProjectRow(Shape):
     name: str
     task: str
     language: str
+    is_multi_label: bool = Field(description="Whether a message may carry several labels.")
     is_ready: bool = Field(description="True when a verified model answers.")
     champion: str | None = Field(description="The model that answers.")
     labels: list[str] = Field(description="The classes that the champion knows.")
@@ -323,6 +325,7 @@ class ProjectList(Shape):
 
 class ProjectReply(ProjectRow):
     traffic: dict[str, int] = Field(description="Counts: predictions, handed_over, open, feedback, corrections.")
+    n_new_labels: int = Field(description="Labels that arrived since the data of the last finished turn were taken.")
     turn_id: str | None = Field(description="The turn that is running.")
     turn_is_requested: bool = Field(description="True when a turn is asked for that has not started.")
 

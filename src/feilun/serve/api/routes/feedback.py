@@ -65,12 +65,28 @@ async def give_feedback(
 
 @routes("GET", "/v1/projects/{name}/feedback", summary="Read the feedback log.", reply=FeedbackPage, problems=(422,))
 async def list_feedback(
-    visit: Annotated[ProjectVisit, Depends(InProject("read"))], after: After = 0, limit: Limit = 100
+    visit: Annotated[ProjectVisit, Depends(InProject("read"))],
+    after: After = 0,
+    limit: Limit = 100,
+    latest: Annotated[bool, Query(description="Latest first, from the end of the log or from `before`.")] = False,
+    before: Annotated[
+        int | None, Query(ge=0, le=MAX_SEQ, description="With `latest`: only what comes before this place.")
+    ] = None,
 ) -> Response:
-    """In the order it came; `next_after` leads to the next page."""
-    rows = await visit.house.read(visit.project.list_feedback, after=after, limit=limit)
-    shown = [_pick(row, FeedbackRow.model_fields) for row in rows]
-    return send({"feedback": shown, "next_after": rows[-1]["seq"] if len(rows) == limit else None})
+    """In the order it came, and `next_after` leads to the next page; or latest first, and `next_before` does."""
+    project = visit.project
+    if latest:
+        rows = await visit.house.read(project.list_latest_feedback, before=before, limit=limit)
+    else:
+        rows = await visit.house.read(project.list_feedback, after=after, limit=limit)
+    left_off = rows[-1]["seq"] if len(rows) == limit else None
+    return send(
+        {
+            "feedback": [_pick(row, FeedbackRow.model_fields) for row in rows],
+            "next_after": None if latest else left_off,
+            "next_before": left_off if latest else None,
+        }
+    )
 
 
 @routes("GET", "/v1/projects/{name}/queue", summary="See what to ask a person next.", reply=QueueReply, problems=(422,))

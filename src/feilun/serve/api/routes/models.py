@@ -43,8 +43,11 @@ async def get_project(visit: Reading) -> Response:
 
     def look() -> dict[str, Any]:
         running = project.store.find_unfinished_turn(project.name)
+        last = project.store.find_last_turn(project.name)
+        learnt_to = int(last["last_feedback_seq"]) if last else 0
         return _project(project, house=house) | {
             "traffic": project.store.count_traffic(project.name),
+            "n_new_labels": project.store.count_corrections(project.name, after=learnt_to),
             "turn_id": running["turn_id"] if running else None,
             "turn_is_requested": project.store.find_turn_request(project.name) is not None,
         }
@@ -155,6 +158,7 @@ def _project(project: Project, *, house: House) -> dict[str, Any]:
         "name": project.name,
         "task": project.settings.task.type,
         "language": project.settings.project.language,
+        "is_multi_label": project.settings.task.multi_label,
         "is_ready": house.why_not_ready(project) is None,
         "champion": champion,
         "labels": project.labels() if champion else (),

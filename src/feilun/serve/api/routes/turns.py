@@ -55,6 +55,19 @@ async def get_turn(visit: Reading, turn_id: str) -> Response:
     return send(_turn(await visit.house.read(visit.project.get_turn, turn_id)))
 
 
+@routes(
+    "POST",
+    "/v1/projects/{name}/turns/{turn_id}/cancel",
+    summary="Cancel a turn.",
+    reply=TurnRow,
+    problems=(507,),
+)
+async def cancel_turn(visit: Annotated[ProjectVisit, Depends(InProject("admin"))], turn_id: str) -> Response:
+    """It stops within seconds, and nothing of it goes live. One that has ended stays as it ended."""
+    await visit.house.read(visit.project.cancel_turn, turn_id, actor=visit.caller.name)
+    return send(_turn(await visit.house.read(visit.project.get_turn, turn_id)))
+
+
 @routes("GET", "/v1/projects/{name}/preflight", summary="See what a turn would take.", reply=Preflight, problems=(422,))
 async def preflight(
     visit: Annotated[ProjectVisit, Depends(InProject("admin"))],

@@ -1,0 +1,332 @@
+"""The console in a real browser: labels by keys alone, a turn, a promotion and back, in English and in Chinese."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from feilun.console import read_console
+from feilun.records import Backbone
+from feilun.trust import create_key
+from tests.journeys.conftest import SAMPLES, Server, read_sample
+from tests.projects import turned_twice
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+AXE = SAMPLES.parent / "web" / "node_modules" / "axe-core" / "axe.min.js"
+pytestmark = [
+    pytest.mark.journey,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium fonts-noto-cjk"),
+    pytest.mark.skipif(read_console() is None or not AXE.is_file(), reason="the console is not built: make console"),
+]
+LOCALES = {"en": "en-GB", "zh": "zh-CN"}
+WORDS = {
+    "en": {
+        "queue": "Queue",
+        "promote": "Promote",
+        "rollback": "Roll back",
+        "stop": "Stop",
+        "ask": "Ask for a turn",
+        "asked": "is asked",
+    },
+    "zh": {
+        "queue": "待审队列",
+        "promote": "上线",
+        "rollback": "回滚",
+        "stop": "停止",
+        "ask": "运行一轮",
+        "asked": "已请求",
+    },
+}
+N_LABELLED = 10
+WITHIN_MS = 60_000  # patience on a busy machine, not a promise
+
+
+@dataclass
+class Visitor:
+    """A person with a browser, and what must not happen to them."""
+
+    page: Any
+    url: str
+    api: httpx.Client
+    troubles: list[str] = field(default_factory=list)
+
+    def go(self, screen: str = "") -> None:
+        self.page.goto(f"{self.url}/console/projects/support{screen and '/' + screen}")
+        self.page.locator("h1").wait_for()
+
+    @property
+    def message(self) -> str:
+        return str(self.page.get_by_test_id("message").inner_text())
+
+    @property
+    def champion(self) -> str:
+        return str(self.api.get("/support").json()["champion"])
+
+    def press(self, key: str) -> str:
+        """Press a key in the queue and wait for the next message; gives the one that was there."""
+        before = self.message
+        self.page.keyboard.press(key)
+        self.wait_past(before)
+        return before
+
+    def wait_past(self, message: str) -> None:
+        """Until another message lies on the desk; by a locator, as the page's policy lets no string become code."""
+        here = self.page.get_by_test_id("message")
+        playwright.expect(here).not_to_have_text(message, timeout=WITHIN_MS)
+
+    def examine(self) -> None:
+        """Hold the screen against axe's rules; what it calls serious or critical counts."""
+        self.page.locator(".ant-skeleton").first.wait_for(state="detached")
+        # by evaluate, not by a script element: the page's policy would refuse that, as it should
+        self.page.evaluate(AXE.read_text("utf-8"))
+        found = self.page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
+        for one in found:
+            if one["impact"] in ("serious", "critical"):
+                places = [node["target"] for node in one["nodes"]][:3]
+                self.troubles.append(
+                    f"{self.page.url}: {one['id']}: {json.dumps(places)} {one['nodes'][0]['failureSummary']}"
+                )
+
+    def watch(self) -> None:
+        """Note every console error, every exception and every request to another host."""
+        page, own = self.page, self.url
+        page.on("console", lambda said: said.type in ("error", "warning") and self.troubles.append(said.text))
+        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        page.on("request", lambda asked: asked.url.startswith((own, "data:")) or self.troubles.append(asked.url))
+
+
+@pytest.fixture(scope="module")
+def turned(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Backbone, _own_home: Path) -> Path:
+    return turned_twice(tmp_path_factory.mktemp("console"), tiny_backbone, home=_own_home)
+
+
+@pytest.fixture
+def server(turned: Path, tmp_path: Path, serve: Callable[..., Server]) -> Server:
+    """A copy of the turned project, served, with messages that somebody disliked in its queue."""
+    shutil.copytree(turned.parent, tmp_path / "console")
+    server = serve(tmp_path / "console" / "support")
+    texts = [row["text"] for row in read_sample("banking77/traffic.csv")[:40]]
+    with httpx.Client(base_url=f"{server.url}/v1/projects/support", timeout=30) as api:
+        answers = api.post("/predictions", json={"inputs": [{"text": text} for text in texts]}).json()["predictions"]
+        for answer in answers:
+            api.post("/feedback", json={"prediction_id": answer["prediction_id"], "thumb": "down"}).raise_for_status()
+    return server
+
+
+@pytest.fixture
+def visit(server: Server) -> Iterator[Callable[..., Visitor]]:
+    with playwright.sync_playwright() as play, httpx.Client(base_url=f"{server.url}/v1/projects", timeout=30) as api:
+        browser = play.chromium.launch(executable_path=CHROMIUM)
+
+        def come(lang: str, **options: Any) -> Visitor:
+            context = browser.new_context(locale=LOCALES[lang], viewport={"width": 1280, "height": 860}, **options)
+            context.set_default_timeout(WITHIN_MS)
+            visitor = Visitor(context.new_page(), server.url, api)
+            visitor.watch()
+            return visitor
+
+        yield come
+        browser.close()
+
+
+@pytest.mark.parametrize(("lang", "scheme"), [("en", "light"), ("zh", "dark")])
+def test_the_wheel_is_turned_by_hand_in_the_console(visit: Callable[..., Visitor], lang: str, scheme: str) -> None:
+    someone, words = visit(lang, color_scheme=scheme), WORDS[lang]
+    someone.page.goto(someone.url)
+    someone.page.wait_for_url("**/console/projects/support")
+    assert someone.page.locator("html").get_attribute("lang") == LOCALES[lang].replace("-GB", "")
+    someone.page.locator(".wheel-score").get_by_text("%").wait_for()
+    someone.examine()
+    _label(someone, words)
+    _try_a_message(someone)
+    _promote_and_go_back(someone, words)
+    _watch_a_shadow_and_stop_it(someone, words)
+    _ask_for_a_turn(someone, words)
+    someone.go("data")
+    someone.page.locator(".feedback-text").first.wait_for()
+    someone.examine()
+    assert someone.troubles == []
+
+
+def _label(someone: Visitor, words: dict[str, str]) -> None:
+    page = someone.page
+    someone.go("queue")
+    assert page.locator("h1").inner_text() == words["queue"]
+    page.get_by_test_id("message").wait_for()
+    someone.examine()
+    labels = page.locator(".labels ol .label span").all_inner_texts()
+    given: dict[str, str] = {}
+    for n in range(N_LABELLED):
+        suggested = page.locator(".label.on span").first.inner_text()
+        key = ["1", "2", "3", "Enter"][n % 4]
+        given[someone.press(key)] = suggested if key == "Enter" else labels[int(key) - 1]
+    _compose(someone)
+    taken_back = someone.press("3")
+    someone.press("u")
+    assert someone.message == taken_back
+    skipped = someone.press("s")
+    page.keyboard.press("/")
+    page.keyboard.type(labels[1][:4])
+    before = someone.message
+    page.keyboard.press("Enter")
+    someone.wait_past(before)
+    given[before] = labels[1]
+    page.keyboard.press("?")
+    page.locator("dialog[open]").wait_for()
+    someone.examine()
+    page.keyboard.press("Escape")
+    page.locator("dialog[open]").wait_for(state="detached")
+    given[someone.press("1")] = labels[0]
+    someone.go("playground")  # leaving sends what still waits
+    assert _said(someone, len(given)) == given
+    waiting = {
+        row["inputs"]["text"] for row in someone.api.get("/support/queue", params={"limit": 100}).json()["queue"]
+    }
+    assert taken_back == skipped and skipped not in waiting and not waiting & given.keys()
+
+
+def _compose(someone: Visitor) -> None:
+    """Write Chinese by pinyin: the keys that compose it are no shortcuts, nor is the one that ends it."""
+    page, before = someone.page, someone.message
+    for key in ("1", "s", "u", "/", "?", "Enter"):
+        for composing in ({"isComposing": True}, {"keyCode": 229}):
+            page.evaluate(
+                "event => document.body.dispatchEvent(new KeyboardEvent('keydown', {...event, bubbles: true}))",
+                {"key": key, **composing},
+            )
+    page.keyboard.press("/")
+    keyboard = page.context.new_cdp_session(page)
+    keyboard.send("Input.imeSetComposition", {"text": "tuikuan", "selectionStart": 7, "selectionEnd": 7})
+    page.evaluate(
+        "document.activeElement.dispatchEvent("
+        "new KeyboardEvent('keydown', {key: 'Enter', isComposing: true, bubbles: true, cancelable: true}))"
+    )
+    keyboard.send("Input.insertText", {"text": "退款"})
+    assert page.locator("#find-label").input_value() == "退款"
+    assert someone.message == before
+    page.keyboard.press("Escape")
+
+
+def _said(someone: Visitor, n: int) -> dict[str, str]:
+    """What the server has on disk: message -> label, once n labels are there."""
+    deadline = time.monotonic() + WITHIN_MS / 1000
+    while time.monotonic() < deadline:
+        rows = someone.api.get("/support/feedback", params={"limit": 1000}).json()["feedback"]
+        said = {row["inputs"]["text"]: row["labels"][0] for row in rows if row["labels"]}
+        if len(said) >= n:
+            return said
+        time.sleep(0.2)
+    raise AssertionError(f"{len(said)} of {n} labels came")
+
+
+def _try_a_message(someone: Visitor) -> None:
+    page = someone.page
+    someone.go("playground")
+    page.locator("#try").fill("where is my parcel")
+    page.keyboard.press("Enter")
+    page.get_by_test_id("answer").locator(".answer-label").wait_for()
+    assert "where is my parcel" in page.locator(".code pre").first.inner_text()
+    for language in ("Python", "JavaScript"):
+        page.get_by_text(language, exact=True).click()
+        page.locator(".code pre").filter(has_text="urllib" if language == "Python" else "fetch").wait_for()
+    someone.examine()
+
+
+def _promote_and_go_back(someone: Visitor, words: dict[str, str]) -> None:
+    page = someone.page
+    first = someone.champion
+    someone.go("models")
+    someone.examine()
+    page.get_by_role("button", name=words["promote"], exact=True).click()
+    page.locator("dialog[open] textarea").fill("it does better on parcels 包裹")
+    someone.examine()
+    page.locator("dialog[open] footer").get_by_role("button", name=words["promote"], exact=True).click()
+    page.locator(".log li").nth(2).wait_for()
+    second = someone.champion
+    assert second != first
+    assert "包裹" in page.locator(".log li").first.inner_text()
+    page.get_by_role("link", name=second).first.click()
+    page.locator(".lineage").wait_for()
+    someone.examine()
+    page.go_back()
+    page.get_by_role("button", name=words["rollback"], exact=True).click()
+    page.locator("dialog[open] footer").get_by_role("button", name=words["rollback"], exact=True).click()
+    page.locator(".log li").nth(3).wait_for()
+    assert someone.champion == first
+    assert [row["action"] for row in someone.api.get("/support/releases").json()["releases"]][:2] == [
+        "rollback",
+        "promote",
+    ]
+
+
+def _watch_a_shadow_and_stop_it(someone: Visitor, words: dict[str, str]) -> None:
+    page, champion = someone.page, someone.champion
+    other = next(
+        row["model_id"] for row in someone.api.get("/support/models").json()["models"] if row["model_id"] != champion
+    )
+    someone.api.post("/support/releases", json={"action": "shadow", "model_id": other}).raise_for_status()
+    someone.go("models")
+    stop = page.get_by_role("button", name=words["stop"], exact=True)
+    stop.wait_for()
+    beside = page.locator(".card").filter(has=stop)
+    assert [beside.locator("tbody a.mono").nth(n).inner_text() for n in range(2)] == [champion, other]
+    assert page.locator(".log li").first.get_by_role("link").inner_text() == other
+    someone.examine()
+    stop.click()
+    page.locator("dialog[open] textarea").fill("seen enough 看够了")
+    page.locator("dialog[open] footer").get_by_role("button", name=words["stop"], exact=True).click()
+    stop.wait_for(state="detached")
+    assert someone.api.get("/support/traffic").json()["challenge"] is None
+    assert "看够了" in someone.api.get("/support/releases").json()["releases"][0]["reason"]
+    assert someone.champion == champion
+
+
+def _ask_for_a_turn(someone: Visitor, words: dict[str, str]) -> None:
+    page = someone.page
+    someone.go("turns")
+    page.get_by_role("button", name=words["ask"], exact=True).click()
+    page.locator("dialog[open] footer").get_by_role("button", name=words["ask"], exact=True).click()
+    page.locator(".turn-list a").nth(2).wait_for()
+    page.locator(".steps .done").first.wait_for()
+    page.reload()  # what was seen before is there again
+    page.locator(".steps .done").first.wait_for()
+    page.locator(".steps .done").nth(5).wait_for()
+    page.locator(".turn-outcome").wait_for()
+    page.locator(".candidate").first.wait_for()
+    someone.examine()
+
+
+def test_who_is_not_on_this_machine_is_asked_for_a_key_and_keeps_it_no_longer_than_the_tab(
+    server: Server, visit: Callable[..., Visitor], tmp_path: Path
+) -> None:
+    from feilun.project import Project
+
+    with Project(tmp_path / "console" / "support") as project:
+        secret = create_key(project.store, name="console", scopes=["admin"])[1]
+    someone = visit("en", extra_http_headers={"X-Forwarded-For": "192.0.2.7"})
+    page = someone.page
+    page.goto(someone.url)
+    page.locator("dialog[open] input").fill("fl_wrong")
+    page.keyboard.press("Enter")
+    page.locator("dialog[open] [role=alert]").wait_for()
+    someone.examine()
+    page.locator("dialog[open] input").fill(secret)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/console/projects/support")
+    page.locator(".wheel-score").get_by_text("%").wait_for()
+    assert page.evaluate("localStorage.length && JSON.stringify(localStorage)").find(secret) == -1
+    assert page.context.cookies() == []
+    other = page.context.new_page()
+    other.goto(someone.url)
+    other.locator("dialog[open] input").wait_for()
+    refused = [trouble for trouble in someone.troubles if "401" not in trouble]
+    assert refused == []

@@ -1,0 +1,154 @@
+// What the screens ask of the server, each verb once.
+import { useMutation, useQueries, useQuery, useQueryClient } from "@tanstack/react-query";
+import { body, http, type Shapes } from "./client";
+
+const FRESH_MS = 5_000;
+const WATCH_MS = 2_000;
+const DOUBTS_FRESH_MS = 60_000; // the server reads the data files for them
+
+const at = (name: string) => ({ params: { path: { name } } });
+
+export function useProjects() {
+  return useQuery({
+    queryKey: ["projects"],
+    queryFn: () => body(http.GET("/v1/projects")),
+    select: (page) => page.projects,
+  });
+}
+
+export function useProject(name: string) {
+  return useQuery({
+    queryKey: [name, "project"],
+    queryFn: () => body(http.GET("/v1/projects/{name}", at(name))),
+    refetchInterval: (query) =>
+      query.state.data?.turn_id || query.state.data?.turn_is_requested ? WATCH_MS : FRESH_MS,
+  });
+}
+
+export function useModels(name: string) {
+  return useQuery({
+    queryKey: [name, "models"],
+    queryFn: () => body(http.GET("/v1/projects/{name}/models", at(name))),
+    select: (page) => page.models,
+    refetchInterval: FRESH_MS, // turns and the guard release too
+  });
+}
+
+const reportOf = (name: string, modelId: string) => ({
+  queryKey: [name, "report", modelId],
+  queryFn: () =>
+    body(http.GET("/v1/projects/{name}/models/{model_id}/report", { params: { path: { name, model_id: modelId } } })),
+  staleTime: Infinity, // a report never changes once it is written
+});
+
+export const useReport = (name: string, modelId: string) => useQuery(reportOf(name, modelId));
+
+export function useReports(name: string, modelIds: string[]): Shapes["Report"][] {
+  const asked = useQueries({ queries: modelIds.map((modelId) => reportOf(name, modelId)) });
+  return asked.flatMap((one) => (one.data ? [one.data] : []));
+}
+
+export function useReleases(name: string) {
+  return useQuery({
+    queryKey: [name, "releases"],
+    queryFn: () => body(http.GET("/v1/projects/{name}/releases", at(name))),
+    select: (page) => page.releases,
+    refetchInterval: FRESH_MS,
+  });
+}
+
+const MOST_DIFFERENCES = 5;
+
+export function useTraffic(name: string) {
+  const asked = { params: { path: { name }, query: { limit: MOST_DIFFERENCES } } };
+  return useQuery({
+    queryKey: [name, "traffic"],
+    queryFn: () => body(http.GET("/v1/projects/{name}/traffic", asked)),
+    refetchInterval: (query) => (query.state.data?.challenge ? WATCH_MS : FRESH_MS),
+  });
+}
+
+export function useTurns(name: string) {
+  return useQuery({
+    queryKey: [name, "turns"],
+    queryFn: () => body(http.GET("/v1/projects/{name}/turns", at(name))),
+    select: (page) => page.turns,
+    refetchInterval: (query) =>
+      query.state.data?.turns.some((turn) => turn.status === "running") ? WATCH_MS : FRESH_MS,
+  });
+}
+
+export function useDoubts(name: string, enabled = true) {
+  return useQuery({
+    enabled,
+    staleTime: DOUBTS_FRESH_MS,
+    queryKey: [name, "doubts"],
+    queryFn: () => body(http.GET("/v1/projects/{name}/doubts", { params: { path: { name }, query: { limit: 100 } } })),
+    select: (page) => page.doubts,
+  });
+}
+
+export function readFeedback(name: string, before: number | null) {
+  const query = { latest: true, limit: 100, ...(before === null ? {} : { before }) };
+  return body(http.GET("/v1/projects/{name}/feedback", { params: { path: { name }, query } }));
+}
+
+// The client widens [label, probability] to a list; the shapes say what it is.
+export function readQueue(name: string) {
+  const page = body(http.GET("/v1/projects/{name}/queue", { params: { path: { name }, query: { limit: 40 } } }));
+  return page as Promise<Shapes["QueueReply"]>;
+}
+
+/** A verb that changes something in a project; what is shown of the project is read again afterwards. */
+function useVerb<In, Out>(name: string, verb: (input: In) => Promise<Out>) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: verb,
+    onSuccess: () => client.invalidateQueries({ queryKey: [name] }),
+  });
+}
+
+export const useRequestTurn = (name: string) =>
+  useVerb(name, (note: string) => body(http.POST("/v1/projects/{name}/turns", { ...at(name), body: { note } })));
+
+export const useCancelTurn = (name: string) =>
+  useVerb(name, (turnId: string) =>
+    body(http.POST("/v1/projects/{name}/turns/{turn_id}/cancel", { params: { path: { name, turn_id: turnId } } })),
+  );
+
+export const useRelease = (name: string) =>
+  useVerb(name, (wish: Shapes["ReleaseRequest"]) =>
+    body(http.POST("/v1/projects/{name}/releases", { ...at(name), body: wish })),
+  );
+
+export const useGiveFeedback = (name: string) => useVerb(name, (said: Said) => giveFeedback(name, said));
+
+export type Said = Partial<Shapes["FeedbackRequest"]>;
+
+/** An idempotency key; crypto.randomUUID exists only behind https. */
+export const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
+
+/** The same `key` sent again counts once. `keepalive` lets the request outlive the page. */
+export function giveFeedback(name: string, said: Said, key: string = newKey(), keepalive = false) {
+  return body(
+    http.POST("/v1/projects/{name}/feedback", {
+      params: { path: { name }, header: { "idempotency-key": key } },
+      body: said as Shapes["FeedbackRequest"],
+      keepalive,
+    }),
+  );
+}
+
+export function skip(name: string, predictionId: string, keepalive = false) {
+  return body(
+    http.POST("/v1/projects/{name}/queue/{prediction_id}/skip", {
+      params: { path: { name, prediction_id: predictionId } },
+      keepalive,
+    }),
+  );
+}
+
+export const predict = (name: string, text: string) =>
+  body(http.POST("/v1/projects/{name}/predictions", { ...at(name), body: { inputs: [{ text }] } })) as Promise<
+    Shapes["PredictReply"]
+  >;

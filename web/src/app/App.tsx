@@ -1,0 +1,87 @@
+// The frame around every screen: language, colours, the key, and which screen the address means.
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { ConfigProvider } from "antd";
+import enUS from "antd/locale/en_US";
+import zhCN from "antd/locale/zh_CN";
+import { lazy, useEffect, useLayoutEffect, useMemo, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { BrowserRouter, Navigate, Route, Routes } from "react-router";
+import { Problem } from "../api/client";
+import { CHOSEN, SchemeContext, firstScheme } from "../kit/scheme";
+import { paint, themeOf, type Scheme } from "../kit/theme";
+import { KeyGate } from "./KeyGate";
+import { Shell, Start } from "./Shell";
+
+const Home = lazy(() => import("../home/Home"));
+const Queue = lazy(() => import("../queue/Queue"));
+const Playground = lazy(() => import("../playground/Playground"));
+const Models = lazy(() => import("../models/Models"));
+const Report = lazy(() => import("../models/Report"));
+const Turns = lazy(() => import("../turns/Turns"));
+const Data = lazy(() => import("../data/Data"));
+
+const MOST_RETRIES = 2;
+const nonce = document.querySelector<HTMLMetaElement>("meta[property=csp-nonce]")?.nonce ?? "";
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 2_000,
+      // only what may pass by itself is asked again: no connection, or "not now"
+      retry: (n, error) =>
+        n < MOST_RETRIES &&
+        error instanceof Problem &&
+        [0, 503].includes(error.status) &&
+        error.code !== "engine.no_champion",
+    },
+  },
+});
+
+export function App() {
+  const { i18n } = useTranslation();
+  const [scheme, setScheme] = useState<Scheme>(firstScheme);
+  useLayoutEffect(() => paint(scheme), [scheme]);
+  useEffect(() => void queries.invalidateQueries(), [i18n.language]); // the server's sentences come in the reader's language
+  const colours = useMemo(
+    () => ({
+      scheme,
+      choose: (chosen: Scheme) => {
+        localStorage.setItem(CHOSEN, chosen);
+        setScheme(chosen);
+      },
+    }),
+    [scheme],
+  );
+  const theme = useMemo(() => themeOf(scheme), [scheme]);
+  return (
+    <QueryClientProvider client={queries}>
+      <SchemeContext value={colours}>
+        <ConfigProvider
+          theme={theme}
+          csp={{ nonce }}
+          locale={i18n.language === "zh" ? zhCN : enUS}
+          wave={{ disabled: true }}
+        >
+          <BrowserRouter basename="/console">
+            <KeyGate>
+              <Routes>
+                <Route path="/" element={<Start />} />
+                <Route path="/projects/:name" element={<Shell />}>
+                  <Route index element={<Home />} />
+                  <Route path="queue" element={<Queue />} />
+                  <Route path="playground" element={<Playground />} />
+                  <Route path="models" element={<Models />} />
+                  <Route path="models/:modelId" element={<Report />} />
+                  <Route path="turns" element={<Turns />} />
+                  <Route path="turns/:turnId" element={<Turns />} />
+                  <Route path="data" element={<Data />} />
+                </Route>
+                <Route path="*" element={<Navigate to="/" replace />} />
+              </Routes>
+            </KeyGate>
+          </BrowserRouter>
+        </ConfigProvider>
+      </SchemeContext>
+    </QueryClientProvider>
+  );
+}

@@ -1,0 +1,22 @@
+// The data under the models: labels that look wrong, and everything people have said.
+import { useTranslation } from "react-i18next";
+import { useName } from "../app/Shell";
+import { Page, Twin } from "../kit/parts";
+import { Doubts } from "./Doubts";
+import { Feedback } from "./Feedback";
+import "./data.css";
+
+export default function Data() {
+  const { t } = useTranslation();
+  const name = useName();
+  return (
+    <Page title={t("data.title")} lead={t("data.lead")}>
+      <Doubts name={name} />
+      <Feedback name={name} />
+      <Twin
+        cli={`feilun data doubts ${name}\nfeilun data settle EXAMPLE ${name} --label LABEL\nfeilun feedback list ${name} --latest`}
+        api={`GET /v1/projects/${name}/doubts\nGET /v1/projects/${name}/feedback?latest=true`}
+      />
+    </Page>
+  );
+}

@@ -1,0 +1,177 @@
+// Try a message, see what an application would get, take the code along.
+import { useMutation } from "@tanstack/react-query";
+import { useState, type KeyboardEvent } from "react";
+import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
+import { useName } from "../app/Shell";
+import type { Shapes } from "../api/client";
+import { predict, useGiveFeedback, useProject } from "../api/verbs";
+import { percent } from "../kit/format";
+import { Bar, Button, Card, Code, Empty, Given, Page, Pill, Segmented, Select, TextArea, Trouble } from "../kit/parts";
+import { isComposing } from "../queue/keys";
+import { LANGUAGES, snippet, type Snippet } from "./snippets";
+import "./playground.css";
+
+export default function Playground() {
+  const { t } = useTranslation();
+  const project = useProject(useName());
+  return (
+    <Page title={t("try.title")} lead={t("try.lead")}>
+      <Given of={project}>
+        {(found) =>
+          found.champion ? (
+            <Try project={found} />
+          ) : (
+            <Empty
+              title={t("try.no_model.title")}
+              action={<Link to={`/projects/${encodeURIComponent(found.name)}`}>{t("nav.home")}</Link>}
+            >
+              {t("try.no_model.text")}
+            </Empty>
+          )
+        }
+      </Given>
+    </Page>
+  );
+}
+
+function Try({ project }: { project: Shapes["ProjectReply"] }) {
+  const { t } = useTranslation();
+  // not in the address: a message there would end up in browsing histories and in proxies' logs
+  const [text, setText] = useState("");
+  const ask = useMutation({ mutationFn: (asked: string) => predict(project.name, asked) });
+  const answer = ask.data?.predictions[0];
+
+  const go = () => {
+    if (!text.trim() || ask.isPending) return;
+    ask.mutate(text);
+  };
+  const type = (event: KeyboardEvent) => {
+    if (event.key !== "Enter" || event.shiftKey || isComposing(event.nativeEvent)) return;
+    event.preventDefault();
+    go();
+  };
+  return (
+    <>
+      <div className="grid">
+        <Card title={t("try.message")}>
+          <div className="stack">
+            <TextArea
+              id="try"
+              aria-label={t("try.message")}
+              rows={5}
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+              onKeyDown={type}
+              placeholder={t("try.placeholder")}
+              autoFocus
+            />
+            <div className="row between">
+              <span className="quiet small">{t("try.recorded")}</span>
+              <Button type="primary" onClick={go} loading={ask.isPending} disabled={!text.trim()}>
+                {t("try.ask")}
+              </Button>
+            </div>
+          </div>
+        </Card>
+        <Card title={t("try.answer")}>
+          {ask.error ? (
+            <Trouble error={ask.error} />
+          ) : answer ? (
+            <Answer key={answer.prediction_id} answer={answer} project={project} />
+          ) : (
+            <p className="quiet">{t("try.nothing_yet")}</p>
+          )}
+        </Card>
+      </div>
+      <Snippets name={project.name} text={text} />
+    </>
+  );
+}
+
+function Answer({ answer, project }: { answer: Shapes["Prediction"]; project: Shapes["ProjectReply"] }) {
+  const { t } = useTranslation();
+  const hands = answer.decision === "hand_over";
+  return (
+    <div className="stack" data-testid="answer">
+      <div>
+        <p className="answer-label">{answer.label}</p>
+        <div className="row">
+          <Pill tone={hands ? "warn" : "accent"}>{t(`decision.${answer.decision}`)}</Pill>
+          <span className="quiet">{t(`reason.${answer.reason}`)}</span>
+        </div>
+      </div>
+      <ol className="odds">
+        {answer.alternatives.map(([label, share]) => (
+          <li key={label}>
+            <span>{label}</span>
+            <em className="num">{percent(share)}</em>
+            <Bar share={share} label={percent(share)} />
+          </li>
+        ))}
+      </ol>
+      <p className="quiet small">
+        {t("try.confidence", { share: percent(answer.confidence) })} ·{" "}
+        <Link to={`/projects/${encodeURIComponent(project.name)}/models/${answer.model_version}`} className="mono">
+          {answer.model_version}
+        </Link>
+      </p>
+      <Verdict answer={answer} project={project} />
+    </div>
+  );
+}
+
+function Verdict({ answer, project }: { answer: Shapes["Prediction"]; project: Shapes["ProjectReply"] }) {
+  const { t } = useTranslation();
+  const [isWrong, setWrong] = useState(false);
+  const say = useGiveFeedback(project.name);
+  if (say.isSuccess)
+    return (
+      <p role="status" className="good">
+        {t("try.thanks")}
+      </p>
+    );
+  const about = { prediction_id: answer.prediction_id };
+  return (
+    <div className="stack tight">
+      {say.error && <Trouble error={say.error} />}
+      <div className="row">
+        <Button loading={say.isPending} onClick={() => say.mutate({ ...about, thumb: "up" })}>
+          {t("try.right")}
+        </Button>
+        {isWrong ? (
+          <Select
+            className="verdict"
+            showSearch
+            defaultOpen
+            autoFocus
+            aria-label={t("try.right_label")}
+            placeholder={t("try.right_label")}
+            onChange={(label: string) => say.mutate({ ...about, label })}
+            options={project.labels.map((label) => ({ value: label, label }))}
+          />
+        ) : (
+          <Button onClick={() => setWrong(true)}>{t("try.wrong")}</Button>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Snippets({ name, text }: { name: string; text: string }) {
+  const { t } = useTranslation();
+  const [language, setLanguage] = useState<Snippet>("curl");
+  return (
+    <Card title={t("try.code")} note={t("try.code.note")}>
+      <div className="stack tight">
+        <Segmented<Snippet>
+          aria-label={t("try.code")}
+          value={language}
+          onChange={setLanguage}
+          options={LANGUAGES.map((one) => ({ value: one.value, label: one.label }))}
+        />
+        <Code text={snippet(language, { name, text: text.trim() || t("try.placeholder"), origin: location.origin })} />
+      </div>
+    </Card>
+  );
+}

@@ -1,0 +1,102 @@
+// The desk: which message lies on it, what was decided, and what is on its way. A key changes it at once; the server
+// hears of it afterwards.
+import { useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useMemo, useReducer, useRef, useState } from "react";
+import type { Shapes } from "../api/client";
+import { readQueue } from "../api/verbs";
+import { Outbox, type Decision, type Row } from "./outbox";
+
+const REFILL_BELOW = 8;
+const LOOK_EVERY_MS = 5_000; // while nothing waits
+
+type Desk = { rows: Row[]; done: Decision[]; nWaiting: number; loaded: boolean };
+type Change =
+  { kind: "refill"; rows: Row[]; nWaiting: number } | { kind: "decide"; decision: Decision } | { kind: "undo" };
+
+const EMPTY: Desk = { rows: [], done: [], nWaiting: 0, loaded: false };
+
+function change(desk: Desk, what: Change): Desk {
+  if (what.kind === "decide") {
+    const rows = desk.rows.filter((row) => row.example_id !== what.decision.row.example_id);
+    return { ...desk, rows, done: [...desk.done, what.decision], nWaiting: Math.max(desk.nWaiting - 1, 0) };
+  }
+  if (what.kind === "undo") {
+    const last = desk.done.at(-1);
+    if (!last) return desk;
+    return { ...desk, rows: [last.row, ...desk.rows], done: desk.done.slice(0, -1), nWaiting: desk.nWaiting + 1 };
+  }
+  const known = new Set([...desk.rows, ...desk.done.map((decision) => decision.row)].map((row) => row.example_id));
+  const unsent = desk.done.filter((decision) => !decision.sent).length;
+  const rows = [...desk.rows, ...what.rows.filter((row) => !known.has(row.example_id))];
+  return { ...desk, rows, nWaiting: Math.max(what.nWaiting - unsent, 0), loaded: true };
+}
+
+export function useDesk(name: string) {
+  const [desk, dispatch] = useReducer(change, EMPTY);
+  const [error, setError] = useState<unknown>(null);
+  const [last, setLast] = useState<Shapes["FeedbackReply"] | null>(null);
+  const queries = useQueryClient();
+  const outbox = useMemo(
+    () =>
+      new Outbox(
+        name,
+        (_, reply) => {
+          setError(null);
+          if (reply?.new_label) setLast(reply);
+          void queries.invalidateQueries({ queryKey: [name, "project"] });
+        },
+        (_, trouble) => setError(trouble),
+      ),
+    [name, queries],
+  );
+
+  const busy = useRef(false);
+  const refill = useCallback(async () => {
+    if (busy.current) return;
+    busy.current = true;
+    try {
+      const page = await readQueue(name);
+      dispatch({ kind: "refill", rows: page.queue, nWaiting: page.n_waiting });
+      setError(null);
+    } catch (trouble) {
+      setError(trouble);
+    } finally {
+      busy.current = false;
+    }
+  }, [name]);
+
+  const short = desk.rows.length < REFILL_BELOW;
+  useEffect(() => void refill(), [refill]);
+  useEffect(() => {
+    if (!short) return;
+    const timer = setInterval(() => void refill(), LOOK_EVERY_MS);
+    return () => clearInterval(timer);
+  }, [short, refill]);
+
+  useEffect(() => {
+    const leave = () => outbox.flush(true);
+    window.addEventListener("pagehide", leave);
+    return () => {
+      window.removeEventListener("pagehide", leave);
+      outbox.flush(false);
+    };
+  }, [outbox]);
+
+  const row = desk.rows[0];
+  return {
+    ...desk,
+    row,
+    error,
+    lastNew: last,
+    refill,
+    /** labels null: skip. */
+    decide: (labels: string[] | null) => row && dispatch({ kind: "decide", decision: outbox.add(row, labels) }),
+    /** Takes the last decision back; one that was sent already stands until another label is given. */
+    undo: () => {
+      const decision = desk.done.at(-1);
+      if (decision) outbox.takeBack(decision);
+      dispatch({ kind: "undo" });
+      return decision;
+    },
+  };
+}

@@ -1,0 +1,67 @@
+// A turn as its events tell it. The same events give the same view, so a refresh loses nothing.
+import type { Event } from "../api/events";
+import type { Shapes } from "../api/client";
+
+// The order of the wheel; a step that a later release adds is appended when its first event comes.
+const STEPS = ["data", "train", "compress", "evaluate", "seal", "release"];
+
+export type Step = {
+  name: string;
+  state: "ahead" | "running" | "done" | "failed";
+  wallS?: number;
+  data: Record<string, unknown>;
+};
+export type Candidate = Shapes["CandidateResult"];
+export type View = {
+  steps: Step[];
+  candidates: Candidate[];
+  losses: Record<string, number[]>;
+  told: Event | null;
+  over: Event | null;
+};
+
+export const START: View = {
+  steps: STEPS.map((name) => ({ name, state: "ahead", data: {} })),
+  candidates: [],
+  losses: {},
+  told: null,
+  over: null,
+};
+
+export function apply(view: View, event: Event): View {
+  const data = event.data ?? {};
+  const step = String(data["step"] ?? "");
+  switch (event.kind) {
+    case "step.start":
+      return { ...view, told: null, steps: withStep(view.steps, { name: step, state: "running", data: {} }) };
+    case "step.done":
+      return {
+        ...view,
+        told: null,
+        steps: withStep(view.steps, { name: step, state: "done", wallS: Number(data["wall_s"] ?? 0), data }),
+      };
+    case "turn.failed":
+      return { ...view, told: null, over: event, steps: withStep(view.steps, { name: step, state: "failed", data }) };
+    case "turn.done":
+      return { ...view, told: null, over: event };
+    case "train.candidate":
+      return { ...view, told: event, candidates: [...view.candidates, data as unknown as Candidate] };
+    case "train.epoch":
+    case "train.update":
+      return { ...view, told: event, losses: withLoss(view.losses, data) };
+    default:
+      return { ...view, told: event };
+  }
+}
+
+function withStep(steps: Step[], changed: Step): Step[] {
+  if (!changed.name) return steps;
+  if (!steps.some((step) => step.name === changed.name)) return [...steps, changed];
+  return steps.map((step) => (step.name === changed.name ? changed : step));
+}
+
+function withLoss(losses: View["losses"], data: Record<string, unknown>): View["losses"] {
+  const [name, loss] = [String(data["candidate"] ?? ""), data["loss"]];
+  if (!name || typeof loss !== "number") return losses;
+  return { ...losses, [name]: [...(losses[name] ?? []), loss] };
+}
