@@ -178,7 +178,8 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store):
 
 def test_a_database_from_before_compressions_is_brought_up_to_date_and_used(store, tmp_path):
     turn = store.add_turn("support", settings={}, seed=1, budget_s=9, requested_by="cli")
-    store.writer.write(lambda c: c.exec_driver_sql("DROP TABLE compressions"))
+    for table in ("compressions", "limits", "usage"):
+        store.writer.write(lambda c, table=table: c.exec_driver_sql(f"DROP TABLE {table}"))
     store.writer.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'"))
     with Store(tmp_path / ".feilun") as opened:
         assert opened.get_turn(turn["turn_id"]) == turn

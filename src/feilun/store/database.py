@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from feilun.store.errors import StoreTooNew
 
-SCHEMA_HEAD = "0002"
+SCHEMA_HEAD = "0007"
 BUSY_TIMEOUT_S = 30
 
 

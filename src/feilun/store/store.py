@@ -12,6 +12,7 @@ from feilun.store.compressions import CompressionVerbs
 from feilun.store.database import migrate, open_engine
 from feilun.store.errors import NotFound
 from feilun.store.keys import KeyVerbs
+from feilun.store.limits import LimitVerbs
 from feilun.store.releases import ReleaseVerbs
 from feilun.store.traffic import TrafficVerbs
 from feilun.store.turns import TurnVerbs
@@ -33,7 +34,7 @@ def find_workspace(folder: Path) -> Path:
     return folder / WORKSPACE_NAME
 
 
-class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs):
+class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, LimitVerbs):
     """One workspace: a database, and the folders for datasets, models and turns in progress.
 
     May be used from any thread. What a writing verb returned survives `kill -9`; reads see every commit.

@@ -1,0 +1,99 @@
+"""Verbs on what keys and tenants may use, and the one bucket of permits that all servers on a store draw from.
+
+The bucket is the generic cell rate algorithm (ITU-T I.371): all it keeps is the moment at which it would be full again.
+Taking n permits moves that moment n intervals away; a bucket of b is empty when it is b intervals away.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from feilun.records import Limit
+from feilun.store import tables as t
+from feilun.store.verbs import Verbs
+
+FIELDS = ("per_minute", "burst", "monthly_requests", "monthly_characters")
+
+
+class Lease(NamedTuple):
+    """Permits that were handed out."""
+
+    n: int
+    n_left: float  # that the bucket holds still
+    wait_s: float  # until it holds one
+    full_at: float
+
+
+def draw(full_at: float, *, now: float, n: int, per_minute: int, burst: int) -> Lease:
+    """Take up to `n` permits at `now` from a bucket that would be full again at `full_at`; times in seconds.
+
+    A bucket that would be full later than an empty one can be was written by a clock that ran ahead: it is empty.
+    """
+    interval = 60 / per_minute
+    full_at = min(max(full_at, now), now + burst * interval)
+    held = burst - (full_at - now) / interval
+    taken = min(n, int(held + 1e-6))  # a permit that is there but for the rounding is there
+    left = max(held - taken, 0.0)
+    return Lease(taken, left, max(1 - left, 0.0) * interval, full_at + taken * interval)
+
+
+class LimitVerbs(Verbs):
+    """What keys and tenants may use."""
+
+    engine: sa.Engine
+
+    def set_limit(self, limit: Limit) -> Limit:
+        """What a key or a tenant may use from now on; a limit of nothing is no limit."""
+        here = _of(limit.subject, limit.subject_id)
+        values = {name: getattr(limit, name) for name in FIELDS} | {"changed_at": t.utc_now()}
+
+        def work(connection: sa.Connection) -> None:
+            if all(values[name] is None for name in FIELDS):
+                connection.execute(t.limits.delete().where(*here))
+            elif not connection.execute(t.limits.update().where(*here).values(values)).rowcount:
+                names = {"subject": limit.subject, "subject_id": limit.subject_id}
+                connection.execute(t.limits.insert().values(values | names | {"full_at": 0.0}))
+
+        self.writer.write(work)
+        return limit
+
+    def find_limit(self, subject: str, subject_id: str) -> Limit | None:
+        row = self._find(sa.select(t.limits).where(*_of(subject, subject_id)))
+        return None if row is None else _limit(row)
+
+    def list_limits(self) -> list[Limit]:
+        return [_limit(row) for row in self._list(sa.select(t.limits).order_by(t.limits.c.subject, t.limits.c.subject_id))]
+
+    def lease_permits(self, subject: str, subject_id: str, *, n: int, now: float | None = None) -> Lease | None:
+        """Take up to `n` permits for this server; None when there is no rate limit any more.
+
+        A transaction of its own, beside the writer: several leases in one group of the writer would hold several rows,
+        and two servers could wait for each other. `now` is the database's clock unless it is given.
+        """
+        here = _of(subject, subject_id)
+        with self.engine.connect() as connection, connection.begin():
+            row = connection.execute(sa.select(t.limits).where(*here).with_for_update()).mappings().first()
+            if row is None or row["per_minute"] is None:
+                return None
+            moment = _clock(connection) if now is None else now
+            lease = draw(row["full_at"], now=moment, n=n, per_minute=row["per_minute"], burst=row["burst"])
+            if lease.n:
+                connection.execute(t.limits.update().where(*here).values(full_at=lease.full_at))
+            return lease
+
+
+def _of(subject: str, subject_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return t.limits.c.subject == subject, t.limits.c.subject_id == subject_id
+
+
+def _limit(row: dict[str, Any]) -> Limit:
+    return Limit(**{name: row[name] for name in ("subject", "subject_id", *FIELDS)})
+
+
+def _clock(connection: sa.Connection) -> float:
+    """Seconds since 1970 by the clock that all servers on this database share."""
+    if connection.dialect.name == "sqlite":
+        return float(connection.exec_driver_sql("SELECT (julianday('now') - 2440587.5) * 86400.0").scalar_one())
+    return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
