@@ -25,6 +25,7 @@ EXIT_CODES: dict[Kind, int] = {
     "conflict": EXIT_WRONG_USE,
     "forbidden": EXIT_WRONG_USE,
     "unavailable": EXIT_NOT_REACHED,
+    "exhausted": EXIT_NOT_REACHED,
 }
 EXIT_INTERRUPTED = 130  # as every shell has it: 128 + SIGINT
 MOST_CHARS = 60  # of a message in a table

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feilun.project.base import Base
-from feilun.records import Answer, FilePrediction, ServedPrediction
+from feilun.records import Answer, Bill, FilePrediction, ServedPrediction, Usage
 from feilun.store import new_id
 from feilun.tasks.identity import example_id
 
@@ -103,12 +103,14 @@ class AnswerVerbs(Base):
         record: bool = True,
         deadline_s: float | None = None,
         in_full: bool = False,
+        bill: Bill | None = None,
     ) -> Future[list[ServedPrediction]]:
         """As `answer`, without waiting: for callers that have many requests under way at once.
 
         Args:
             in_full: `alternatives` has every label, and `n_tokens` is counted.
             deadline_s: the future fails with WaitedTooLong when the engine has not begun by then; None: no deadline.
+            bill: on whose account it goes; it is in the ledger if and only if the answers are recorded.
         Raises:
             NoChampion: no model is live yet.
             LineFull: the request has a deadline, and as many messages wait as [serve] max_waiting allows.
@@ -119,7 +121,7 @@ class AnswerVerbs(Base):
             latency_ms = (time.perf_counter() - started) * 1000 / max(len(said.answers), 1)
             served = [_served(answer, model_id=said.model_id, latency_ms=latency_ms) for answer in said.answers]
             if record and served:
-                self._record(inputs, served, said)
+                self._record(inputs, served, said, bill)
             return self._in_full(inputs, served, said) if in_full else served
 
         return self.stage.ask(inputs, then=keep, deadline_s=deadline_s)
@@ -149,22 +151,33 @@ class AnswerVerbs(Base):
         """As `embed`, without waiting; `deadline_s` and what may go wrong as for `ask`."""
         return self.stage.embed(inputs, deadline_s=deadline_s)
 
-    def _record(self, inputs: Sequence[dict[str, Any]], served: Sequence[ServedPrediction], said: ServedInFull) -> None:
+    def _record(
+        self,
+        inputs: Sequence[dict[str, Any]],
+        served: Sequence[ServedPrediction],
+        said: ServedInFull,
+        bill: Bill | None,
+    ) -> None:
         from feilun.feedback import prediction_row
 
+        texts = [self.task.text_of(given) for given in inputs]
         rows = [
             prediction_row(
                 project=self.name,
                 prediction_id=prediction.prediction_id,
                 inputs=given,
-                example_id=example_id(self.task.text_of(given)),
+                example_id=example_id(text),
                 answer=answer,
                 model_id=said.model_id,
                 latency_ms=prediction.latency_ms,
             )
-            for prediction, given, answer in zip(served, inputs, said.answers, strict=True)
+            for prediction, given, text, answer in zip(served, inputs, texts, said.answers, strict=True)
         ]
-        self.store.add_predictions(rows)
+        usage = None
+        if bill is not None:
+            n_characters, spent = sum(map(len, texts)), said.spent
+            usage = Usage(bill, 1, len(texts), n_characters, n_tokens=spent.n_tokens, cpu_ms=1000 * spent.cpu_s)
+        self.store.add_predictions(rows, usage=usage)
 
     def predict(self, texts: Sequence[str]) -> list[Answer]:
         """The champion's answers to messages; nothing is recorded."""

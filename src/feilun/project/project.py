@@ -11,6 +11,7 @@ from feilun.project.errors import ProjectExists
 from feilun.project.labelling import LabellingVerbs
 from feilun.project.opening import HEADER, propose_settings
 from feilun.project.turns import TurnVerbs
+from feilun.project.usage import UsageVerbs
 from feilun.store import find_workspace
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from feilun.operate.findings import Finding
 
 
-class Project(TurnVerbs, LabellingVerbs):
+class Project(TurnVerbs, LabellingVerbs, UsageVerbs):
     """One folder with a feilun.toml, and everything that can be done with it.
 
     Use it as a context manager, or call `close`. Verbs may be called from any thread.

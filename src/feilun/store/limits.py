@@ -64,7 +64,9 @@ class LimitVerbs(Verbs):
         return None if row is None else _limit(row)
 
     def list_limits(self) -> list[Limit]:
-        return [_limit(row) for row in self._list(sa.select(t.limits).order_by(t.limits.c.subject, t.limits.c.subject_id))]
+        return [
+            _limit(row) for row in self._list(sa.select(t.limits).order_by(t.limits.c.subject, t.limits.c.subject_id))
+        ]
 
     def lease_permits(self, subject: str, subject_id: str, *, n: int, now: float | None = None) -> Lease | None:
         """Take up to `n` permits for this server; None when there is no rate limit any more.

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from feilun.errors import FeilunError
 from feilun.serve.api.errors import ForeignPage
 from feilun.store import Store
-from feilun.trust import KeyInvalid, KeyMissing, KeyRing, allow
+from feilun.trust import KeyInvalid, KeyMissing, KeyRing, ScopeMissing, allow
 
 # A request that a proxy passed on comes from the proxy's machine, whatever its peer address says.
 FORWARDING = (
@@ -52,6 +52,13 @@ class Caller:
         """
         if self.key is not None:
             allow(self.key, scope=scope, project=project)
+
+    def must_be_unbound(self, scope: str) -> None:
+        """Raises:
+        ScopeMissing: it is the key of one project, and this is about the workspace.
+        """
+        if self.key is not None and self.key["project"] is not None:
+            raise ScopeMissing(scope=scope)
 
     def knows(self, project: str, store: Store) -> bool:
         """Whether the project exists as far as this caller is concerned."""

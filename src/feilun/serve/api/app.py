@@ -21,7 +21,7 @@ from feilun.serve.api.errors import BodyMalformed, MethodRefused, RouteMissing
 from feilun.serve.api.guard import OPEN_PATHS, Guard
 from feilun.serve.api.house import House
 from feilun.serve.api.problems import explain, is_openai, problem, speak
-from feilun.serve.api.routes import chat, compressions, embeddings, feedback, models, predictions, service, turns
+from feilun.serve.api.routes import chat, compressions, embeddings, feedback, models, predictions, service, turns, usage
 from feilun.serve.api.routing import check_scopes, scope_of
 from feilun.version import __version__
 
@@ -69,7 +69,7 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    for part in (predictions, feedback, models, compressions, turns, chat, embeddings, service):
+    for part in (predictions, feedback, models, compressions, turns, chat, embeddings, usage, service):
         part.routes.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     check_scopes(app)

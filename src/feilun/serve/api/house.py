@@ -22,6 +22,7 @@ from feilun.project import Project
 from feilun.records import ServedPrediction
 from feilun.serve.api.access import Access
 from feilun.serve.api.errors import ProjectNotReady
+from feilun.serve.api.meter import Meter, Till, timed
 from feilun.serve.api.metrics import Metrics
 from feilun.store import Store
 
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 PATIENT_S = 0.05  # most answers are there before it is worth watching whether the client still waits
 LOOK_EVERY_S = 0.25  # a champion or a correction of another process is on stage after at most this long
+LIMITS_EVERY_S = 0.5  # a limit holds, and a quota knows of other servers' requests, after at most about this long
 AFTER_FAILURE_S = 5.0  # a damaged bundle is looked at again this often, not four times a second
 MAX_STREAMS = 64
 # Threads that wait for the disk, and threads that compute: neither kind can starve the other.
@@ -52,6 +54,7 @@ class House:
         self._stores = _shared_stores(projects)
         stores = list({id(store): store for store in self._stores.values()}.values())
         self.access = Access(stores, require_key=require_key, hosts=hosts)
+        self.till = Till(self._stores)
         self.metrics = Metrics()
         self.streams = 0
         self.is_stopping = False
@@ -68,23 +71,27 @@ class House:
 
     async def read(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run `work`, which waits for the store, in a thread."""
-        return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._store_threads)
+        return await anyio.to_thread.run_sync(partial(timed, work, *args, **kwargs), limiter=self._store_threads)
 
     async def compute(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run `work`, which computes, in a thread; the engine lets go of the interpreter meanwhile."""
-        return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._compute_threads)
+        return await anyio.to_thread.run_sync(partial(timed, work, *args, **kwargs), limiter=self._compute_threads)
 
     async def ask(
-        self, project: Project, texts: Sequence[str], *, receive: Receive, in_full: bool = False
+        self, project: Project, texts: Sequence[str], *, receive: Receive, meter: Meter, in_full: bool = False
     ) -> list[ServedPrediction]:
         """The answers of a project that is ready to `texts`, counted.
 
         Raises:
+            QuotaExceeded: they are more than the caller may ask this month.
             LineFull, WaitedTooLong: as `Project.ask`.
             Gone: the client hung up.
         """
         inputs = [project.task.inputs_from(text) for text in texts]
-        future = project.ask(inputs, deadline_s=project.settings.serve.deadline_s, in_full=in_full)
+        meter.claim_inputs(texts)
+        deadline_s = project.settings.serve.deadline_s
+        future = project.ask(inputs, deadline_s=deadline_s, in_full=in_full, bill=meter.bill)
+        future.add_done_callback(lambda done: _settle(done, meter))
         served = await self.wait_for(future, receive=receive)
         self.metrics.count_predictions(
             project=project.name,
@@ -118,9 +125,12 @@ class House:
         """Load every champion, then follow each project's log in a thread of its own until `stop`."""
         self._stop.clear()
         self.is_stopping = False
+        self.till.follow()
         for project in self.projects.values():
             self._look_after(project)
         self._threads = [
+            threading.Thread(target=self._keep_limits, name="feilun-limits", daemon=True),
+        ] + [
             threading.Thread(target=self._follow, args=(project,), name=f"feilun-follow-{project.name}", daemon=True)
             for project in self.projects.values()
         ]
@@ -132,6 +142,7 @@ class House:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+        self.till.close()
 
     def must_be_ready(self, project: Project) -> None:
         """Raises:
@@ -157,6 +168,14 @@ class House:
         pause = LOOK_EVERY_S
         while not self._stop.wait(pause):
             pause = LOOK_EVERY_S if self._look_after(project) else AFTER_FAILURE_S
+
+    def _keep_limits(self) -> None:
+        """Follow what limits are set, and what other servers let in, until `stop`."""
+        while not self._stop.wait(LIMITS_EVERY_S):
+            try:
+                self.till.follow()
+            except Exception as error:  # those that are known hold on
+                log.error("limits: %s", type(error).__name__)
 
     def _look_after(self, project: Project) -> bool:
         """Take up a new champion and new corrections; False when that failed."""
@@ -184,6 +203,12 @@ def _shared_stores(projects: Mapping[str, Project]) -> dict[str, Store]:
     return {
         name: first[str(project.store.workspace.resolve()), project.store.url] for name, project in projects.items()
     }
+
+
+def _settle(done: Future[Any], meter: Meter) -> None:
+    """Called by the engine once the answers are recorded; not if it failed, or nobody wanted them any more."""
+    if not done.cancelled() and done.exception() is None:
+        meter.settle()
 
 
 async def _hung_up(receive: Receive) -> None:

@@ -57,7 +57,8 @@ async def create_chat_completion(
     fields = _fields_for(body.response_format)
     text = _last_word(body.messages, lang=visit.lang)
     project = visit.project_behind(body.model)
-    (said,) = await visit.house.ask(project, [text], receive=request.receive, in_full=True)
+    visit.meter.is_about(kind="chat", project=project.name)
+    (said,) = await visit.house.ask(project, [text], receive=request.receive, meter=visit.meter, in_full=True)
     if body.model not in (project.name, said.model_version):
         raise ModelUnknown(model=body.model[:64], param="model")  # another one went live a moment ago
     whole = _completion(body, said, project=project, content=_content(said, fields))

@@ -29,7 +29,7 @@ async def predict(
     if len(body.inputs) > project.settings.serve.max_batch:
         raise TooManyInputs(n_inputs=len(body.inputs), max_batch=project.settings.serve.max_batch)
     house.must_be_ready(project)
-    served = await house.ask(project, [one.text for one in body.inputs], receive=request.receive)
+    served = await house.ask(project, [one.text for one in body.inputs], receive=request.receive, meter=visit.meter)
     shown = [
         {
             "prediction_id": prediction.prediction_id,

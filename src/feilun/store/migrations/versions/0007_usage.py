@@ -62,9 +62,7 @@ def _make_append_only() -> None:
         f"CREATE FUNCTION {FUNCTION}() RETURNS trigger AS "
         "$$ BEGIN RAISE EXCEPTION 'usage is append-only'; END $$ LANGUAGE plpgsql"
     )
-    op.execute(
-        f"CREATE TRIGGER {FUNCTION} BEFORE UPDATE OR DELETE ON usage FOR EACH ROW EXECUTE FUNCTION {FUNCTION}()"
-    )
+    op.execute(f"CREATE TRIGGER {FUNCTION} BEFORE UPDATE OR DELETE ON usage FOR EACH ROW EXECUTE FUNCTION {FUNCTION}()")
 
 
 def downgrade() -> None:
