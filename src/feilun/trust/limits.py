@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from threading import Lock
 
 from feilun.errors import FeilunError
 from feilun.records import Limit
@@ -81,7 +82,7 @@ def least_burst(per_minute: int | None) -> int:
 
 
 class Limits:
-    """Who may go on, in one process of many on a store. May be used from any thread, `follow` from one at a time.
+    """Who may go on, in one process of many on a store. May be used from any thread.
 
     Args:
         clock: seconds that never go back; now: the present, aware. Both for tests.
@@ -97,6 +98,7 @@ class Limits:
         self.server_id = new_id("srv")  # of this run: a restarted server reads in the ledger what it wrote before
         self._store, self._clock = store, clock
         self._threads = _new_threads()
+        self._following = Lock()
         self._limits: dict[Subject, Limit] = {}
         self._buckets: dict[Subject, Bucket] = {}
         self.counts = MonthCounts(store, server=self.server_id, now=now)
@@ -108,6 +110,10 @@ class Limits:
 
     def follow(self) -> None:
         """Take up limits that were set meanwhile, and what other servers let in."""
+        with self._following:
+            self._follow()
+
+    def _follow(self) -> None:
         limits: dict[Subject, Limit] = {(one.subject, one.subject_id): one for one in self._store.list_limits()}
         self.counts.follow(limits.values())
         buckets: dict[Subject, Bucket] = {}

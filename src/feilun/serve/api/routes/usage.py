@@ -85,10 +85,11 @@ async def get_limit(visit: Ruling, subject: str, subject_id: str) -> Response:
     problems=(404, 507),
 )
 async def set_limit(visit: Ruling, subject: str, subject_id: str, body: LimitRequest) -> Response:
-    """All of it: what is null or left out has no limit. Every server on the store keeps to it within a second."""
+    """All of it: what is null or left out has no limit. It holds here at once, on other servers within a second."""
     visit.caller.must_be_unbound("admin")
     wanted = _whose(subject, subject_id) | body.model_dump()
     limit = await visit.house.read(_where_it_is, visit, lambda project: project.set_limit(**wanted))
+    await visit.house.read(visit.house.till.follow)
     return send(limit.model_dump())
 
 
