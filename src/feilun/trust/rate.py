@@ -83,9 +83,10 @@ class Bucket:
 
     def put_back(self) -> None:
         """Give back a permit that was taken a moment ago and not used."""
+        now = self._clock()
         with self._lock:
-            self._n_held += 1
-            self._expires_at = max(self._expires_at, self._clock() + LEASE_S)
+            self._n_held = 1 + (self._n_held if now < self._expires_at else 0)
+            self._expires_at = max(self._expires_at, now + LEASE_S)
 
     def take_alone(self) -> None:
         """Take a permit from a bucket of this process's own: the store does not answer in time.

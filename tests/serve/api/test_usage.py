@@ -154,7 +154,7 @@ def test_the_tenant_has_limits_of_its_own_for_this_machine_too(client):
 def test_limits_are_set_and_read_by_who_runs_the_house_only(client, project, key):
     key_id, _ = key
     headers = {scope: bearer(project, [scope]) for scope in ("predict", "feedback", "read")}
-    headers["one project"] = bearer(project, ["admin"], project="support")
+    headers["one project"] = bearer(project, ["admin"], only="support")
     for one in headers.values():
         assert client.get("/v1/limits", headers=one).status_code == 403
         assert client.get(f"/v1/limits/key/{key_id}", headers=one).status_code == 403
@@ -181,8 +181,8 @@ def test_limits_are_set_and_read_by_who_runs_the_house_only(client, project, key
     assert project.limits() == []
 
 
-def bearer(project: Project, scopes: list[str], **more: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {create_key(project.store, name='k', scopes=scopes, **more)[1]}"}
+def bearer(project: Project, scopes: list[str], *, only: str | None = None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {create_key(project.store, name='k', scopes=scopes, project=only)[1]}"}
 
 
 def test_usage_is_read_as_lines_or_as_a_table_in_which_nothing_runs(client, project, key):
@@ -214,7 +214,7 @@ def test_usage_is_read_as_lines_or_as_a_table_in_which_nothing_runs(client, proj
 def test_a_key_of_one_project_reads_the_usage_of_that_project_alone(client, project, key):
     client.post(f"{AT}/predictions", json=ASK, headers=key[1]).raise_for_status()
     project.store.writer.write(lambda _: None)
-    mine, foreign = (bearer(project, ["read"], project=name) for name in ("support", "other"))
+    mine, foreign = (bearer(project, ["read"], only=name) for name in ("support", "other"))
     by = {"by": ["project", "kind"]}
     (line,) = client.get("/v1/usage", params=by, headers=mine).json()["usage"]
     assert (line["project"], line["n_inputs"]) == ("support", 1)
