@@ -32,7 +32,7 @@ T = TypeVar("T")
 PATIENT_S = 0.05  # most answers are there before it is worth watching whether the client still waits
 LOOK_EVERY_S = 0.25  # a champion or a correction of another process is on stage after at most this long
 LIMITS_EVERY_S = 0.5  # a limit holds, and a quota knows of other servers' requests, after at most about this long
-AFTER_FAILURE_S = 5.0  # a damaged bundle is looked at again this often, not four times a second
+AFTER_FAILURE_S = 5.0  # what went wrong is tried again this often, not four times a second
 MAX_STREAMS = 64
 # Threads that wait for the disk, and threads that compute: neither kind can starve the other.
 N_STORE_THREADS = 64
@@ -171,11 +171,14 @@ class House:
 
     def _keep_limits(self) -> None:
         """Follow what limits are set, and what other servers let in, until `stop`."""
-        while not self._stop.wait(LIMITS_EVERY_S):
+        pause = LIMITS_EVERY_S
+        while not self._stop.wait(pause):
+            pause = LIMITS_EVERY_S
             try:
                 self.till.follow()
-            except Exception as error:  # those that are known hold on
+            except Exception as error:  # those that are known go on holding
                 log.error("limits: %s", type(error).__name__)
+                pause = AFTER_FAILURE_S
 
     def _look_after(self, project: Project) -> bool:
         """Take up a new champion and new corrections; False when that failed."""
