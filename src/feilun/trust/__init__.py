@@ -14,12 +14,13 @@ from feilun.trust.keys import (
 )
 from feilun.trust.limits import LimitInvalid, Limits, get_limit, set_limit
 from feilun.trust.quota import HOUSE, Claim, Payer, QuotaExceeded, month_of
-from feilun.trust.rate import Bucket, RateExceeded
+from feilun.trust.rate import LEASE_WITHIN_S, Bucket, RateExceeded
 from feilun.trust.usage import BILLED, MonthInvalid, Part, list_usage, usage_columns
 
 __all__ = [
     "BILLED",
     "HOUSE",
+    "LEASE_WITHIN_S",
     "SCOPES",
     "Bucket",
     "Claim",

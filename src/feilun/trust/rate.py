@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 HOLD_S = 0.5  # a block is what this process's callers need in about so long
 MEASURED_S = 0.25  # need is not told from a shorter time than this: what comes at once would look like a flood
 LEASE_S = 5.0  # permits that nobody wanted for so long are void: they came back to the bucket by themselves long ago
+LEASE_WITHIN_S = 2.0  # a store that takes longer is done without
 CLOSED_S = 0.1  # an empty bucket is asked again no sooner; it keeps what comes in meanwhile
 WHOSE = {"key": ("This API key", "此 API 密钥"), "tenant": ("This tenant", "此租户")}
 
@@ -59,7 +60,7 @@ class Bucket:
         self._n_wanted, self._wanted_since = 0, clock()
         self._n_left, self._left_at = float(limit.burst), clock()  # in the store's bucket, when it was last seen
         self._own_full_at = -math.inf  # of the bucket that stands in while the store does not answer
-        self._is_open = False
+        self._is_open = self._is_alone = False
 
     def take(self) -> Future[Lease | None] | None:
         """Take a permit; where this process has none left, the lease to wait for before trying again.
@@ -79,6 +80,9 @@ class Bucket:
                 return None
             if now < self._closed_until:
                 raise self._refusal(now)
+            if self._pending is not None and now - self._wanted_since > LEASE_WITHIN_S:
+                self.take_alone()
+                return None
             return self._lease(now)
 
     def put_back(self) -> None:
@@ -138,8 +142,11 @@ class Bucket:
                 lease = done.result()
             except Exception as error:
                 # The limit is kept all the same, by each server for itself: never fail open, never stop answering.
-                log.warning("no permits from the store: %s", type(error).__name__)
-                lease = self._draw_alone(now, n)
+                if not self._is_alone:
+                    log.warning("no permits from the store: %s", type(error).__name__)
+                lease, self._is_alone = self._draw_alone(now, n), True
+            else:
+                self._is_alone = False
             if lease is None:
                 self._is_open = True
                 return

@@ -155,3 +155,14 @@ def test_many_callers_and_threads_lose_and_mix_nothing(bundles):
     futures = [line.submit(encoder, [texts[i] for i in picked], then=lambda _, logits, __: logits) for picked in picks]
     for picked, future in zip(picks, futures, strict=True):
         np.testing.assert_allclose(future.result(60), alone[picked], atol=1e-4)
+
+
+def test_those_who_are_run_together_share_the_cpu_time_by_their_tokens(slow):
+    line = Line(threads=1)
+    held = hold(line, slow)
+    one, other = (line.submit(slow, texts, then=lambda *args: args[2]) for texts in (["aaa", "bbb"], ["cc"]))
+    slow.go.set()
+    assert held.result(30) == [1]
+    mine, theirs = one.result(30), other.result(30)
+    assert (mine.n_tokens, theirs.n_tokens) == (6, 2)
+    assert mine.cpu_s == pytest.approx(3 * theirs.cpu_s) and theirs.cpu_s > 0

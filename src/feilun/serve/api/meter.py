@@ -16,11 +16,10 @@ from typing import Any, TypeVar
 from feilun.records import Bill, Usage
 from feilun.serve.api.access import Caller
 from feilun.store import Store, utc_now
-from feilun.trust import HOUSE, Bucket, Claim, Limits, Payer, RateExceeded
+from feilun.trust import HOUSE, LEASE_WITHIN_S, Bucket, Claim, Limits, Payer, RateExceeded
 
 T = TypeVar("T")
 UNMETERED = ("/health", "/ready", "/metrics")
-LEASE_WITHIN_S = 2.0  # a store that takes longer is done without
 CURRENT: ContextVar[Meter | None] = ContextVar("feilun_meter", default=None)
 
 
