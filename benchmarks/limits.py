@@ -34,12 +34,13 @@ def main() -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds banking77/")
+    parser.add_argument("--project", type=Path, help="a project with a live model, instead of one made now")
     parser.add_argument("--rounds", type=int, default=N_ROUNDS, help="of each kind (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="write everything as JSON here")
     options = parser.parse_args()
     texts = [row["text"] for row in read(options.data / "banking77" / "test.csv")][:N_ASKED]
     with tempfile.TemporaryDirectory() as scratch:
-        folder = make_project(options.data / "banking77" / "train.csv", Path(scratch))
+        folder = options.project or make_project(options.data / "banking77" / "train.csv", Path(scratch))
         found: Record = {"command": public(sys.argv), **asyncio.run(compare(folder, texts, options.rounds))}
     found |= leases()
     print(json.dumps({name: value for name, value in found.items() if name != "rounds"}, indent=1))
@@ -103,8 +104,13 @@ class Asker:
     async def _one(self, body: bytes) -> None:
         statuses = []
 
+        coming = iter([{"type": "http.request", "body": body, "more_body": False}])
+
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
+            message = next(coming, None)
+            if message is None:
+                await asyncio.Event().wait()  # the client stays on the line
+            return message or {}
 
         async def send(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":

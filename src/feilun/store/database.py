@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +14,34 @@ SCHEMA_HEAD = "0007"
 BUSY_TIMEOUT_S = 30
 
 
-def open_engine(url: str) -> sa.Engine:
+def open_engine(url: str, *, is_hasty: bool = False) -> sa.Engine:
     """An engine for `url`. SQLite comes from the `pysqlite3` wheel.
+
+    A hasty one does not wait for the disk: its commits survive a killed process, but perhaps not a power cut.
 
     The SQLite that Debian's Python links (3.40) may corrupt a database when two processes checkpoint at the
     wrong moment (the WAL-reset bug, 3.7.0–3.51.2); the wheel carries a mended one.
     """
     if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True)
+        engine = sa.create_engine(url, pool_pre_ping=True)
+        if is_hasty:
+            sa.event.listen(engine, "begin", lambda c: c.exec_driver_sql("SET LOCAL synchronous_commit = off"))
+        return engine
     import pysqlite3
 
     engine = sa.create_engine(
         url, module=pysqlite3, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
     )
-    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "connect", partial(_prepare_sqlite, synchronous="NORMAL" if is_hasty else "FULL"))
     sa.event.listen(engine, "begin", _begin)
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(connection: Any, _record: Any, *, synchronous: str) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute(f"PRAGMA synchronous={synchronous}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 

@@ -46,6 +46,9 @@ class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, L
             (self.workspace / name).mkdir(parents=True, exist_ok=True)
         self.url = url or f"sqlite:///{self.workspace / 'feilun.db'}"
         self.engine = open_engine(self.url)
+        self.hasty_engine = open_engine(
+            self.url, is_hasty=True
+        )  # for what may be lost in a power cut; opens when asked
         migrate(self.engine, where=str(self.workspace))
         self.writer = Writer(self.engine, path=str(self.workspace))
 
@@ -58,6 +61,7 @@ class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, L
         """Commit what is waiting and let go of the database."""
         self.writer.close()
         self.engine.dispose()
+        self.hasty_engine.dispose()
 
     def __enter__(self) -> Store:
         return self

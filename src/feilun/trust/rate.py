@@ -1,7 +1,7 @@
 """Requests a minute, kept by all servers on one store together without asking it at every request.
 
 A process leases permits from the store's bucket (`store.limits`) in blocks, as many as its own callers used in the last
-half second or so, and gives them out by itself. Where the bucket is empty it refuses by itself too, until the moment at
+second or so, and gives them out by itself. Where the bucket is empty it refuses by itself too, until the moment at
 which the store said that there would be a permit again.
 """
 
@@ -20,7 +20,7 @@ from feilun.store import Lease, draw
 
 log = logging.getLogger(__name__)
 
-HOLD_S = 0.5  # a block is what this process's callers need in about so long
+HOLD_S = 1.0  # a block is what this process's callers need in about so long: half of what may come at once
 MEASURED_S = 0.25  # need is not told from a shorter time than this: what comes at once would look like a flood
 LEASE_S = 5.0  # permits that nobody wanted for so long are void: they came back to the bucket by themselves long ago
 LEASE_WITHIN_S = 2.0  # a store that takes longer is done without
@@ -75,7 +75,7 @@ class Bucket:
                 return None
             if self._n_held and now < self._expires_at:
                 self._n_held -= 1
-                if self._n_held < self._n_block // 2 and now >= self._closed_until:
+                if self._n_held < self._n_block // 4 and now >= self._closed_until:
                     self._lease(now)  # ahead, so that the next callers need not wait
                 return None
             if now < self._closed_until:
