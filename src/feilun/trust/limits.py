@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from functools import lru_cache
 from threading import Lock
 
 from feilun.errors import FeilunError
@@ -134,35 +135,45 @@ class Limits:
         Source:
             draft-ietf-httpapi-ratelimit-headers-11.
         """
-        if not self._limits:
+        limits = self._limits
+        found = [limits[subject] for subject in payer.subjects if subject in limits] if limits else []
+        if not found:
             return {}
-        policies, standings = [], []
-        for subject in payer.subjects:
-            for name, quota, window_s, left, reset_s in self._standing(subject):
-                policies.append(f'"{name}";q={quota};w={window_s}')
-                standings.append(f'"{name}";r={left};t={reset_s}')
-        return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(standings)} if policies else {}
+        month_s, left_s = self.counts.span_s
+        return {
+            "RateLimit-Policy": ", ".join(_policy(limit, month_s) for limit in found),
+            "RateLimit": ", ".join(self._standing(limit, left_s) for limit in found),
+        }
 
-    def _standing(self, subject: Subject) -> list[tuple[str, int, int, int, int]]:
-        """Name, quota, window, what is left and seconds until there is more, of each limit of a subject."""
-        limit, found = self._limits.get(subject), []
-        if limit is None:
-            return []
-        bucket = self._buckets.get(subject)
-        if bucket is not None and limit.per_minute is not None:
-            found.append((f"{limit.subject}-rate", limit.per_minute, 60, bucket.remaining, bucket.wait_s))
-        left, (month_s, left_s) = self.counts.left(limit), self.counts.span_s
+    def _standing(self, limit: Limit, left_s: int) -> str:
+        """What is left of each part of a limit, and the seconds until there is more."""
+        subject, parts = limit.subject, []
+        bucket = self._buckets.get((subject, limit.subject_id))
+        if bucket is not None:
+            parts.append(f'"{subject}-rate";r={bucket.remaining};t={bucket.wait_s}')
+        left = self.counts.left(limit)
         if limit.monthly_requests is not None:
-            found.append((f"{limit.subject}-requests", limit.monthly_requests, month_s, left.requests, left_s))
+            parts.append(f'"{subject}-requests";r={left.requests};t={left_s}')
         if limit.monthly_characters is not None:
-            found.append((f"{limit.subject}-characters", limit.monthly_characters, month_s, left.characters, left_s))
-        return found
+            parts.append(f'"{subject}-characters";r={left.characters};t={left_s}')
+        return ", ".join(parts)
 
     def _bucket(self, limit: Limit) -> Bucket:
         def ask(n: int) -> Future[Lease | None]:
             return self._threads.submit(self._store.lease_permits, limit.subject, limit.subject_id, n=n)
 
         return Bucket(limit, ask=ask, clock=self._clock)
+
+
+@lru_cache(maxsize=1024)
+def _policy(limit: Limit, month_s: int) -> str:
+    """Each part of a limit and the seconds that it is for."""
+    windows = {
+        "rate": (limit.per_minute, 60),
+        "requests": (limit.monthly_requests, month_s),
+        "characters": (limit.monthly_characters, month_s),
+    }
+    return ", ".join(f'"{limit.subject}-{name}";q={q};w={w}' for name, (q, w) in windows.items() if q is not None)
 
 
 def _new_threads() -> ThreadPoolExecutor:
