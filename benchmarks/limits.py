@@ -5,9 +5,9 @@
 
 FOLDER holds `banking77/train.csv` and `test.csv`. Ten messages a class train a probe, which the server's own app serves
 in this process, without a socket: what is measured is everything that a request costs but HTTP parsing, all threads
-together. Two keys, one of them limited, take turns with the same messages, one by one. Told are the means over the rounds,
-their quotient, and its standard error from how the rounds differ; what else runs on the machine disturbs it. Then, what
-it costs to look at the quotas, which a server does twice a second, and to give out a permit of a lease.
+together. Two keys, one of them limited, take turns with the same messages, one by one. Told are the means over the
+rounds, their quotient, and its standard error from how the rounds differ; what else runs on the machine disturbs it.
+Then, what it costs to look at the quotas, which a server does twice a second, and to give out a permit of a lease.
 """
 
 from __future__ import annotations
