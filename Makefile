@@ -57,7 +57,7 @@ $(VENV)/.train: $(VENV)/.python pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.train
-	$(PIP) --editable '.[train,search,adapt,scale,parquet,dev]'
+	$(PIP) --editable '.[train,search,adapt,scale,parquet,otel,dev]'
 	@touch $@
 
 clean:

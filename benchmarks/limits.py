@@ -60,7 +60,7 @@ async def compare(folder: Path, texts: list[str], n_rounds: int) -> Record:
     with Project(folder) as project:
         keys = {kind: create_key(project.store, name=kind, scopes=["predict"]) for kind in rounds}
         limits = {"per_minute": PER_MINUTE, "monthly_requests": A_MONTH, "monthly_characters": A_MONTH}
-        project.set_limit(key_id=keys["with"][0]["key_id"], **limits)
+        project.workspace.set_limit(key_id=keys["with"][0]["key_id"], **limits)
         app = create_app({project.name: project}, require_key=True, settings=ServeSettings())
         path = f"/v1/projects/{project.name}/predictions"
         askers = {kind: Asker(app, path, secret) for kind, (_, secret) in keys.items()}

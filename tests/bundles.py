@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from safetensors.numpy import save_file
 from feilun.compress import compress, seal
 from feilun.config import FeilunSettings
 from feilun.models import Encoder, build_graph, read_config, read_tensors
+from feilun.project import Project
 from feilun.records import (
     Backbone,
     Calibration,
@@ -97,11 +101,13 @@ def make_bundle(
     seed: int = 0,
     task: dict[str, object] | None = None,
     thresholds: Thresholds | None = None,
+    messages: dict[str, list[str]] = MESSAGES,
 ) -> tuple[str, Manifest]:
-    """A sealed bundle in `folder`; different seeds give different models."""
+    """A sealed bundle in `folder` that has learnt `messages`; different seeds give different models."""
     settings = settings_of(compress={"tolerance": 0.99}, backbone={"max_tokens": 32}, task=task or {})
-    task_, result = get_task(settings.task), network_of(folder.with_name(f"{folder.name}-train"), backbone, seed=seed)
-    parity = compress(result, backbone, dataset_of(), settings, task=task_, folder=folder)
+    task_, dataset = get_task(settings.task), dataset_of(messages)
+    result = network_of(folder.with_name(f"{folder.name}-train"), backbone, seed=seed, dataset=dataset)
+    parity = compress(result, backbone, dataset, settings, task=task_, folder=folder)
     # Latency is measured, so it differs from run to run; a fixed one makes bundles of one seed equal.
     parity = parity.model_copy(update={"p50_ms": 1.0, "p99_ms": 2.0})
     return seal(
@@ -114,6 +120,21 @@ def make_bundle(
         backbone=backbone.info,
         lineage={"turn_id": "t_test", "code_version": "0.1.0"},
     )
+
+
+def place_bundles(folder: Path, bundles: Iterable[tuple[str, Path]], *, settings: str) -> Path:
+    """A project in `folder` that has these models, by id and folder, and of which the first one answers."""
+    (folder / ".feilun").mkdir(parents=True)  # a workspace of its own, whatever lies above
+    (folder / "feilun.toml").write_text(settings, "utf-8")
+    placed = list(bundles)
+    with Project(folder) as project:
+        for model_id, bundle in placed:
+            shutil.copytree(bundle, project.store.model_path(model_id))
+            report = json.loads((bundle / "report.json").read_text("utf-8"))
+            words = {"model_id": model_id, "turn_id": "t", "dataset_id": "d"}
+            project.store.add_model(project.name, report=report, size_mb=1.0, **words)
+        project.promote(placed[0][0], actor="ann")
+    return folder
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -80,8 +80,10 @@ def add_model(project: Project, report: Report) -> None:
     )
     dataset, _ = build_dataset(project.folder, project.settings, task=project.task)
     write_snapshot(dataset, project.store.dataset_path(dataset.dataset_id))
-    project.store.update_turn(turn["turn_id"], model_id="m2", dataset_id=dataset.dataset_id)
-    project.store.finish_turn(turn["turn_id"], status="done", result={"at": datetime.now(UTC).isoformat()})
+    project.store.update_turn(project.name, turn["turn_id"], model_id="m2", dataset_id=dataset.dataset_id)
+    project.store.finish_turn(
+        project.name, turn["turn_id"], status="done", result={"at": datetime.now(UTC).isoformat()}
+    )
 
 
 def trained(folder: Path) -> set[str]:

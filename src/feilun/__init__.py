@@ -8,17 +8,17 @@ from feilun.version import __version__
 
 if TYPE_CHECKING:
     from feilun.errors import FeilunError
-    from feilun.project import Project
+    from feilun.project import Project, Workspace
 
-__all__ = ["FeilunError", "Project", "__version__"]
+__all__ = ["FeilunError", "Project", "Workspace", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     # Lazy, so that `import feilun` (and `feilun --help`) stays light.
-    if name == "Project":
-        from feilun.project import Project
+    if name in ("Project", "Workspace"):
+        from feilun import project
 
-        return Project
+        return getattr(project, name)
     if name == "FeilunError":
         from feilun.errors import FeilunError
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import ErrorDetails
 
 from feilun.errors import FeilunError
+from feilun.records import Guard
 
 CONFIG_NAME = "feilun.toml"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -51,6 +52,9 @@ class ProjectSettings(Settings):
 
     name: str = Field(pattern=NAME_PATTERN, description="Name in commands and URLs: letters, digits, '-' and '_'.")
     language: Literal["en", "zh", "multi"] = Field("en", description="Language of the messages; picks the backbone.")
+    tenant: str = Field(
+        "house", pattern=NAME_PATTERN, description="Whose it is; keys of another tenant never see it. See server.md."
+    )
 
 
 class TaskSettings(Settings):
@@ -408,6 +412,36 @@ class GoalSettings(Settings):
     )
 
 
+class ReleaseSettings(Settings):
+    """[release] How a new model comes to answer real messages."""
+
+    canary_share: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of the traffic on which a turn's model begins, as a canary; 0: it answers all at once.",
+    )
+    guards: tuple[Guard, ...] = Field(
+        ("hand_over", "contradicted", "failed"),
+        description="What ends a canary when it is worse there: messages handed over, answers that people contradict, "
+        "requests that failed. None: only a person ends it.",
+    )
+    guard_tolerance: float = Field(
+        0.01, ge=0, lt=1, description="How much larger the canary's share may be than the champion's in a guard."
+    )
+    guard_level: float = Field(
+        0.05, gt=0, lt=1, description="How often a canary that is not worse may be rolled back by mistake, at most."
+    )
+    min_messages: int = Field(
+        100, ge=20, description="Messages that each of the two must have answered before a guard says anything."
+    )
+    promote_after: int = Field(
+        0,
+        ge=0,
+        description="Messages after which a canary that is no worse is promoted by itself; 0: a person does it.",
+    )
+
+
 class ServeSettings(Settings):
     """[serve] The HTTP door."""
 
@@ -425,6 +459,12 @@ class ServeSettings(Settings):
     )
     max_batch: int = Field(256, ge=1, le=10_000, description="Most inputs in one request.")
     max_body_mb: float = Field(8, gt=0, le=1024, description="Largest request body in megabytes.")
+    traces: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/]+(/\S*)?)?$",
+        description="Where OpenTelemetry traces go over OTLP/HTTP, such as http://127.0.0.1:4318/v1/traces; "
+        "empty: nowhere.",
+    )
 
 
 class ImproveSettings(Settings):
@@ -463,6 +503,7 @@ class FeilunSettings(Settings):
     evaluate: EvaluateSettings = EvaluateSettings()
     compress: CompressSettings = CompressSettings()
     goal: GoalSettings = GoalSettings()
+    release: ReleaseSettings = ReleaseSettings()
     serve: ServeSettings = ServeSettings()
     label: LabelSettings = LabelSettings()
     improve: ImproveSettings = ImproveSettings()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 Split = Literal["train", "holdout", "unlabelled"]
+Guard = Literal["hand_over", "contradicted", "failed"]
 
 
 class Record(BaseModel):
@@ -491,6 +492,94 @@ class Decision(Record):
     zh: str
 
 
+class Challenge(Record):
+    """A shadow or canary that is under way, as the release log has it.
+
+    share: of the traffic, in (0, 1]; champion_id: the model that answered when it began.
+    """
+
+    release_id: str
+    action: Literal["shadow", "canary"]
+    model_id: str
+    champion_id: str
+    share: float
+    actor: str
+    created_at: datetime
+
+
+class ArmTraffic(Record):
+    """What one of the two models did with its share of the traffic. n_failed: requests that the other answered for it.
+
+    n_contradicted: its answers that people spoke against, by a thumb down or another label.
+    """
+
+    role: Literal["champion", "challenger"]
+    model_id: str
+    n_messages: int
+    n_handed_over: int
+    n_contradicted: int
+    n_failed: int
+
+
+class GuardReading(Record):
+    """One guard: the shares of both models, and how strongly they say that the challenger is worse than tolerated.
+
+    evidence: an e-value; from `needed` on the canary is ended. Before there are enough messages it is None.
+    """
+
+    metric: Guard
+    champion: float
+    challenger: float
+    evidence: float | None
+    needed: float
+
+
+class Difference(Record):
+    """A message that champion and shadow answered otherwise."""
+
+    prediction_id: str
+    inputs: dict[str, Any]
+    champion: tuple[str, ...]
+    champion_confidence: float
+    challenger: tuple[str, ...]
+    challenger_confidence: float
+    created_at: datetime
+
+
+class ShadowTraffic(Record):
+    """What a shadow said beside the champion.
+
+    n_labelled: compared messages whose right label somebody has told; the two counts after it are of those.
+    """
+
+    n_compared: int
+    n_agreed: int
+    n_champion_handed_over: int
+    n_challenger_handed_over: int
+    n_labelled: int
+    n_champion_right: int
+    n_challenger_right: int
+    differences: tuple[Difference, ...] = ()
+
+
+class Traffic(Record):
+    """Which models answer, with what share, and how the two compare. state: what the guard makes of a canary.
+
+    trouble: why the challenger could not be loaded here; the champion answers for it meanwhile.
+    """
+
+    champion_id: str | None
+    challenge: Challenge | None = None
+    arms: tuple[ArmTraffic, ...] = ()
+    guards: tuple[GuardReading, ...] = ()
+    state: Literal["none", "shadow", "alone", "too_few", "watching", "worse", "proven"] = "none"
+    en: str = ""
+    zh: str = ""
+    shadow: ShadowTraffic | None = None
+    trouble_en: str = ""
+    trouble_zh: str = ""
+
+
 class FileEntry(Record):
     name: str
     size: int
@@ -508,6 +597,25 @@ class Manifest(Record):
     backbone: BackboneInfo
     lineage: dict[str, Any]
     files: tuple[FileEntry, ...]
+
+
+class AuditFault(Record):
+    """Something in the audit log that is not as it was written."""
+
+    code: Literal[
+        "changed", "not_linked", "missing", "marked", "cut", "forged", "emptied", "no_key", "head_unknown", "head_other"
+    ]
+    seq: int  # the entry, or the one before the place
+
+
+class AuditVerdict(Record):
+    """Whether the audit log is whole."""
+
+    is_whole: bool
+    n_entries: int
+    head: str  # "seq:hash" of the last entry; keep it elsewhere
+    faults: tuple[AuditFault, ...]  # the first ones
+    n_faults: int
 
 
 class Answer(Record):
@@ -558,6 +666,7 @@ class ServedPrediction(Record):
     alternatives: tuple[tuple[str, float], ...] = ()
     latency_ms: float = 0.0
     n_tokens: int = 0  # that the network read of the message; counted when an answer is asked for in full
+    variant: Literal["champion", "challenger"] = "champion"  # challenger: a canary answered
 
 
 class Why(Record):

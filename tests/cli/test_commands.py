@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import json
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pysqlite3
+
+from feilun.cli.shared import user_name
 from feilun.project import Project
 from feilun.records import Bill, Usage
+from feilun.store.chain import Change, entry_hash
 from tests.cli.conftest import Run
 
 
@@ -48,6 +55,51 @@ def test_off_a_terminal_nothing_is_revoked_without_yes(folder: Path, run: Run):
     assert run("key", "list", folder, "--json").json[0]["revoked_at"] is None
     assert run("key", "revoke", key_id, folder, "--yes").exit_code == 0
     assert run("key", "list", folder, "--json").json[0]["revoked_at"] is not None
+
+
+def test_the_audit_log_names_the_person_is_verified_and_leaves_with_1_when_it_was_edited(folder: Path, run: Run):
+    made = run("key", "create", folder, "--name", "=website()", "--json").json
+    listed = run("audit", "list", folder, "--json").json
+    assert [row["action"] for row in listed] == ["audit.key_made", "project.added", "key.created"]
+    assert (listed[-1]["actor"], listed[-1]["subject"]) == (user_name(), made["key_id"])
+    assert "key.created" in run("audit", "list", folder, "--only", "support").out
+    head = run("audit", "head", folder).out.strip()
+    assert run("audit", "verify", folder, "--head", head).exit_code == 0
+    assert (
+        run("audit", "verify", folder, "--head", f"9:{'0' * 64}", "--json").json["faults"][0]["code"] == "head_unknown"
+    )
+    with closing(pysqlite3.connect(str(folder / ".feilun" / "feilun.db"))) as db:
+        db.execute("DROP TRIGGER audit_no_delete")
+        db.execute("DELETE FROM audit WHERE seq = 2")
+        db.commit()
+    said = run("audit", "verify", folder)
+    assert said.exit_code == 1
+    assert "entries are missing behind entry 1" in said.out
+
+
+def test_the_audit_log_is_exported_whole_and_without_formulas(folder: Path, tmp_path: Path, run: Run):
+    run("release", "list", folder)
+    with Project(folder) as project:
+        project.store.add_audit(Change("backup.made", "=cmd|x.zip", "ann", "support", details={"n_members": 3}))
+        n_entries = len(project.audit())
+    assert run("audit", "export", tmp_path / "a.jsonl", folder, "--json").json["n_entries"] == n_entries
+    rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]
+    assert all(entry_hash(row) == row["hash"] for row in rows)
+    run("audit", "export", tmp_path / "a.csv", folder, "--only", "support")
+    table = list(csv.DictReader((tmp_path / "a.csv").read_text("utf-8-sig").splitlines()))
+    assert [row["subject"] for row in table] == ["support", "'=cmd|x.zip"]
+
+
+def test_a_new_audit_key_needs_yes_and_is_told_of_in_the_log(folder: Path, run: Run):
+    assert run("audit", "rekey", folder).exit_code == 2
+    (folder / ".feilun" / "audit.key").unlink()
+    folder = folder.rename(folder.with_name("moved"))
+    assert run("audit", "verify", folder).exit_code == 1
+    assert run("audit", "rekey", folder, "--yes").exit_code == 0
+    assert run("audit", "verify", folder).exit_code == 0
+    assert run("key", "create", folder).exit_code == 0
+    listed = run("audit", "list", folder, "--json").json
+    assert [row["action"] for row in listed][-3:] == ["audit.key_made", "project.moved", "key.created"]
 
 
 def test_a_turn_is_asked_for_once(folder: Path, run: Run):
@@ -141,6 +193,8 @@ def test_limits_are_set_as_a_whole_and_shown(folder: Path, run: Run):
         **{"monthly_requests": 1000, "monthly_characters": None},
     }
     assert run("limit", "set", folder, "--tenant", "house", "--monthly-characters", 5).exit_code == 0
+    last = run("audit", "list", folder, "--json").json[-1]
+    assert (last["action"], last["actor"], last["details"]["monthly_characters"]) == ("limit.set", user_name(), 5)
     shown = run("limit", "show", folder)
     assert key_id in shown.out and "house" in shown.out
     assert run("limit", "set", folder, "--key", key_id).exit_code == 0

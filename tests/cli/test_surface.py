@@ -36,6 +36,11 @@ COMMANDS = dict(leaves(typer.main.get_command(app)))
 
 def test_the_commands_are_the_published_ones():
     assert sorted(" ".join(path) for path in COMMANDS) == [
+        "audit export",
+        "audit head",
+        "audit list",
+        "audit rekey",
+        "audit verify",
         "backup",
         "data advise",
         "data check",
@@ -57,6 +62,7 @@ def test_the_commands_are_the_published_ones():
         "key create",
         "key list",
         "key revoke",
+        "key rotate",
         "label apply",
         "label next",
         "label start",
@@ -70,12 +76,21 @@ def test_the_commands_are_the_published_ones():
         "model show",
         "model verify",
         "predict",
+        "release canary",
         "release list",
         "release promote",
         "release rollback",
+        "release shadow",
+        "release status",
+        "release stop",
         "report",
         "restore",
         "serve",
+        "tenant create",
+        "tenant disable",
+        "tenant enable",
+        "tenant list",
+        "tenant rename",
         "turn",
         "usage",
     ]
@@ -92,7 +107,7 @@ def test_every_command_has_examples_and_all_but_serve_speak_json(path: tuple[str
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_what_cannot_be_undone_has_yes(path: tuple[str, ...]):
     options = {option for parameter in COMMANDS[path].params for option in parameter.opts}
-    asks = path[-1] in ("promote", "rollback", "revoke", "cancel", "remove", "init")
+    asks = path[-1] in ("promote", "canary", "rollback", "revoke", "cancel", "remove", "init", "disable", "rekey")
     assert ("--yes" in options) == asks
 
 

@@ -70,6 +70,7 @@ def test_fifty_kills_lose_nothing_and_the_turn_comes_back_to_the_same_dataset(
         server.kill()
         talker.join(30)
         with Project(tiny_project) as project:
+            assert project.verify_audit().is_whole
             for turn in project.list_turns():
                 turn_ids.add(turn["turn_id"])
                 if turn["dataset_id"]:
@@ -93,6 +94,8 @@ def test_fifty_kills_lose_nothing_and_the_turn_comes_back_to_the_same_dataset(
         }
         assert {key: stored.get(key) for key in acked} == acked  # nothing acknowledged is lost …
         assert len(stored) == len(set(stored.values()))  # … or doubled
+        told = [row["subject"] for row in _whole_audit(project) if row["action"] == "feedback.given"]
+        assert sorted(told) == sorted(row["feedback_id"] for row in _all_feedback(project))  # each is entered, once
         assert versions <= {model["model_id"] for model in project.list_models()}
         turns = project.list_turns()
         assert all(turn["status"] == "done" for turn in turns), [turn["error"] for turn in turns]
@@ -111,6 +114,13 @@ def test_fifty_kills_lose_nothing_and_the_turn_comes_back_to_the_same_dataset(
         assert second["dataset_id"] == dataset.dataset_id
         assert len(dataset_ids) <= len(turn_ids)
     assert len(acked) >= N_KILLS
+
+
+def _whole_audit(project: Project) -> list[dict]:
+    rows: list[dict] = []
+    while page := project.audit(after=rows[-1]["seq"] if rows else 0, limit=1000):
+        rows += page
+    return rows
 
 
 def _all_feedback(project: Project) -> list[dict]:

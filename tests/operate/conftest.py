@@ -33,7 +33,7 @@ def folder(tmp_path: Path, tiny_backbone: Backbone) -> Path:
         store.add_model(
             "support", model_id=model_id, turn_id=turn["turn_id"], dataset_id="ds_1", report={}, size_mb=1.0
         )
-        store.finish_turn(turn["turn_id"], status="done")
+        store.finish_turn("support", turn["turn_id"], status="done")
         words = {"reason_code": "by_hand", "en": "By hand.", "zh": "手动。"}
         store.add_release("support", action="promote", model_id=model_id, actor="ann", **words)
         create_key(store, name="website", scopes=["predict"], expires_in_days=90)

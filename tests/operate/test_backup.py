@@ -12,7 +12,7 @@ from feilun.models.bundle import BundleMissing, verify_bundle
 from feilun.operate.archive import BackupManifest, Packer, Parcel
 from feilun.operate.errors import BackupExists, BackupMissing, BackupRefused, BackupTooNew, FolderNotEmpty
 from feilun.project import Project
-from feilun.store import Store, StoreTooNew
+from feilun.store import EVERYWHERE, Store, StoreTooNew
 from feilun.store.copies import DatabaseElsewhere
 from tests.operate.conftest import TEXTS
 
@@ -52,7 +52,7 @@ def test_a_backup_under_writes_holds_every_acknowledged_row_and_answers_alike(fo
         finally:
             done.set()
             writer.join()
-        keys, releases, models = project.store.list_keys(), project.list_releases(), project.list_models()
+        keys, releases, models = project.store.list_keys(EVERYWHERE), project.list_releases(), project.list_models()
         live = project.store.find_champion("support")
     assert live is not None
     assert Project.restore(tmp_path / "b.zip", tmp_path / "new") == manifest
@@ -60,7 +60,11 @@ def test_a_backup_under_writes_holds_every_acknowledged_row_and_answers_alike(fo
         kept = [row["feedback_id"] for row in again.store.list_corrections("support")]
         assert kept == acknowledged[: len(kept)]
         assert kept[: len(before)] == before
-        assert (again.store.list_keys(), again.list_releases(), again.list_models()) == (keys, releases, models)
+        assert (again.store.list_keys(EVERYWHERE), again.list_releases(), again.list_models()) == (
+            keys,
+            releases,
+            models,
+        )
         assert verify_bundle(again.store.model_path(live)) == verify_bundle(folder / ".feilun/models" / live)
         snapshot = folder / ".feilun/datasets/ds_1.jsonl"
         assert again.store.dataset_path("ds_1").read_bytes() == snapshot.read_bytes()
@@ -69,6 +73,26 @@ def test_a_backup_under_writes_holds_every_acknowledged_row_and_answers_alike(fo
         assert (tmp_path / "new" / name).read_bytes() == (folder / name).read_bytes()
     with Project(tmp_path / "new") as again:
         assert [row[3] for row in answers] == [row[3] for row in said(again)] == [live] * len(TEXTS)
+
+
+def test_a_restored_audit_log_is_whole_tells_of_both_and_its_key_stayed_behind(folder: Path, tmp_path: Path):
+    with Project(folder) as project:
+        project.backup(tmp_path / "b.zip", actor="ann")
+        told, head = project.audit(), project.audit_head()
+    key = (folder / ".feilun/audit.key").read_bytes()
+    assert key not in (tmp_path / "b.zip").read_bytes()
+    Project.restore(tmp_path / "b.zip", tmp_path / "new", actor="bo")
+    with Project(tmp_path / "new") as again:
+        entries = again.audit()
+        assert again.verify_audit().is_whole
+        # The copy was made before the entry that tells of it; the head from then is no longer part of the log.
+        assert [row["hash"] for row in entries[: len(told) - 1]] == [row["hash"] for row in told[:-1]]
+        news = [(row["action"], row["actor"]) for row in entries[len(told) - 1 :]]
+        restored = [("audit.key_made", "bo"), ("workspace.restored", "bo"), ("project.moved", "feilun")]
+        assert (told[-1]["action"], told[-1]["actor"], news) == ("backup.made", "ann", restored)
+        assert [fault.code for fault in again.verify_audit(head=head).faults] == ["head_other"]
+    assert (tmp_path / "new/.feilun/audit.key").read_bytes() != key
+    assert [row.code for row in Project.doctor(tmp_path / "new") if row.code.startswith("audit")] == ["audit.whole"]
 
 
 def test_the_restored_model_gives_the_same_answers_to_the_last_bit(folder: Path, tmp_path: Path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
+import pysqlite3
 import pytest
 
 from feilun.operate import examine
@@ -36,6 +38,7 @@ def test_a_sound_workspace_has_no_problems(folder: Path):
             "datasets.whole",
             "leftovers.none",
             "keys.expire",
+            "audit.whole",
             "server.local",
         ),
         "ok",
@@ -65,6 +68,19 @@ def test_a_damaged_database_is_found_and_the_rest_is_still_looked_at(folder: Pat
     found = by_code(folder)
     assert found["database.damaged"].level == "problem"
     assert found["server.local"].level == "ok"
+
+
+def test_an_audit_log_that_was_edited_and_a_key_that_others_read_are_problems(folder: Path):
+    workspace = folder / ".feilun"
+    (workspace / "audit.key").chmod(0o644)
+    with closing(pysqlite3.connect(str(workspace / "feilun.db"))) as db:
+        db.execute("DROP TRIGGER audit_no_update")
+        db.execute("UPDATE audit SET actor = 'eve' WHERE action = 'release.promote'")
+        db.commit()
+    found = by_code(folder)
+    assert {one.code for one in found.values() if one.level == "problem"} == {"audit.broken", "audit.key_open"}
+    assert "is not what was written" in found["audit.broken"].found("en")
+    assert "与写入时不符" in found["audit.broken"].found("zh")
 
 
 def test_leftovers_eternal_keys_and_an_open_server_are_named(folder: Path):

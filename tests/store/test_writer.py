@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.store.test_store import give, prediction
+from tests.store.test_store import BY_HAND, give, prediction
 
 from feilun.store import Store
 from feilun.store import tables as t
@@ -23,7 +23,7 @@ def test_rows_that_come_while_the_writer_is_busy_are_one_statement_in_front_of_w
     statements = []
     sa.event.listen(store.engine, "before_cursor_execute", lambda *args: statements.append((args[2], args[5])))
     go = threading.Event()
-    held = store.writer.submit(lambda _: go.wait(30))
+    held = store.writer.submit(lambda _: go.wait(30), audit=BY_HAND)
     written = [store.add_predictions([prediction(n)]) for n in range(5)]
     feedback = threading.Thread(target=give, args=(store, "p4"), kwargs={"labels": ["delivery"]})
     feedback.start()

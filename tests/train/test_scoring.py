@@ -7,7 +7,9 @@ import pytest
 
 from feilun.config import TaskSettings
 from feilun.tasks.classify import ClassifyTask
-from feilun.train.scoring import is_better, score
+from feilun.train.folds import FoldPlan
+from feilun.train.leaderboard import Line, choose
+from feilun.train.scoring import is_better, lead, score
 
 TASK = ClassifyTask(TaskSettings())
 
@@ -48,3 +50,22 @@ def test_the_metrics_are_the_tasks_own_with_the_calibrated_loss(targets):
     assert found.metrics["accuracy"] == pytest.approx(found.hits.mean())
     assert found.log_loss <= TASK.log_loss(TASK.probs(logits), targets) + 1e-6
     assert found.block_losses.mean() == pytest.approx(found.log_loss, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("cheap", "dear", "wins"),
+    [("probe", "tune", True), ("probe", "full", True), ("tune", "full", False), ("probe", "propagate", False)],
+)
+def test_a_tie_goes_to_layers_that_learnt_when_only_a_probe_stands_against_them(targets, cheap, dear, wins):
+    logits = _logits(targets, right=0.8, seed=4)
+    tie, behind = (_line(dear, some, targets) for some in (logits, _logits(targets, right=0.6, seed=4)))
+    known = _line(cheap, logits, targets)
+    assert lead(tie.score, known.score) == 0 and lead(behind.score, known.score) < -1
+    assert (choose(known, tie, None, task=TASK) is tie) == wins
+    assert choose(known, behind, None, task=TASK) is known
+
+
+def _line(method: str, logits: np.ndarray, targets: np.ndarray) -> Line:
+    held_out = np.arange(len(targets))
+    plan = FoldPlan(((held_out[:0], held_out),), 1)
+    return Line(method, plan=plan, logits=logits, score=score(logits, targets, task=TASK))

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from feilun.records import Bill, Limit, Usage
-from feilun.store import NotFound, Store
+from feilun.store import EVERYWHERE, KeyUnknown, Store, TenantUnknown, utc_now
+from feilun.store import tables as t
+from feilun.store.chain import Unaudited
 from feilun.trust import LimitInvalid, Limits, Payer, QuotaExceeded, create_key, get_limit, set_limit
 
 ANN, BO = Payer("house", "key_ann"), Payer("house", "key_bo")
@@ -38,11 +40,15 @@ class Server:
 @pytest.fixture
 def store(tmp_path: Path):
     with Store(tmp_path / ".feilun") as opened:
+        for payer in (ANN, BO):
+            row = {"key_id": payer.key_id, "name": "k", "secret_hash": payer.key_id, "scopes": ["predict"]}
+            query = t.api_keys.insert().values(row | {"created_at": utc_now()})
+            opened.writer.write(lambda c, query=query: c.execute(query), audit=Unaudited("ids that can be read"))
         yield opened
 
 
 def limit(store: Store, payer: Payer = ANN, **quotas: int) -> None:
-    store.set_limit(Limit(subject="key", subject_id=payer.key_id, **quotas))
+    store.set_limit(EVERYWHERE, Limit(subject="key", subject_id=payer.key_id, **quotas), actor="ann")
 
 
 def n_let_in(server: Server, payer: Payer = ANN) -> int:
@@ -78,7 +84,7 @@ def test_a_request_with_more_inputs_than_are_left_is_refused_whole_and_counts_no
     server.answer(n=2, characters=90)
     with pytest.raises(QuotaExceeded):
         server.answer()
-    used = store.sum_usage(since=LATE_IN_MAY.replace(day=1), until=LATE_IN_MAY, by=())[0]
+    used = store.sum_usage(EVERYWHERE, since=LATE_IN_MAY.replace(day=1), until=LATE_IN_MAY, by=())[0]
     assert (used["n_requests"], used["n_inputs"], used["n_characters"], used["n_units"]) == (2, 10, 100, 10)
 
 
@@ -134,7 +140,7 @@ def test_a_month_ends_at_midnight_utc(store):
 
 
 def test_the_tenant_pays_for_all_its_keys_and_for_this_machine(store):
-    store.set_limit(Limit(subject="tenant", subject_id="house", monthly_requests=3))
+    store.set_limit(EVERYWHERE, Limit(subject="tenant", subject_id="house", monthly_requests=3), actor="ann")
     server = Server(store)
     for payer in (ANN, BO, Payer("house", "")):
         server.answer(payer)
@@ -143,6 +149,23 @@ def test_the_tenant_pays_for_all_its_keys_and_for_this_machine(store):
             server.answer(payer)
     assert refused.value.message("en").startswith("This tenant may use 3 requests a month")
     server.answer(Payer("other", "key_cy"))
+
+
+def test_a_request_that_turns_out_to_be_another_tenant_s_goes_on_that_account_or_is_refused(store):
+    store.add_tenant("acme", name="Acme", actor="ann")
+    store.set_limit(EVERYWHERE, Limit(subject="tenant", subject_id="acme", monthly_requests=1), actor="ann")
+    counts = Server(store).limits.counts
+    theirs = Payer("acme", ANN.key_id)
+    claims = [counts.claim(ANN) for _ in range(2)]
+    counts.move(claims[0], theirs)
+    with pytest.raises(QuotaExceeded) as refused:
+        counts.move(claims[1], theirs)
+    assert (refused.value.fields["n_used"], claims[1].payer) == (1, ANN)
+    counts.give_back(claims[0])
+    counts.move(claims[1], theirs)
+    counts.move(claims[1], theirs)  # it has its place already
+    with pytest.raises(QuotaExceeded):
+        counts.claim(theirs)
 
 
 def test_a_quota_that_is_set_later_counts_what_was_used_before_and_one_that_is_gone_counts_no_more(store):
@@ -154,7 +177,7 @@ def test_a_quota_that_is_set_later_counts_what_was_used_before_and_one_that_is_g
     assert n_let_in(server) == 1
     limit(store)
     server.limits.follow()
-    assert (store.list_limits(), n_let_in(server)) == ([], 100)
+    assert (store.list_limits(EVERYWHERE), n_let_in(server)) == ([], 100)
 
 
 def test_a_limit_is_checked_before_it_is_set(store):
@@ -172,10 +195,12 @@ def test_a_limit_is_checked_before_it_is_set(store):
     ):
         with pytest.raises(LimitInvalid):
             set_limit(store, mine.model_copy(update=wrong))
-    for nobody in (Limit(subject="key", subject_id="key_404"), Limit(subject="tenant", subject_id="acme")):
-        with pytest.raises(NotFound):
-            set_limit(store, nobody.model_copy(update={"per_minute": 5}))
-    assert store.list_limits() == []
+    for subject, refusal in (("key", KeyUnknown), ("tenant", TenantUnknown)):
+        nobody = Limit(subject=subject, subject_id="acme", per_minute=5)
+        for verb in (set_limit, get_limit):
+            with pytest.raises(refusal):
+                verb(store, nobody)
+    assert store.list_limits(EVERYWHERE) == []
     made = set_limit(store, mine.model_copy(update={"per_minute": 600, "monthly_requests": 0}))
     assert (made.burst, get_limit(store, mine)) == (20, made)
-    assert store.list_limits() == [made]
+    assert store.list_limits(EVERYWHERE) == [made]

@@ -55,7 +55,7 @@ def store(tmp_path: Path, model: LoadedModel):
             opened.add_predictions([row]).result()
         capture(opened, project="support", task=TASK, labels=LABELS, prediction_id="p1", thumb="down", actor="ann")
         capture(opened, project="support", task=TASK, labels=LABELS, prediction_id="p4", label="refund", actor="ann")
-        opened.skip_in_queue("support", "p3")
+        opened.skip_in_queue("support", "p3", actor="ann")
         yield opened
 
 

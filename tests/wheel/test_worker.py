@@ -23,7 +23,7 @@ def settings(every_labels: int) -> FeilunSettings:
 
 def turned(store: Store, status: str) -> None:
     turn = store.add_turn("support", settings={}, seed=0, budget_s=1, requested_by="test")
-    store.finish_turn(turn["turn_id"], status=status)
+    store.finish_turn(turn["project"], turn["turn_id"], status=status)
 
 
 def corrected(store: Store, n: int) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from feilun.cli import data, feedback, job, key, label, limit, model, release
+from feilun.cli import audit, data, feedback, job, key, label, limit, model, release, tenant
 from feilun.cli.init import init
 from feilun.cli.operate import backup, doctor, restore
 from feilun.cli.predict import predict
@@ -46,6 +46,8 @@ for name, group in {
     "label": label.app,
     "key": key.app,
     "limit": limit.app,
+    "tenant": tenant.app,
+    "audit": audit.app,
     "job": job.app,
 }.items():
     app.add_typer(group, name=name)
@@ -92,11 +94,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def _report_unexpected(error: Exception) -> None:
     """Say in two lines what happened and where the traceback is."""
-    import traceback
-
     from feilun.cli.shared import log_path
+    from feilun.logs import place
 
-    lines = "".join(traceback.format_exception(error))
+    lines = place(error)
     try:
         path = log_path()
         path.parent.mkdir(parents=True, exist_ok=True)

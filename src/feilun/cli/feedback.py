@@ -78,7 +78,7 @@ def import_(
       feilun feedback import corrected.csv support
     """
     with open_project(folder) as project:
-        n_rows = project.import_feedback(file)
+        n_rows = project.import_feedback(file, actor=user_name())
         result(
             {"n_imported": n_rows}, as_json=as_json, human=lambda _: typer.echo(words("feedback.imported", n=n_rows))
         )
@@ -118,7 +118,7 @@ def skip(
       feilun feedback skip p_0123456789ab support
     """
     with open_project(folder) as project:
-        project.skip(prediction_id)
+        project.skip(prediction_id, actor=user_name())
         result({"skipped": prediction_id}, as_json=as_json, human=lambda _: typer.echo(words("feedback.skipped")))
 
 

@@ -18,6 +18,7 @@ from feilun.cli.shared import (
     result,
     say,
     table,
+    user_name,
     words,
     write_json,
 )
@@ -78,7 +79,7 @@ def events(
         wanted = str(_find(project, turn_id)["turn_id"])
         while True:
             # Asked before the events are read: what came before the end is then printed for sure.
-            is_running = project.store.get_turn(wanted)["status"] == "running"
+            is_running = project.get_turn(wanted)["status"] == "running"
             while page := project.events(after=after, turn_id=wanted):
                 for event in page:
                     write_json(event, indent=None) if as_json else typer.echo(
@@ -103,7 +104,7 @@ def request(
       feilun job request support --note "after the import"
     """
     with open_project(folder) as project:
-        is_new = project.request_turn(note=note)
+        is_new = project.request_turn(note=note, actor=user_name())
         key = "job.requested" if is_new else "job.requested_before"
         result({"requested": is_new}, as_json=as_json, human=lambda _: typer.echo(words(key)))
 
@@ -120,7 +121,7 @@ def cancel(folder: Folder = HERE, yes: Yes = False, as_json: AsJson = False) -> 
     """
     with open_project(folder) as project:
         confirm("job.confirm_cancel", yes=yes, project=project.name)
-        turn_id = project.cancel_turn()
+        turn_id = project.cancel_turn(actor=user_name())
         key = "job.cancelled" if turn_id else "job.nothing_to_cancel"
         result({"cancelled": turn_id}, as_json=as_json, human=lambda _: typer.echo(words(key, turn_id=turn_id)))
     if turn_id is None:
@@ -129,8 +130,10 @@ def cancel(folder: Folder = HERE, yes: Yes = False, as_json: AsJson = False) -> 
 
 def _find(project: Project, turn_id: str | None) -> dict[str, Any]:
     """One turn of this project, by id or the latest."""
-    turns = project.list_turns(limit=1) if turn_id is None else [project.store.get_turn(turn_id)]
-    if turns and turns[0]["project"] == project.name:
+    if turn_id is not None:
+        return project.get_turn(turn_id)
+    turns = project.list_turns(limit=1)
+    if turns:
         return turns[0]
     say("job.no_turn", project=project.name)
     raise typer.Exit(EXIT_WRONG_USE)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from feilun.cli.shared import HERE, AsJson, Folder, new_app, open_project, result, table
+from feilun.cli.shared import HERE, AsJson, Where, new_app, open_workspace, result, table, user_name
 
 if TYPE_CHECKING:
     from feilun.records import Limit
@@ -17,7 +17,7 @@ FIELDS = ("subject", "subject_id", "per_minute", "burst", "monthly_requests", "m
 
 @app.command("set")
 def set_(
-    folder: Folder = HERE,
+    folder: Where = HERE,
     key: Annotated[str | None, typer.Option(metavar="KEY", help="Id of the key that it is for.")] = None,
     tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="The tenant that it is for.")] = None,
     per_minute: Annotated[int | None, typer.Option(help="Most requests a minute.")] = None,
@@ -38,28 +38,29 @@ def set_(
       feilun limit set support --tenant house --monthly-characters 50000000
       feilun limit set support --key key_0123456789ab
     """
-    with open_project(folder) as project:
-        made = project.set_limit(
+    with open_workspace(folder) as workspace:
+        made = workspace.set_limit(
             key_id=key,
             tenant=tenant,
             per_minute=per_minute,
             burst=burst,
             monthly_requests=monthly_requests,
             monthly_characters=monthly_characters,
+            actor=user_name(),
         )
     result(made, as_json=as_json, human=lambda made: _show([made]))
 
 
 @app.command()
-def show(folder: Folder = HERE, as_json: AsJson = False) -> None:
+def show(folder: Where = HERE, as_json: AsJson = False) -> None:
     """List the limits that are set.
 
     \b
     Examples:
       feilun limit show support
     """
-    with open_project(folder) as project:
-        result(project.limits(), as_json=as_json, human=_show)
+    with open_workspace(folder) as workspace:
+        result(workspace.limits(), as_json=as_json, human=_show)
 
 
 def _show(rows: list[Limit]) -> None:

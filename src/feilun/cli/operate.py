@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from feilun.cli.shared import HERE, AsJson, Folder, open_project, result, say, table, words
+from feilun.cli.shared import HERE, AsJson, Folder, open_project, result, say, table, user_name, words
 from feilun.errors import EXIT_NOT_REACHED
 
 MEGABYTE = 1e6
@@ -27,7 +27,7 @@ def backup(
       feilun backup monday.zip support
     """
     with open_project(folder) as project:
-        manifest = project.backup(file)
+        manifest = project.backup(file, actor=user_name())
     result(_summary(file, manifest), as_json=as_json, human=lambda made: typer.echo(words("backup.made", **made)))
     _say_left_out(manifest)
 
@@ -47,7 +47,7 @@ def restore(
     """
     from feilun.project import Project
 
-    manifest = Project.restore(file, folder)
+    manifest = Project.restore(file, folder, actor=user_name())
     made = _summary(file, manifest) | {"folder": str(folder)}
     result(made, as_json=as_json, human=lambda made: typer.echo(words("backup.restored", **made)))
     _say_left_out(manifest)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from feilun.cli.shared import HERE, AsJson, Folder, open_project, result, say, table
+from feilun.cli.shared import HERE, AsJson, Where, open_workspace, result, say, table
 
 if TYPE_CHECKING:
     from feilun.records import UsageLine
@@ -17,7 +17,7 @@ COUNTS = ("n_requests", "n_inputs", "n_characters", "n_tokens", "cpu_ms")
 
 
 def usage(
-    folder: Folder = HERE,
+    folder: Where = HERE,
     month: Annotated[
         str | None, typer.Option(metavar="MONTH", help="Such as 2026-11, in UTC (default: the present one).")
     ] = None,
@@ -40,11 +40,11 @@ def usage(
     parts: Any = by or [part for part in PARTS if part != "day"]
     if not set(parts) <= set(PARTS):
         raise typer.BadParameter(f"{', '.join(parts)}: not of {', '.join(PARTS)}", param_hint="--by")
-    with open_project(folder) as project:
+    with open_workspace(folder) as workspace:
         if out is None:
-            result(project.usage(month=month, by=parts), as_json=as_json, human=lambda rows: _show(rows, parts))
+            result(workspace.usage(month=month, by=parts), as_json=as_json, human=lambda rows: _show(rows, parts))
             return
-        made = {"out": str(out), "n_lines": project.write_usage(out, month=month, by=parts)}
+        made = {"out": str(out), "n_lines": workspace.write_usage(out, month=month, by=parts)}
     result(made, as_json=as_json, human=lambda made: typer.echo(made["out"]))
     say("usage.written", n_lines=made["n_lines"])
 

@@ -5,12 +5,13 @@ from feilun.feedback.choosing import STRATEGIES, Pool, choose
 from feilun.feedback.cold_start import ColdStart, find_groups
 from feilun.feedback.corrections import SOURCE, corrections
 from feilun.feedback.errors import FeedbackEmpty, FeedbackHomeless, FeedbackInvalid
-from feilun.feedback.predictions import prediction_row, teach_score
+from feilun.feedback.predictions import DISAGREEMENT_TEACHES, prediction_row, shadow_row, teach_score
 from feilun.feedback.queue import is_disliked, review_queue, waits_because
 from feilun.feedback.reasons import explain, sentences, why
 from feilun.feedback.traffic import TRAFFIC, asked
 
 __all__ = [
+    "DISAGREEMENT_TEACHES",
     "SOURCE",
     "STRATEGIES",
     "TRAFFIC",
@@ -29,6 +30,7 @@ __all__ = [
     "prediction_row",
     "review_queue",
     "sentences",
+    "shadow_row",
     "teach_score",
     "waits_because",
     "why",

@@ -10,6 +10,8 @@ from feilun.store import utc_now
 HAND_OVER_TEACHES = 0.4
 # Out-of-scope messages teach most: a class that is missing, or what the model should learn to refuse.
 OUT_OF_SCOPE_TEACHES = 0.5
+# Where two models disagree one is wrong, and a label tells which; but nobody waits, as behind every hand-over.
+DISAGREEMENT_TEACHES = 0.39
 
 
 def prediction_row(
@@ -21,8 +23,10 @@ def prediction_row(
     model_id: str,
     latency_ms: float,
     prediction_id: str,
+    release_id: str | None = None,
+    bucket: int | None = None,
 ) -> dict[str, Any]:
-    """A row for `store.add_predictions`.
+    """A row for `store.add_predictions`; `release_id` and `bucket` are of the shadow or canary that was under way.
 
     `queue_state` is "open" for every hand-over, so that a person sees it, and "none" for every confident answer.
     """
@@ -40,6 +44,23 @@ def prediction_row(
         "teach": teach_score(answer),
         "queue_state": "open" if answer.decision == "hand_over" else "none",
         "latency_ms": latency_ms,
+        "created_at": utc_now(),
+        "release_id": release_id,
+        "bucket": bucket,
+    }
+
+
+def shadow_row(prediction: dict[str, Any], answer: Answer, *, model_id: str) -> dict[str, Any]:
+    """A row for `store.add_shadow_answers`: what a shadow would have said instead of `prediction`, a row of ours."""
+    return {
+        "prediction_id": prediction["prediction_id"],
+        "project": prediction["project"],
+        "release_id": prediction["release_id"],
+        "model_id": model_id,
+        "labels": list(answer.labels),
+        "confidence": answer.confidence,
+        "decision": answer.decision,
+        "agrees": set(answer.labels) == set(prediction["labels"]),
         "created_at": utc_now(),
     }
 

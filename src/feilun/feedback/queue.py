@@ -52,9 +52,15 @@ def is_disliked(row: dict[str, Any]) -> bool:
 
 def waits_because(row: dict[str, Any]) -> tuple[Why, ...]:
     """Why a prediction waits for a person."""
+    found = []
     if is_disliked(row):
-        return (why("disliked"),)
-    return (why("out_of_scope" if row["reason"] == "out_of_scope" else "handed_over"),)
+        found.append(why("disliked"))
+    elif row["decision"] == "hand_over":
+        found.append(why("out_of_scope" if row["reason"] == "out_of_scope" else "handed_over"))
+    other = row["challenger_labels"]
+    if other is not None:
+        found.append(why("models_disagree", first="|".join(row["labels"]), second="|".join(other)))
+    return tuple(found) or (why("disliked"),)
 
 
 def each_about_another(embeddings: np.ndarray, teach: Sequence[float]) -> list[int]:

@@ -37,6 +37,10 @@ WORDS = {
         "The model says {first!r}; the most similar labelled messages say {near!r}.",
         "模型认为是“{first}”，而最相似的已标注消息是“{near}”。",
     ),
+    "models_disagree": (
+        "The champion says {first!r}, the challenger {second!r}.",
+        "冠军认为是“{first}”，挑战者认为是“{second}”。",
+    ),
     "novel": ("It is unlike anything labelled so far.", "它与目前所有已标注的消息都不相似。"),
     "typical": (
         "It stands for {n_similar} more that mean nearly the same.",

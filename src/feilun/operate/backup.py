@@ -14,19 +14,22 @@ from feilun.network.machine import MB, disk_left_mb
 from feilun.operate.archive import DATABASE, FORMAT_VERSION, BackupManifest, Packer, is_safe
 from feilun.operate.errors import BackupExists, FolderRefused, NoRoom
 from feilun.store import Store, utc_now
+from feilun.store.chain import Change
 from feilun.store.copies import Contents, copy_database, read_contents, refuse_elsewhere
 from feilun.version import __version__
 
 SPARE_MB = 16.0  # left free on the disk
 
 
-def back_up(store: Store, out: Path) -> BackupManifest:
+def back_up(store: Store, out: Path, *, actor: str) -> BackupManifest:
     """Write the workspace of `store` into the new file `out`, whole or not at all.
 
     The database is copied first, as it is at one moment; bundles and datasets never change, so what it refers to is
     there afterwards too. Logs, caches, float networks and turns in progress stay out; a turn that was running begins
-    anew after a restore.
+    anew after a restore. So does the key of the audit log: who gets hold of a backup must not be able to sign one.
 
+    Args:
+        actor: who makes it, for the audit log.
     Raises:
         DatabaseElsewhere: the rows are not in the workspace's own SQLite file.
         DatabaseDamaged, BundleDamaged, BundleMissing: the database, or a model that answers, is not whole.
@@ -39,14 +42,14 @@ def back_up(store: Store, out: Path) -> BackupManifest:
     aside = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", suffix=".partial", dir=out.parent) as scratch:
-            return _write(store, out, aside=aside, scratch=Path(scratch))
+            return _write(store, out, aside=aside, scratch=Path(scratch), actor=actor)
     except OSError as error:
         raise FolderRefused(folder=str(out.absolute().parent), reason=error.strerror) from error
     finally:
         aside.unlink(missing_ok=True)
 
 
-def _write(store: Store, out: Path, *, aside: Path, scratch: Path) -> BackupManifest:
+def _write(store: Store, out: Path, *, aside: Path, scratch: Path, actor: str) -> BackupManifest:
     _check_room((store.workspace / DATABASE).stat().st_size / MB, scratch)
     database = scratch / DATABASE
     copy_database(store, database)
@@ -75,6 +78,8 @@ def _write(store: Store, out: Path, *, aside: Path, scratch: Path) -> BackupMani
         packer.seal(manifest)
     finally:
         packer.close()
+    # Entered first: an entry for a backup that came to nothing does no harm, a backup without an entry may.
+    store.add_audit(Change("backup.made", out.name, actor, details={"n_members": len(manifest.members)}))
     aside.replace(out)
     sync_path(out.absolute().parent)
     return manifest

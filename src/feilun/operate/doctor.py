@@ -20,10 +20,14 @@ from feilun.store.copies import (
     DatabaseElsewhere,
     check_integrity,
     list_living_keys,
+    opened_audit,
     read_contents,
     refuse_elsewhere,
 )
 from feilun.store.database import SCHEMA_HEAD
+from feilun.store.kept_head import KeptHead
+from feilun.store.signing import KeyFile
+from feilun.trust import check_chain, describe
 
 SOUND_SQLITE = (3, 51, 3)  # the first release without the WAL-reset bug, see `feilun.store.database`
 DISK_TIGHT_MB, DISK_FULL_MB = 2000.0, 200.0  # a turn wants the first; below the second a busy day fills the disk
@@ -36,6 +40,7 @@ EXTRAS = {
     "adapt": (("peft",), "adapters (LoRA)", "适配器（LoRA）"),
     "scale": (("ray",), "search on Ray Tune", "在 Ray Tune 上搜索"),
     "parquet": (("pyarrow",), "Parquet files", "Parquet 文件"),
+    "otel": (("opentelemetry.sdk", "opentelemetry.exporter"), "OpenTelemetry traces", "OpenTelemetry 链路追踪"),
 }
 
 
@@ -182,6 +187,21 @@ def _keys(patient: _Patient) -> Iterator[Finding]:
         yield _ok("keys.expire", n_keys=len(living))
 
 
+def _audit(patient: _Patient) -> Iterator[Finding]:
+    if patient.contents is None or patient.contents.schema != SCHEMA_HEAD:
+        return
+    key_file, kept = KeyFile(patient.workspace), [KeptHead(patient.workspace).read()]
+    with opened_audit(patient.database) as (entries, end, signature):
+        verdict = check_chain(entries, end=end, signature=signature, keys=key_file.candidates(), kept=kept)
+    if verdict.is_whole:
+        yield _ok("audit.whole", n_entries=verdict.n_entries)
+    else:
+        told = {f"mistake_{lang}": describe(verdict.faults[0], lang) for lang in ("en", "zh")}
+        yield _problem("audit.broken", n_faults=verdict.n_faults, **told)
+    if key_file.is_in_use and key_file.path.stat().st_mode & 0o077:
+        yield _problem("audit.key_open", path=str(key_file.path))
+
+
 def _server(patient: _Patient) -> Iterator[Finding]:
     if patient.settings is None:
         return
@@ -196,11 +216,18 @@ def _server(patient: _Patient) -> Iterator[Finding]:
 
 def _extras(_: _Patient) -> Iterator[Finding]:
     for extra, (modules, use_en, use_zh) in EXTRAS.items():
-        missing = [name for name in modules if find_spec(name) is None]
+        missing = [name for name in modules if not _is_installed(name)]
         if missing:
             yield _notice("extra.absent", extra=extra, missing=", ".join(missing), use_en=use_en, use_zh=use_zh)
         else:
             yield _ok("extra.here", extra=extra)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # not even what it is a part of
+        return False
 
 
 CHECKS: tuple[Callable[[_Patient], Iterator[Finding]], ...] = (
@@ -209,6 +236,7 @@ CHECKS: tuple[Callable[[_Patient], Iterator[Finding]], ...] = (
     _leftovers,
     _room,
     _keys,
+    _audit,
     _server,
     _extras,
 )

@@ -13,16 +13,20 @@ from feilun.network.machine import MB, disk_left_mb
 from feilun.operate.archive import BackupManifest, Parcel
 from feilun.operate.backup import SPARE_MB
 from feilun.operate.errors import BackupMissing, FolderNotEmpty, FolderRefused, NoRoom
-from feilun.store import StoreTooNew
+from feilun.store import Store, StoreTooNew
+from feilun.store.chain import Change
 from feilun.store.database import SCHEMA_HEAD
 from feilun.store.store import WORKSPACE_NAME
 
 
-def restore(archive: str | Path, folder: str | Path) -> BackupManifest:
+def restore(archive: str | Path, folder: str | Path, *, actor: str) -> BackupManifest:
     """Write what `back_up` kept into `folder`, which must be missing or empty.
 
     One project comes back as `folder` itself, several as its sub-folders; they share the workspace `folder`/.feilun.
+    The restored audit log goes on with a key of its own, and says who restored what.
 
+    Args:
+        actor: who restores it, for the audit log.
     Raises:
         BackupMissing, BackupRefused, BackupTooNew, StoreTooNew: the archive is none that can be restored.
         FolderNotEmpty, FolderRefused, NoRoom: `folder` cannot take it.
@@ -40,13 +44,13 @@ def restore(archive: str | Path, folder: str | Path) -> BackupManifest:
         needs_mb = sum(member.size for member in manifest.members) / MB + SPARE_MB
         if needs_mb > disk_left_mb(folder):
             raise NoRoom(folder=str(folder), needs_mb=round(needs_mb), has_mb=round(disk_left_mb(folder)))
-        _unpack(parcel, folder)
+        _unpack(parcel, folder, actor=actor)
     finally:
         parcel.close()
     return manifest
 
 
-def _unpack(parcel: Parcel, folder: Path) -> None:
+def _unpack(parcel: Parcel, folder: Path, *, actor: str) -> None:
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     names = [member.name for member in parcel.manifest.members]
     projects = {name.split("/")[1] for name in names if name.startswith("projects/") and name.endswith(CONFIG_NAME)}
@@ -57,6 +61,7 @@ def _unpack(parcel: Parcel, folder: Path) -> None:
             target = aside / _place(member.name, alone=len(projects) == 1)
             target.parent.mkdir(parents=True, exist_ok=True)
             parcel.write(member, target)
+        _enter(aside / WORKSPACE_NAME, parcel, actor=actor)
         for made in [path for path in aside.rglob("*") if path.is_dir()]:
             sync_path(made)
         aside.replace(folder)
@@ -65,6 +70,15 @@ def _unpack(parcel: Parcel, folder: Path) -> None:
         raise FolderRefused(folder=str(folder), reason=error.strerror) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _enter(workspace: Path, parcel: Parcel, *, actor: str) -> None:
+    """Begin the audit log's new part; the key that signed the old one stayed where the backup was made."""
+    manifest = parcel.manifest
+    told = {"backup_made_at": manifest.created_at, "feilun": manifest.feilun}
+    with Store(workspace) as store:
+        store.change_audit_key(why="restored", actor=actor)
+        store.add_audit(Change("workspace.restored", parcel.path.name, actor, details=told))
 
 
 def _place(name: str, *, alone: bool) -> Path:

@@ -1,8 +1,17 @@
 """The façade that turns the wheel: one folder with a feilun.toml, and everything that can be done with it."""
 
-from feilun.project.errors import GoalNotMet, NoModel, NoSuchDoubt, NothingToRollBack, ProjectExists, TooFewRows
+from feilun.project.errors import (
+    GoalNotMet,
+    NoModel,
+    NoSuchDoubt,
+    NothingToRollBack,
+    ProjectExists,
+    TooFewRows,
+    WorkspaceMissing,
+)
 from feilun.project.opening import propose_settings
 from feilun.project.project import Project, open_projects
+from feilun.project.workspace import Workspace
 
 __all__ = [
     "GoalNotMet",
@@ -12,6 +21,8 @@ __all__ = [
     "Project",
     "ProjectExists",
     "TooFewRows",
+    "Workspace",
+    "WorkspaceMissing",
     "open_projects",
     "propose_settings",
 ]

@@ -9,12 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feilun.project.base import Base
+from feilun.project.challenger import ChallengerVerbs
+from feilun.project.futures import or_else
 from feilun.records import Answer, Bill, FilePrediction, ServedPrediction, Usage
 from feilun.store import new_id
 from feilun.tasks.identity import example_id
 
 if TYPE_CHECKING:
+    from feilun.release import Draw
     from feilun.serve.engine import Embedded, ServedInFull, Stage
 
 PREDICT_CHUNK = 1024
@@ -22,7 +24,7 @@ MAX_BACKLOG = 10_000  # corrections that the memory holds
 BACKLOG_PART = 256  # corrections embedded per look, about half a second of one core
 
 
-class AnswerVerbs(Base):
+class AnswerVerbs(ChallengerVerbs):
     """What the live model says."""
 
     @cached_property
@@ -41,10 +43,13 @@ class AnswerVerbs(Base):
 
     def _refresh(self, stage: Stage) -> None:
         with self._swapping:
-            live = self.store.find_live_release(self.name)
+            live, challenge = self.store.find_live_release(self.name), self.store.find_challenge(self.name)
+            if challenge != self._challenge:
+                self._challenge = None  # from here on nobody is drawn for one that has ended
             if live is not None and live["release_id"] != self._seen_release:
                 stage.swap(self.store.model_path(live["model_id"]))
                 self._seen_release = live["release_id"]
+            self._refresh_challenger(stage, challenge)
         if stage.is_ready:
             with self._remembering:
                 self._remember_new(stage)
@@ -88,13 +93,18 @@ class AnswerVerbs(Base):
             for row in rows
         ]
 
-    def answer(self, inputs: Sequence[dict[str, Any]], *, record: bool = True) -> list[ServedPrediction]:
-        """The champion's answers, each with an id for feedback; written to the store in the background.
+    def answer(
+        self, inputs: Sequence[dict[str, Any]], *, record: bool = True, user: str | None = None
+    ) -> list[ServedPrediction]:
+        """The live model's answers, each with an id for feedback; written to the store in the background.
 
+        Args:
+            user: who asks, in any words that stay the same: while a canary is under way, one user always meets the same
+                model. It is not kept.
         Raises:
             NoChampion: no model is live yet.
         """
-        return self.ask(inputs, record=record).result()
+        return self.ask(inputs, record=record, user=user).result()
 
     def ask(
         self,
@@ -103,11 +113,15 @@ class AnswerVerbs(Base):
         record: bool = True,
         deadline_s: float | None = None,
         in_full: bool = False,
+        user: str | None = None,
+        champion_only: bool = False,
         bill: Bill | None = None,
     ) -> Future[list[ServedPrediction]]:
         """As `answer`, without waiting: for callers that have many requests under way at once.
 
         Args:
+            champion_only: no canary may answer, nor a shadow be asked. Neither happens where nothing is recorded: what
+                is not kept cannot be judged.
             in_full: `alternatives` has every label, and `n_tokens` is counted.
             deadline_s: the future fails with WaitedTooLong when the engine has not begun by then; None: no deadline.
             bill: on whose account it goes; it is in the ledger if and only if the answers are recorded.
@@ -116,15 +130,26 @@ class AnswerVerbs(Base):
             LineFull: the request has a deadline, and as many messages wait as [serve] max_waiting allows.
         """
         started = time.perf_counter()
+        stage, lot = self.stage, self._draw(user) if record and not champion_only else None
+        canary = lot.answers_with if lot is not None else None
 
         def keep(said: ServedInFull) -> list[ServedPrediction]:
             latency_ms = (time.perf_counter() - started) * 1000 / max(len(said.answers), 1)
-            served = [_served(answer, model_id=said.model_id, latency_ms=latency_ms) for answer in said.answers]
+            variant = "challenger" if said.model_id == canary else "champion"
+            served = [
+                _served(answer, model_id=said.model_id, latency_ms=latency_ms, variant=variant)
+                for answer in said.answers
+            ]
             if record and served:
-                self._record(inputs, served, said, bill)
+                rows = self._record(inputs, served, said, lot, bill)
+                if lot is not None and lot.is_challenged and canary is None:
+                    self._ask_shadow(stage, lot.challenge, inputs=inputs, rows=rows)
             return self._in_full(inputs, served, said) if in_full else served
 
-        return self.stage.ask(inputs, then=keep, deadline_s=deadline_s)
+        def ask(model_id: str | None = None) -> Future[list[ServedPrediction]]:
+            return stage.ask(inputs, then=keep, deadline_s=deadline_s, model_id=model_id)
+
+        return ask() if canary is None else or_else(ask(canary), ask)
 
     def _in_full(
         self, inputs: Sequence[dict[str, Any]], served: Sequence[ServedPrediction], said: ServedInFull
@@ -156,8 +181,10 @@ class AnswerVerbs(Base):
         inputs: Sequence[dict[str, Any]],
         served: Sequence[ServedPrediction],
         said: ServedInFull,
+        lot: Draw | None,
         bill: Bill | None,
-    ) -> None:
+    ) -> list[dict[str, Any]]:
+        """Queue the predictions for writing, with what they are on somebody's account; gives their rows."""
         from feilun.feedback import prediction_row
 
         texts = [self.task.text_of(given) for given in inputs]
@@ -170,6 +197,8 @@ class AnswerVerbs(Base):
                 answer=answer,
                 model_id=said.model_id,
                 latency_ms=prediction.latency_ms,
+                release_id=None if lot is None else lot.challenge.release_id,
+                bucket=None if lot is None else lot.bucket,
             )
             for prediction, given, text, answer in zip(served, inputs, texts, said.answers, strict=True)
         ]
@@ -178,6 +207,7 @@ class AnswerVerbs(Base):
             n_characters, spent = sum(map(len, texts)), said.spent
             usage = Usage(bill, 1, len(texts), n_characters, n_tokens=spent.n_tokens, cpu_ms=1000 * spent.cpu_s)
         self.store.add_predictions(rows, usage=usage)
+        return rows
 
     def predict(self, texts: Sequence[str]) -> list[Answer]:
         """The champion's answers to messages; nothing is recorded."""
@@ -193,8 +223,9 @@ class AnswerVerbs(Base):
         return FilePrediction(out=str(out), model_id=stage.model.model_id, **counts)
 
 
-def _served(answer: Answer, *, model_id: str, latency_ms: float) -> ServedPrediction:
+def _served(answer: Answer, *, model_id: str, latency_ms: float, variant: str) -> ServedPrediction:
     return ServedPrediction(
+        variant=variant,
         prediction_id=new_id("p"),
         model_version=model_id,
         latency_ms=round(latency_ms, 3),

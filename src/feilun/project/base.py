@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feilun.config import FeilunSettings, load_settings
-from feilun.store import Store, find_workspace
+from feilun.errors import FeilunError
+from feilun.records import Challenge
+from feilun.store import HOUSE, Store, TenantUnknown, find_workspace
 from feilun.tasks import Task, get_task
 
 if TYPE_CHECKING:
@@ -20,14 +22,34 @@ class Base:
     def __init__(self, folder: str | Path = ".") -> None:
         self.folder = Path(folder).resolve()
         self.settings: FeilunSettings = load_settings(self.folder)
-        self.name = self.settings.project.name
+        self.name, self.tenant = self.settings.project.name, self.settings.project.tenant
         self.task: Task = get_task(self.settings.task)
-        self.store = Store(find_workspace(self.folder), url=self.settings.store.url)
-        self.store.add_project(self.name, folder=self.folder)
+        self.store = self._open_store()
         self._swapping = threading.Lock()  # held while a champion is loaded: seconds
         self._remembering = threading.Lock()  # held while corrections are taken up: milliseconds
         self._seen_release = ""
+        self._challenge: Challenge | None = None  # the one whose model is on stage
+        self._challenger_trouble: tuple[str, FeilunError] | None = None  # of which release, and why
+        self._try_challenger_at = 0.0
         self._seen_feedback: int | None = None
         self._backlog: list[dict[str, Any]] = []
         self._read: dict[tuple[str, str], Any] = {}
         self._doubted: tuple[Any, list[DoubtfulRow]] = (None, [])
+
+    def _open_store(self) -> Store:
+        """The workspace, with this project in it.
+
+        Raises:
+            TenantUnknown: nobody made the tenant that the settings name.
+        """
+        workspace, url = find_workspace(self.folder), self.settings.store.url
+        if self.tenant != HOUSE and not url and not workspace.is_dir():
+            # Beginning one here would hide the one that is about to be made in a folder above, with the tenant in it.
+            raise TenantUnknown(tenant=self.tenant)
+        store = Store(workspace, url=url)
+        try:
+            store.add_project(self.name, folder=self.folder, tenant=self.tenant)
+        except FeilunError:
+            store.close()
+            raise
+        return store

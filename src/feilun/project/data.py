@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from feilun.errors import FeilunError
 from feilun.project.errors import TooFewRows
-from feilun.project.releases import ReleaseVerbs
+from feilun.project.traffic import TrafficVerbs
 from feilun.records import DataReport, Dataset, LabelDoubt, LearningCurve
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class DataVerbs(ReleaseVerbs):
+class DataVerbs(TrafficVerbs):
     """The data as they are now, and which labels are in doubt."""
 
     def check_data(self) -> DataReport:

@@ -11,12 +11,52 @@ class ProjectExists(FeilunError):
     zh = "{folder} 中已有 {name}。请直接修改它，或换一个文件夹。"
 
 
+class WorkspaceMissing(FeilunError):
+    """Tenants or keys were asked for where nothing is kept."""
+
+    code, kind = "workspace.missing", "missing"
+    en = "There is no workspace in {folder} or above it. Name a project's folder, or begin with: feilun init"
+    zh = "{folder} 及其上级文件夹中没有工作区。请指定项目所在的文件夹，或先运行 feilun init。"
+
+
 class NothingToRollBack(FeilunError):
     """There is no earlier model to go back to."""
 
     code, kind = "release.nothing_to_roll_back", "missing"
     en = "Project {project!r} has had no model before this one, so there is nothing to roll back to."
     zh = "项目 {project!r} 没有更早上线的模型，无法回滚。"
+
+
+class AnswersAlready(FeilunError):
+    """The champion was to be its own challenger."""
+
+    code, kind = "release.answers_already", "conflict"
+    en = "Model {model_id} answers already. A shadow or canary is another model beside it: see feilun model list."
+    zh = "模型 {model_id} 已是线上冠军。影子或灰度须是另一个模型，可用 feilun model list 查看。"
+
+
+class NothingBeside(FeilunError):
+    """A shadow or canary was to begin, and no model answers that it could stand beside."""
+
+    code, kind = "release.nothing_beside", "conflict"
+    en = "Project {project!r} has no model that answers yet, so there is nothing to begin beside. Promote one first."
+    zh = "项目 {project!r} 还没有上线的模型，无法开始影子或灰度。请先上线一个模型。"
+
+
+class NothingToStop(FeilunError):
+    """Neither a shadow nor a canary is under way."""
+
+    code, kind = "release.nothing_to_stop", "missing"
+    en = "Neither a shadow nor a canary is under way in project {project!r}."
+    zh = "项目 {project!r} 当前没有进行中的影子或灰度。"
+
+
+class ShareOutOfRange(FeilunError):
+    """A shadow or canary was to have no traffic, or more than there is."""
+
+    code, kind = "release.share_out_of_range", "invalid"
+    en = "A share of the traffic is above 0 and at most 1, such as 0.1 for a tenth; {share} is not."
+    zh = "流量比例须大于 0 且不超过 1，例如 0.1 表示十分之一；{share} 不符合要求。"
 
 
 class GoalNotMet(FeilunError):

@@ -138,6 +138,6 @@ class FeedbackVerbs(DataVerbs):
             self._read = {(model.model_id, text): vector for text, vector in zip(texts, found, strict=True)}
         return found
 
-    def skip(self, prediction_id: str) -> None:
+    def skip(self, prediction_id: str, *, actor: str = "python") -> None:
         self.store.get_prediction(self.name, prediction_id)
-        self.store.skip_in_queue(self.name, prediction_id)
+        self.store.skip_in_queue(self.name, prediction_id, actor=actor)

@@ -127,6 +127,10 @@ class ModelVerbs(AnswerVerbs):
             actor=actor,
         )
 
+    def get_compression(self, compression_id: str) -> dict[str, Any]:
+        """One that was asked for: how far it is, or what it came to."""
+        return self.store.get_compression(self.name, compression_id)
+
     def list_compressions(self, *, limit: int = 100) -> list[dict[str, Any]]:
         """Compressions that were asked for, latest first."""
         return self.store.list_compressions(self.name, limit=limit)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feilun.config import CONFIG_NAME, ConfigMissing, dump_settings
+from feilun.project.audit import AuditVerbs
 from feilun.project.errors import ProjectExists
 from feilun.project.labelling import LabellingVerbs
 from feilun.project.opening import HEADER, propose_settings
 from feilun.project.turns import TurnVerbs
-from feilun.project.usage import UsageVerbs
+from feilun.project.workspace import Workspace
 from feilun.store import find_workspace
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from feilun.operate.findings import Finding
 
 
-class Project(TurnVerbs, LabellingVerbs, UsageVerbs):
+class Project(TurnVerbs, LabellingVerbs, AuditVerbs):
     """One folder with a feilun.toml, and everything that can be done with it.
 
     Use it as a context manager, or call `close`. Verbs may be called from any thread.
@@ -64,6 +66,11 @@ class Project(TurnVerbs, LabellingVerbs, UsageVerbs):
         aside.replace(folder / CONFIG_NAME)
         return cls(folder)
 
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The tenants and keys of the workspace that the project is in; open as long as the project is."""
+        return Workspace.around(self.store)
+
     def close(self) -> None:
         self.store.close()
 
@@ -73,7 +80,7 @@ class Project(TurnVerbs, LabellingVerbs, UsageVerbs):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def backup(self, out: str | Path) -> BackupManifest:
+    def backup(self, out: str | Path, *, actor: str = "python") -> BackupManifest:
         """One archive of the workspace, made while it is served: rows, models, datasets, the projects' own files.
 
         `Project.restore` makes a workspace of it again.
@@ -85,10 +92,10 @@ class Project(TurnVerbs, LabellingVerbs, UsageVerbs):
         """
         from feilun.operate import back_up
 
-        return back_up(self.store, Path(out))
+        return back_up(self.store, Path(out), actor=actor)
 
     @staticmethod
-    def restore(archive: str | Path, folder: str | Path) -> BackupManifest:
+    def restore(archive: str | Path, folder: str | Path, *, actor: str = "python") -> BackupManifest:
         """Write what `backup` kept into `folder`, which must be missing or empty.
 
         Raises:
@@ -97,7 +104,7 @@ class Project(TurnVerbs, LabellingVerbs, UsageVerbs):
         """
         from feilun.operate import restore
 
-        return restore(archive, folder)
+        return restore(archive, folder, actor=actor)
 
     @staticmethod
     def doctor(folder: str | Path = ".") -> tuple[Finding, ...]:

@@ -46,7 +46,8 @@ class TurnVerbs(Base):
             budget_s=train.budget_s if budget_s is None else budget_s,
             requested_by=requested_by,
         )
-        return follow_turn(self.store, folder=self.folder, turn_id=turn["turn_id"], on_event=on_event)
+        turn_id = str(turn["turn_id"])
+        return follow_turn(self.store, folder=self.folder, project=self.name, turn_id=turn_id, on_event=on_event)
 
     def preflight(self, *, budget_s: float | None = None) -> Preflight:
         """What a turn would take, rung by rung: time, memory and disk. Nothing is trained, nothing is written.
@@ -60,17 +61,20 @@ class TurnVerbs(Base):
 
         return look_ahead(self.folder, budget_s=self.settings.train.budget_s if budget_s is None else budget_s)
 
-    def request_turn(self, *, trigger: str = "hand", note: str = "") -> bool:
+    def request_turn(self, *, trigger: str = "hand", note: str = "", actor: str = "python") -> bool:
         """Ask the server's worker for a turn; False when one is asked for already."""
-        return self.store.add_turn_request(self.name, trigger=trigger, note=note)
+        return self.store.add_turn_request(self.name, trigger=trigger, note=note, actor=actor)
 
-    def cancel_turn(self) -> str | None:
+    def cancel_turn(self, *, actor: str = "python") -> str | None:
         """Cancel the unfinished turn; its turn_id, or None when there is none."""
         turn = self.store.find_unfinished_turn(self.name)
         if turn is None:
             return None
-        self.store.finish_turn(turn["turn_id"], status="cancelled")
+        self.store.finish_turn(self.name, turn["turn_id"], status="cancelled", actor=actor)
         return str(turn["turn_id"])
+
+    def get_turn(self, turn_id: str) -> dict[str, Any]:
+        return self.store.get_turn(self.name, turn_id)
 
     def list_turns(self, *, limit: int = 100) -> list[dict[str, Any]]:
         return self.store.list_turns(self.name, limit=limit)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from feilun.project.base import Base
 from feilun.records import Limit, UsageLine
+from feilun.store import Store
 
 if TYPE_CHECKING:
     from feilun.trust import Part
 
 
-class UsageVerbs(Base):
-    """Limits and the ledger; both are the workspace's, not this project's alone."""
+class UsageVerbs:
+    """Limits and the ledger of a workspace."""
+
+    store: Store
 
     def usage(
         self,
@@ -24,6 +26,7 @@ class UsageVerbs(Base):
         tenant: str | None = None,
         project: str | None = None,
         key_id: str | None = None,
+        asker: dict[str, Any] | None = None,
     ) -> list[UsageLine]:
         """What was asked over HTTP in a month, added up for each value of the parts `by`.
 
@@ -31,13 +34,14 @@ class UsageVerbs(Base):
             month: such as "2026-11", in UTC; None is the present one.
             by: of day, tenant, project, key and kind; None is all but day.
             tenant, project, key_id: only what went on this account; None for every one.
+            asker: the key (its row) of whoever wants to know, and sees no more than it opens; None is the operator.
         Raises:
             MonthInvalid: there is no such month.
         """
-        from feilun.trust import BILLED, list_usage
+        from feilun.trust import BILLED, list_usage, reach_of
 
-        parts = BILLED if by is None else by
-        return list_usage(self.store, month=month, by=parts, tenant=tenant, project=project, key_id=key_id)
+        parts, only = BILLED if by is None else by, {"tenant": tenant, "project": project, "key_id": key_id}
+        return list_usage(self.store, within=reach_of(asker), month=month, by=parts, **only)
 
     def write_usage(self, out: str | Path, *, month: str | None = None, by: Sequence[Part] | None = None) -> int:
         """Write `usage` to a file, whose name's end picks the format (.csv, .tsv, .jsonl, .xlsx); how many lines.
@@ -54,20 +58,24 @@ class UsageVerbs(Base):
         rows = (((), [getattr(line, name) for name in columns]) for line in lines)
         return write_rows(Path(out), rows, columns=(), added=columns)
 
-    def limits(self) -> list[Limit]:
-        """Every limit that is set, those of keys first."""
-        return self.store.list_limits()
+    def limits(self, *, by: dict[str, Any] | None = None) -> list[Limit]:
+        """Every limit in sight that is set, those of keys first."""
+        from feilun.trust import reach_of
 
-    def get_limit(self, *, key_id: str | None = None, tenant: str | None = None) -> Limit:
+        return self.store.list_limits(reach_of(by))
+
+    def get_limit(
+        self, *, key_id: str | None = None, tenant: str | None = None, by: dict[str, Any] | None = None
+    ) -> Limit:
         """What a key or a tenant may use.
 
         Raises:
             LimitInvalid: it is neither or both.
-            NotFound: there is no such key or tenant.
+            KeyUnknown, TenantUnknown: there is no such key or tenant in sight.
         """
-        from feilun.trust import get_limit
+        from feilun.trust import get_limit, reach_of
 
-        return get_limit(self.store, _whose(key_id, tenant))
+        return get_limit(self.store, _whose(key_id, tenant), within=reach_of(by))
 
     def set_limit(
         self,
@@ -78,6 +86,7 @@ class UsageVerbs(Base):
         burst: int | None = None,
         monthly_requests: int | None = None,
         monthly_characters: int | None = None,
+        actor: str = "python",
     ) -> Limit:
         """What a key or a tenant may use from now on, all of it: what is None has no limit.
 
@@ -89,7 +98,7 @@ class UsageVerbs(Base):
             monthly_requests: a request with several inputs counts as so many.
         Raises:
             LimitInvalid: it is nobody's, or a number is out of its range.
-            NotFound: there is no such key or tenant.
+            KeyUnknown, TenantUnknown: there is no such key or tenant.
         """
         from feilun.trust import set_limit
 
@@ -99,7 +108,7 @@ class UsageVerbs(Base):
             "monthly_requests": monthly_requests,
             "monthly_characters": monthly_characters,
         }
-        return set_limit(self.store, _whose(key_id, tenant).model_copy(update=wanted))
+        return set_limit(self.store, _whose(key_id, tenant).model_copy(update=wanted), actor=actor)
 
 
 def _whose(key_id: str | None, tenant: str | None) -> Limit:

@@ -1,5 +1,18 @@
-"""The gate: whether a judged model may go live."""
+"""The gate: whether a judged model may go live; and what becomes of it on a share of the traffic."""
 
+from feilun.release.canary import Verdict, judge
+from feilun.release.draw import Draw, draw
 from feilun.release.gate import ComparisonMissing, UnknownGoalMetric, decide
+from feilun.release.guard import Outcomes, evidence
 
-__all__ = ["ComparisonMissing", "UnknownGoalMetric", "decide"]
+__all__ = [
+    "ComparisonMissing",
+    "Draw",
+    "Outcomes",
+    "UnknownGoalMetric",
+    "Verdict",
+    "decide",
+    "draw",
+    "evidence",
+    "judge",
+]

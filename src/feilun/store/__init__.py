@@ -1,22 +1,40 @@
 """Rows, files and work: SQLite and a folder by default, PostgreSQL by URL."""
 
-from feilun.store.errors import IdempotencyConflict, NotFound, StoreBroken, StoreFull, StoreTooNew
+from feilun.store.errors import (
+    IdempotencyConflict,
+    KeyUnknown,
+    NotFound,
+    ProjectUnknown,
+    StoreBroken,
+    StoreFull,
+    StoreTooNew,
+    TenantExists,
+    TenantUnknown,
+)
 from feilun.store.limits import Lease, draw
 from feilun.store.store import Store, find_workspace
 from feilun.store.tables import utc_now
+from feilun.store.tenants import EVERYWHERE, HOUSE, Reach
 from feilun.store.usage import COUNTS, PARTS
 from feilun.store.verbs import new_id
 
 __all__ = [
     "COUNTS",
+    "EVERYWHERE",
+    "HOUSE",
     "PARTS",
     "IdempotencyConflict",
+    "KeyUnknown",
     "Lease",
     "NotFound",
+    "ProjectUnknown",
+    "Reach",
     "Store",
     "StoreBroken",
     "StoreFull",
     "StoreTooNew",
+    "TenantExists",
+    "TenantUnknown",
     "draw",
     "find_workspace",
     "new_id",

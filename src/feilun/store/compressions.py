@@ -7,7 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from feilun.store import tables as t
+from feilun.store.chain import FEILUN, Change, Unaudited
 from feilun.store.verbs import MAX_PAGE, Verbs, new_id
+
+PROGRESS = Unaudited("how far it is; that it was asked for and how it ended are entries")
 
 
 class CompressionVerbs(Verbs):
@@ -36,30 +39,46 @@ class CompressionVerbs(Verbs):
             )
             return compression_id
 
-        compression_id = self.writer.write(work)
-        return self.get_compression(compression_id) if compression_id else None
+        compression_id = self.writer.write(
+            work,
+            audit=lambda made: (
+                Change("compression.asked", made, requested_by, project, details={"model_id": model_id})
+                if made
+                else None
+            ),
+        )
+        return self.get_compression(project, compression_id) if compression_id else None
 
-    def start_compression(self, compression_id: str) -> bool:
+    def start_compression(self, project: str, compression_id: str) -> bool:
         """Set the status to running; False when it is finished already."""
-        query = self._unfinished_compression(compression_id).values(status="running")
-        return bool(self.writer.write(lambda c: c.execute(query).rowcount))
+        query = self._unfinished_compression(project, compression_id).values(status="running")
+        return bool(self.writer.write(lambda c: c.execute(query).rowcount, audit=PROGRESS))
 
-    def add_compression_crash(self, compression_id: str) -> int:
+    def add_compression_crash(self, project: str, compression_id: str) -> int:
         """Count a process that died over it; how often that has happened."""
-        query = self._unfinished_compression(compression_id).values(n_crashes=t.compressions.c.n_crashes + 1)
-        self.writer.write(lambda c: c.execute(query))
-        return int(self.get_compression(compression_id)["n_crashes"])
+        query = self._unfinished_compression(project, compression_id).values(n_crashes=t.compressions.c.n_crashes + 1)
+        self.writer.write(lambda c: c.execute(query), audit=PROGRESS)
+        return int(self.get_compression(project, compression_id)["n_crashes"])
 
     def finish_compression(
-        self, compression_id: str, *, result: dict[str, Any] | None = None, error: dict[str, Any] | None = None
+        self,
+        project: str,
+        compression_id: str,
+        *,
+        result: dict[str, Any] | None = None,
+        error: dict[str, Any] | None = None,
     ) -> None:
         """Close it: done with a result, failed with an error. Closing a closed one changes nothing."""
-        values = {"status": "failed" if error else "done", "result": result, "error": error}
-        query = self._unfinished_compression(compression_id).values(**values, finished_at=t.utc_now())
-        self.writer.write(lambda c: c.execute(query))
+        row = self.get_compression(project, compression_id)
+        status = "failed" if error else "done"
+        values = {"status": status, "result": result, "error": error}
+        query = self._unfinished_compression(project, compression_id).values(**values, finished_at=t.utc_now())
+        told = {"model_id": row["model_id"], "error": (error or {}).get("code")}
+        closed = Change(f"compression.{status}", compression_id, FEILUN, project, details=told)
+        self.writer.write(lambda c: c.execute(query).rowcount, audit=lambda n_rows: closed if n_rows else None)
 
-    def get_compression(self, compression_id: str) -> dict[str, Any]:
-        query = sa.select(t.compressions).where(t.compressions.c.compression_id == compression_id)
+    def get_compression(self, project: str, compression_id: str) -> dict[str, Any]:
+        query = sa.select(t.compressions).where(*self._compression(project, compression_id))
         return self._get(query, "compression", compression_id)
 
     def find_open_compression(self, project: str) -> dict[str, Any] | None:
@@ -78,7 +97,10 @@ class CompressionVerbs(Verbs):
         )
 
     @staticmethod
-    def _unfinished_compression(compression_id: str) -> sa.Update:
+    def _compression(project: str, compression_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+        return t.compressions.c.project == project, t.compressions.c.compression_id == compression_id
+
+    def _unfinished_compression(self, project: str, compression_id: str) -> sa.Update:
         return t.compressions.update().where(
-            t.compressions.c.compression_id == compression_id, t.compressions.c.finished_at.is_(None)
+            *self._compression(project, compression_id), t.compressions.c.finished_at.is_(None)
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from feilun.errors import FeilunError
+from feilun.store.chain import GENESIS, HASHED, Head
 from feilun.store.releases import LIVE_ACTIONS
 from feilun.store.store import Store
 from feilun.store.tables import utc_now
@@ -129,6 +130,17 @@ def list_living_keys(path: Path) -> list[tuple[str, str | None]]:
             (utc_now().isoformat(timespec="microseconds"),),
         ).fetchall()
     return [(str(key_id), None if end is None else str(end)) for key_id, end in rows]
+
+
+@contextmanager
+def opened_audit(path: Path) -> Iterator[tuple[Iterator[dict[str, Any]], Head, str]]:
+    """As `Store.audit_chain`, by the database file `path`."""
+    with _opened(path) as connection:
+        connection.execute("BEGIN")  # one moment for both
+        kept = connection.execute("SELECT seq, hash, signature FROM audit_head").fetchone()
+        rows = connection.execute(f"SELECT {', '.join((*HASHED, 'hash'))} FROM audit ORDER BY seq")
+        entries = (dict(zip((*HASHED, "hash"), row, strict=True)) for row in rows)
+        yield entries, *((Head(kept[0], kept[1]), str(kept[2])) if kept else (Head(0, GENESIS), ""))
 
 
 @contextmanager

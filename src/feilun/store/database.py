@@ -23,14 +23,17 @@ def open_engine(url: str, *, is_hasty: bool = False) -> sa.Engine:
     wrong moment (the WAL-reset bug, 3.7.0–3.51.2); the wheel carries a mended one.
     """
     if not url.startswith("sqlite"):
-        engine = sa.create_engine(url, pool_pre_ping=True)
+        engine = sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
         if is_hasty:
             sa.event.listen(engine, "begin", lambda c: c.exec_driver_sql("SET LOCAL synchronous_commit = off"))
         return engine
     import pysqlite3
 
     engine = sa.create_engine(
-        url, module=pysqlite3, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+        url,
+        module=pysqlite3,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        hide_parameters=True,  # or an error would quote the messages that were to be written
     )
     sa.event.listen(engine, "connect", partial(_prepare_sqlite, synchronous="NORMAL" if is_hasty else "FULL"))
     sa.event.listen(engine, "begin", _begin)

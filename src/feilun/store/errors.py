@@ -11,6 +11,38 @@ class NotFound(FeilunError):
     zh = "本项目中没有{what} {ref!r}。"
 
 
+class ProjectUnknown(FeilunError):
+    """No project of this name is here, or none that the caller may know of."""
+
+    code, kind = "project.unknown", "missing"
+    en = "There is no project {name!r} here. See which there are with GET /v1/projects, or with: feilun tenant list"
+    zh = "这里没有项目 {name!r}。可用 GET /v1/projects 或 feilun tenant list 查看有哪些项目。"
+
+
+class KeyUnknown(FeilunError):
+    """No API key has this id, or none that the caller may know of."""
+
+    code, kind = "key.unknown", "missing"
+    en = "There is no API key {key_id!r} here. See which there are with: feilun key list"
+    zh = "这里没有 API 密钥 {key_id!r}。可用 feilun key list 查看有哪些密钥。"
+
+
+class TenantUnknown(FeilunError):
+    """A tenant that nobody made, or that the caller does not see."""
+
+    code, kind = "tenant.unknown", "missing"
+    en = "There is no tenant {tenant!r}. Correct the name, or make one with: feilun tenant create {tenant} DIR"
+    zh = "没有租户 {tenant!r}。请改正名称，或用 feilun tenant create {tenant} DIR 创建。"
+
+
+class TenantExists(FeilunError):
+    """A tenant is made once."""
+
+    code, kind = "tenant.exists", "conflict"
+    en = "There is a tenant {tenant!r} already. Choose another name."
+    zh = "租户 {tenant!r} 已存在。请换一个名称。"
+
+
 class IdempotencyConflict(FeilunError):
     """An Idempotency-Key came back with another body."""
 
@@ -41,3 +73,14 @@ class StoreTooNew(FeilunError):
     code, kind = "store.too_new", "conflict"
     en = "{path} was written by a newer Feilun (schema {found}, this one knows {known}): pip install -U feilun"
     zh = "{path} 由更新版本的 Feilun 写入（结构版本 {found}，本版本支持到 {known}）。请升级：pip install -U feilun"
+
+
+class AuditKeyMissing(FeilunError):
+    """The audit log was begun with a key that is gone, so no change of state can be entered."""
+
+    code, kind = "audit.key_missing", "unavailable"
+    en = (
+        "The audit log cannot be signed: {path} is gone or damaged. Put it back; if it is lost for good, "
+        "begin a new one with: feilun audit rekey"
+    )
+    zh = "无法为审计日志签名：{path} 缺失或已损坏。请把它放回原处；如已确定丢失，请用 feilun audit rekey 启用新的密钥。"

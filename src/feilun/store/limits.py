@@ -13,7 +13,10 @@ import sqlalchemy as sa
 
 from feilun.records import Limit
 from feilun.store import tables as t
-from feilun.store.verbs import Verbs
+from feilun.store.chain import Change
+from feilun.store.errors import KeyUnknown, TenantUnknown
+from feilun.store.tenants import Reach
+from feilun.store.verbs import MAX_SHOWN, Verbs
 
 FIELDS = ("per_minute", "burst", "monthly_requests", "monthly_characters")
 
@@ -45,29 +48,40 @@ class LimitVerbs(Verbs):
 
     hasty_engine: sa.Engine
 
-    def set_limit(self, limit: Limit) -> Limit:
-        """What a key or a tenant may use from now on; a limit of nothing is no limit."""
-        here = _of(limit.subject, limit.subject_id)
-        values = {name: getattr(limit, name) for name in FIELDS} | {"changed_at": t.utc_now()}
+    def set_limit(self, within: Reach, limit: Limit, *, actor: str) -> Limit:
+        """What a key or a tenant in sight may use from now on; a limit of nothing is no limit.
 
-        def work(connection: sa.Connection) -> None:
-            if all(values[name] is None for name in FIELDS):
+        Raises:
+            KeyUnknown, TenantUnknown: it is not in sight, or there is none.
+        """
+        here = _of(limit.subject, limit.subject_id)
+        told = {name: getattr(limit, name) for name in FIELDS}
+        names = {"subject": limit.subject, "subject_id": limit.subject_id}
+
+        def work(connection: sa.Connection) -> Change | None:
+            owner = _owner(connection, within, limit)
+            row = connection.execute(sa.select(t.limits).where(*here)).mappings().first()
+            if told == (dict.fromkeys(FIELDS) if row is None else {name: row[name] for name in FIELDS}):
+                return None
+            values = {**told, **owner, "changed_at": t.utc_now()}
+            if not any(value is not None for value in told.values()):
                 connection.execute(t.limits.delete().where(*here))
             elif not connection.execute(t.limits.update().where(*here).values(values)).rowcount:
-                names = {"subject": limit.subject, "subject_id": limit.subject_id}
-                connection.execute(t.limits.insert().values(values | names | {"full_at": 0.0}))
+                connection.execute(t.limits.insert().values({**values, **names, "full_at": 0.0}))
+            whose = {name: value or "" for name, value in owner.items()}
+            return Change("limit.set", limit.subject_id, actor, **whose, details={"subject": limit.subject, **told})
 
-        self.writer.write(work)
+        self.writer.write(work, audit=lambda change: change)
         return limit
 
-    def find_limit(self, subject: str, subject_id: str) -> Limit | None:
-        row = self._find(sa.select(t.limits).where(*_of(subject, subject_id)))
+    def find_limit(self, within: Reach, subject: str, subject_id: str) -> Limit | None:
+        row = self._find(sa.select(t.limits).where(*_of(subject, subject_id), *_in_sight(within)))
         return None if row is None else _limit(row)
 
-    def list_limits(self) -> list[Limit]:
-        return [
-            _limit(row) for row in self._list(sa.select(t.limits).order_by(t.limits.c.subject, t.limits.c.subject_id))
-        ]
+    def list_limits(self, within: Reach) -> list[Limit]:
+        """Those in sight, of keys first."""
+        query = sa.select(t.limits).where(*_in_sight(within))
+        return [_limit(row) for row in self._list(query.order_by(t.limits.c.subject, t.limits.c.subject_id))]
 
     def lease_permits(self, subject: str, subject_id: str, *, n: int, now: float | None = None) -> Lease | None:
         """Take up to `n` permits for this server; None when there is no rate limit any more.
@@ -96,6 +110,33 @@ _MOVE = t.limits.update().where(*_HERE).values(full_at=sa.bindparam("moved"))
 
 def _of(subject: str, subject_id: str) -> tuple[sa.ColumnElement[bool], ...]:
     return t.limits.c.subject == subject, t.limits.c.subject_id == subject_id
+
+
+def _in_sight(within: Reach) -> list[sa.ColumnElement[bool]]:
+    """As `Reach.rows_of`; that of its tenant holds for a project's key too, which may therefore know it."""
+    whole = Reach(within.tenant).rows_of(t.limits)
+    if within.project is None:
+        return whole
+    return [*whole, sa.or_(t.limits.c.project == within.project, t.limits.c.subject == "tenant")]
+
+
+def _owner(connection: sa.Connection, within: Reach, limit: Limit) -> dict[str, str | None]:
+    """Whose the key or the tenant is that a limit is for.
+
+    Raises:
+        KeyUnknown, TenantUnknown: it is not in sight, or there is none.
+    """
+    if limit.subject == "key":
+        k = t.api_keys.c
+        query = sa.select(k.tenant, k.project).where(k.key_id == limit.subject_id, *within.rows_of(t.api_keys))
+        row = connection.execute(query).mappings().first()
+        if row is None:
+            raise KeyUnknown(key_id=limit.subject_id[:MAX_SHOWN])
+        return dict(row)
+    known = sa.select(t.tenants.c.tenant).where(t.tenants.c.tenant == limit.subject_id)
+    if within.tenant not in (None, limit.subject_id) or connection.execute(known).first() is None:
+        raise TenantUnknown(tenant=limit.subject_id[:MAX_SHOWN])
+    return {"tenant": limit.subject_id, "project": None}
 
 
 def _limit(row: dict[str, Any]) -> Limit:

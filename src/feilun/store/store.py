@@ -7,13 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from feilun.store import tables as t
+from feilun.store.audit import AuditVerbs
+from feilun.store.challenges import ChallengeVerbs
 from feilun.store.compressions import CompressionVerbs
 from feilun.store.database import migrate, open_engine
 from feilun.store.errors import NotFound
 from feilun.store.keys import KeyVerbs
+from feilun.store.ledger import Ledger
 from feilun.store.limits import LimitVerbs
 from feilun.store.releases import ReleaseVerbs
+from feilun.store.tenants import TenantVerbs
 from feilun.store.traffic import TrafficVerbs
 from feilun.store.turns import TurnVerbs
 from feilun.store.writer import Writer
@@ -34,7 +37,17 @@ def find_workspace(folder: Path) -> Path:
     return folder / WORKSPACE_NAME
 
 
-class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, LimitVerbs):
+class Store(
+    TenantVerbs,
+    TurnVerbs,
+    CompressionVerbs,
+    ReleaseVerbs,
+    TrafficVerbs,
+    ChallengeVerbs,
+    KeyVerbs,
+    LimitVerbs,
+    AuditVerbs,
+):
     """One workspace: a database, and the folders for datasets, models and turns in progress.
 
     May be used from any thread. What a writing verb returned survives `kill -9`; reads see every commit.
@@ -50,7 +63,8 @@ class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, L
             self.url, is_hasty=True
         )  # for what may be lost in a power cut; opens when asked
         migrate(self.engine, where=str(self.workspace))
-        self.writer = Writer(self.engine, path=str(self.workspace))
+        self.ledger = Ledger(self.workspace)
+        self.writer = Writer(self.engine, ledger=self.ledger, path=str(self.workspace))
 
     @property
     def is_writing(self) -> bool:
@@ -90,23 +104,6 @@ class Store(TurnVerbs, CompressionVerbs, ReleaseVerbs, TrafficVerbs, KeyVerbs, L
 
     def lock_path(self, name: str) -> Path:
         return self.workspace / "locks" / f"{name}.lock"
-
-    # projects
-
-    def add_project(self, project: str, *, folder: Path) -> None:
-        """Remember where a project lives; adding it again moves it."""
-
-        def work(connection: sa.Connection) -> None:
-            row = {"folder": str(folder)}
-            if not connection.execute(t.projects.update().where(t.projects.c.project == project).values(row)).rowcount:
-                connection.execute(t.projects.insert().values(project=project, created_at=t.utc_now(), **row))
-
-        if self._find(sa.select(t.projects).where(t.projects.c.project == project, t.projects.c.folder == str(folder))):
-            return
-        self.writer.write(work)
-
-    def list_projects(self) -> list[dict[str, Any]]:
-        return self._list(sa.select(t.projects).order_by(t.projects.c.project))
 
     # reading, for the verbs
 

@@ -32,10 +32,20 @@ def _key() -> sa.Column[int]:
     return sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True)
 
 
+tenants = sa.Table(
+    "tenants",
+    metadata,
+    sa.Column("tenant", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("disabled_at", UtcTime),
+)
+
 projects = sa.Table(
     "projects",
     metadata,
     sa.Column("project", sa.String(64), primary_key=True),
+    sa.Column("tenant", sa.String(64), nullable=False, server_default="house"),
     sa.Column("folder", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
 )
@@ -124,7 +134,7 @@ releases = sa.Table(
     _key(),
     sa.Column("release_id", sa.String(40), nullable=False, unique=True),
     sa.Column("project", sa.String(64), nullable=False),
-    sa.Column("action", sa.String(16), nullable=False),  # promote, rollback, reject
+    sa.Column("action", sa.String(16), nullable=False),  # promote, rollback, reject, shadow, canary, stop
     sa.Column("model_id", sa.String(40), nullable=False),
     sa.Column("previous_model_id", sa.String(40)),
     sa.Column("turn_id", sa.String(40)),
@@ -133,6 +143,7 @@ releases = sa.Table(
     sa.Column("en", sa.Text, nullable=False),
     sa.Column("zh", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("share", sa.Float),  # of the traffic, of a shadow or canary
     sa.Index("ix_releases_project", "project", "seq"),
 )
 
@@ -155,8 +166,35 @@ predictions = sa.Table(
     sa.Column("queue_state", sa.String(12), nullable=False),  # none, open, labelled, skipped
     sa.Column("latency_ms", sa.Float, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    # Of the shadow or canary that was under way: its entry in the release log, and where the lot of the user fell.
+    sa.Column("release_id", sa.String(40)),
+    sa.Column("bucket", sa.Integer),
     sa.Index("ix_predictions_queue", "project", "queue_state", "teach"),
     sa.Index("ix_predictions_example", "project", "example_id"),
+    sa.Index(
+        "ix_predictions_release",
+        "release_id",
+        "bucket",
+        sqlite_where=sa.text("release_id IS NOT NULL"),
+        postgresql_where=sa.text("release_id IS NOT NULL"),
+    ),
+)
+
+# What a shadow would have said; never shown to who asked.
+shadow_answers = sa.Table(
+    "shadow_answers",
+    metadata,
+    _key(),
+    sa.Column("prediction_id", sa.String(40), nullable=False, unique=True),
+    sa.Column("project", sa.String(64), nullable=False),
+    sa.Column("release_id", sa.String(40), nullable=False),
+    sa.Column("model_id", sa.String(40), nullable=False),
+    sa.Column("labels", sa.JSON, nullable=False),
+    sa.Column("confidence", sa.Float, nullable=False),
+    sa.Column("decision", sa.String(16), nullable=False),
+    sa.Column("agrees", sa.Boolean, nullable=False),  # the labels are the champion's
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Index("ix_shadow_answers_release", "release_id", "agrees", "seq"),
 )
 
 feedback = sa.Table(
@@ -178,6 +216,7 @@ feedback = sa.Table(
     sa.Column("idempotency_key", sa.String(255)),
     sa.Column("body_hash", sa.String(64), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("contradicts", sa.Boolean),  # whether it speaks against the answer; empty without one
     sa.UniqueConstraint("project", "idempotency_key", name="uq_feedback_idempotency"),
     sa.Index("ix_feedback_project", "project", "seq"),
     sa.Index("ix_feedback_prediction", "project", "prediction_id"),
@@ -188,13 +227,44 @@ api_keys = sa.Table(
     metadata,
     _key(),
     sa.Column("key_id", sa.String(40), nullable=False, unique=True),
-    sa.Column("project", sa.String(64)),  # empty: every project of the workspace
+    sa.Column("tenant", sa.String(64)),  # empty: the operator's
+    sa.Column("project", sa.String(64)),  # empty: every project of the tenant, or of the workspace
     sa.Column("name", sa.String(64), nullable=False),
     sa.Column("secret_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("previous_hash", sa.String(64)),  # of the secret before a rotation, which opens until previous_until
+    sa.Column("previous_until", UtcTime),
     sa.Column("scopes", sa.JSON, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("expires_at", UtcTime),
     sa.Column("revoked_at", UtcTime),
+    sa.Column("last_used_at", UtcTime),  # to the minute
+    sa.Index("ix_api_keys_previous", "previous_hash", unique=True),
+)
+
+# Append-only, and chained: see `feilun.store.chain`. Times and details are texts, which is what is hashed.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Column("tenant", sa.String(64), nullable=False),
+    sa.Column("project", sa.String(64), nullable=False),  # empty: the workspace as a whole
+    sa.Column("actor", sa.String(64), nullable=False),
+    sa.Column("action", sa.String(32), nullable=False),
+    sa.Column("subject", sa.String(128), nullable=False),
+    sa.Column("details", sa.Text, nullable=False),
+    sa.Column("prev_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Index("ix_audit_project", "project", "seq"),
+)
+
+# One row: where the chain ends, signed, so that a cut is seen.
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("signature", sa.String(64), nullable=False),
 )
 
 # What a key or a tenant may use. `full_at` is the moment at which its bucket of permits is full again, in seconds of
@@ -204,6 +274,8 @@ limits = sa.Table(
     metadata,
     sa.Column("subject", sa.String(8), primary_key=True),  # key, tenant
     sa.Column("subject_id", sa.String(64), primary_key=True),
+    sa.Column("tenant", sa.String(64)),  # whose the key is; null for the operator's
+    sa.Column("project", sa.String(64)),  # the only one that the key opens
     sa.Column("per_minute", sa.Integer),
     sa.Column("burst", sa.Integer),
     sa.Column("monthly_requests", sa.BigInteger),

@@ -11,11 +11,20 @@ import sqlalchemy as sa
 
 from feilun.records import Usage
 from feilun.store import tables as t
+from feilun.store.chain import Change
 from feilun.store.errors import IdempotencyConflict, NotFound
 from feilun.store.usage import Recorded, UsageVerbs, add_usage_now
 from feilun.store.verbs import MAX_PAGE, new_id
 
 THUMBS_DOWN_TEACHES = 1.0
+# Built once: making the statement anew for every label costs more than running it.
+SETTLE = (
+    t.predictions.update()
+    .where(
+        t.predictions.c.project == sa.bindparam("of_project"), t.predictions.c.example_id == sa.bindparam("of_example")
+    )
+    .values(queue_state="labelled")
+)
 
 
 class TrafficVerbs(UsageVerbs):
@@ -80,6 +89,7 @@ class TrafficVerbs(UsageVerbs):
                 "idempotency_key": idempotency_key,
                 "body_hash": body_hash,
                 "created_at": t.utc_now(),
+                "contradicts": None,
             }
             if prediction_id is not None:
                 prediction = connection.execute(self._prediction(project, prediction_id)).mappings().first()
@@ -88,17 +98,19 @@ class TrafficVerbs(UsageVerbs):
                 row["inputs"], row["example_id"] = prediction["inputs"], prediction["example_id"]
                 if labels is None and thumb == "up":
                     row["labels"] = prediction["labels"]
+                is_other = row["labels"] is not None and set(row["labels"]) != set(prediction["labels"])
+                row["contradicts"] = is_other or thumb == "down"
                 self._move_in_queue(connection, project, prediction, labelled=row["labels"] is not None, thumb=thumb)
             elif labels is not None and example_id:
                 # A label on the message itself settles every answer to it that still waits.
                 self._move_in_queue(connection, project, {"example_id": example_id}, labelled=True, thumb=None)
-            written = connection.execute(t.feedback.insert().values(row))
+            written = connection.execute(t.feedback.insert(), row)
             assert written.inserted_primary_key is not None  # the table counts by itself
             if usage is not None:
                 add_usage_now(connection, usage)
             return {"seq": written.inserted_primary_key[0], **row}, False
 
-        return self.writer.write(work)
+        return self.writer.write(work, audit=lambda said: None if said[1] else _told(said[0]))
 
     def get_feedback(self, project: str, feedback_id: str) -> dict[str, Any]:
         query = sa.select(t.feedback).where(t.feedback.c.project == project, t.feedback.c.feedback_id == feedback_id)
@@ -128,10 +140,19 @@ class TrafficVerbs(UsageVerbs):
         return int(row["n"]) if row else 0
 
     def list_queue(self, project: str, *, limit: int = 20) -> list[dict[str, Any]]:
-        """Predictions that wait for a person, those that teach most first; each message once."""
+        """Predictions that wait for a person, those that teach most first; each message once.
+
+        `challenger_labels`: what a shadow said, where it said something else; None elsewhere.
+        """
         open_rows = (t.predictions.c.project == project, t.predictions.c.queue_state == "open")
         latest = sa.select(sa.func.max(t.predictions.c.seq)).where(*open_rows).group_by(t.predictions.c.example_id)
-        query = sa.select(t.predictions).where(t.predictions.c.seq.in_(latest))
+        shadow = t.shadow_answers.c
+        beside = sa.and_(shadow.prediction_id == t.predictions.c.prediction_id, shadow.agrees.is_(False))
+        query = (
+            sa.select(t.predictions, shadow.labels.label("challenger_labels"))
+            .join_from(t.predictions, t.shadow_answers, beside, isouter=True)
+            .where(t.predictions.c.seq.in_(latest))
+        )
         return self._list(query.order_by(t.predictions.c.teach.desc(), t.predictions.c.seq).limit(min(limit, MAX_PAGE)))
 
     def list_unasked(self, project: str, *, limit: int = 1000) -> list[dict[str, Any]]:
@@ -158,7 +179,7 @@ class TrafficVerbs(UsageVerbs):
         settled = sa.select(p.example_id).where(p.project == project, p.queue_state.in_(("labelled", "skipped")))
         return {row["example_id"] for row in self._list(sa.union(spoken, settled))}
 
-    def skip_in_queue(self, project: str, prediction_id: str) -> None:
+    def skip_in_queue(self, project: str, prediction_id: str, *, actor: str) -> None:
         """Put a message, however often it was asked, out of the review queue without a label."""
         example = sa.select(t.predictions.c.example_id).where(
             t.predictions.c.project == project, t.predictions.c.prediction_id == prediction_id
@@ -168,7 +189,10 @@ class TrafficVerbs(UsageVerbs):
             t.predictions.c.example_id == example.scalar_subquery(),
             t.predictions.c.queue_state == "open",
         )
-        self.writer.write(lambda c: c.execute(query.values(queue_state="skipped")))
+        self.writer.write(
+            lambda c: c.execute(query.values(queue_state="skipped")).rowcount,
+            audit=lambda n_rows: Change("queue.skipped", prediction_id, actor, project) if n_rows else None,
+        )
 
     def count_queue(self, project: str) -> int:
         """Predictions that wait for a person; answered from an index."""
@@ -200,9 +224,8 @@ class TrafficVerbs(UsageVerbs):
     def _move_in_queue(
         connection: sa.Connection, project: str, prediction: Any, *, labelled: bool, thumb: str | None
     ) -> None:
-        same = (t.predictions.c.project == project, t.predictions.c.example_id == prediction["example_id"])
         if labelled:
-            connection.execute(t.predictions.update().where(*same).values(queue_state="labelled"))
+            connection.execute(SETTLE, {"of_project": project, "of_example": prediction["example_id"]})
         elif thumb == "down":
             teach = t.predictions.c.teach + THUMBS_DOWN_TEACHES
             connection.execute(
@@ -222,3 +245,9 @@ class TrafficVerbs(UsageVerbs):
         return sa.select(t.feedback).where(
             t.feedback.c.project == project, t.feedback.c.idempotency_key == idempotency_key
         )
+
+
+def _told(row: dict[str, Any]) -> Change:
+    """What the audit log tells of feedback: who said what kind of thing about which answer, none of the words."""
+    kind = {"prediction_id": row["prediction_id"], "n_labels": len(row["labels"] or ()), "thumb": row["thumb"]}
+    return Change("feedback.given", row["feedback_id"], row["actor"], row["project"], details=kind)

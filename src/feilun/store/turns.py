@@ -8,7 +8,10 @@ import sqlalchemy as sa
 
 from feilun.records import Event
 from feilun.store import tables as t
+from feilun.store.chain import FEILUN, Change, Unaudited
 from feilun.store.verbs import MAX_PAGE, Verbs, new_id
+
+PROGRESS = Unaudited("how far it is; the model that it seals and its end are entries")
 
 
 class TurnVerbs(Verbs):
@@ -23,10 +26,10 @@ class TurnVerbs(Verbs):
         a turn that was killed and taken up again sees the same rows however much feedback came meanwhile.
         """
 
-        def work(connection: sa.Connection) -> str:
+        def work(connection: sa.Connection) -> tuple[str, bool]:
             running = connection.execute(self._unfinished(project)).mappings().first()
             if running is not None:
-                return str(running["turn_id"])
+                return str(running["turn_id"]), False
             turn_id = new_id("turn")
             latest = sa.select(sa.func.max(t.feedback.c.seq)).where(t.feedback.c.project == project)
             connection.execute(
@@ -43,24 +46,47 @@ class TurnVerbs(Verbs):
                 )
             )
             connection.execute(self._open_requests(t.turn_requests.update(), project).values(turn_id=turn_id))
-            return turn_id
+            return turn_id, True
 
-        return self.get_turn(self.writer.write(work))
+        turn_id, _ = self.writer.write(
+            work,
+            audit=lambda made: (
+                Change("turn.started", made[0], requested_by, project, details={"seed": seed, "budget_s": budget_s})
+                if made[1]
+                else None
+            ),
+        )
+        return self.get_turn(project, turn_id)
 
-    def update_turn(self, turn_id: str, **values: Any) -> None:
+    def update_turn(self, project: str, turn_id: str, **values: Any) -> None:
         """Set columns of a turn, such as dataset_id once the snapshot is on disk."""
-        self.writer.write(lambda c: c.execute(t.turns.update().where(t.turns.c.turn_id == turn_id).values(values)))
+        query = self._turn(t.turns.update(), project, turn_id).values(values)
+        self.writer.write(lambda c: c.execute(query), audit=PROGRESS)
 
     def finish_turn(
-        self, turn_id: str, *, status: str, result: dict[str, Any] | None = None, error: dict[str, Any] | None = None
+        self,
+        project: str,
+        turn_id: str,
+        *,
+        status: str,
+        result: dict[str, Any] | None = None,
+        error: dict[str, Any] | None = None,
+        actor: str = FEILUN,
     ) -> None:
-        """Close a turn: status done, failed or cancelled. Closing a closed turn changes nothing."""
-        values = {"status": status, "result": result, "error": error, "finished_at": t.utc_now()}
-        query = t.turns.update().where(t.turns.c.turn_id == turn_id, t.turns.c.status == "running").values(values)
-        self.writer.write(lambda c: c.execute(query))
+        """Close a turn: status done, failed or cancelled. Closing a closed turn changes nothing.
 
-    def get_turn(self, turn_id: str) -> dict[str, Any]:
-        return self._get(sa.select(t.turns).where(t.turns.c.turn_id == turn_id), "turn", turn_id)
+        Args:
+            actor: who cancelled it; a turn that ends by itself needs nobody.
+        """
+        turn = self.get_turn(project, turn_id)
+        values = {"status": status, "result": result, "error": error, "finished_at": t.utc_now()}
+        query = self._turn(t.turns.update(), project, turn_id).where(t.turns.c.status == "running").values(values)
+        told = {"model_id": turn["model_id"], "dataset_id": turn["dataset_id"], "error": (error or {}).get("code")}
+        closed = Change(f"turn.{status}", turn_id, actor, project, details=told)
+        self.writer.write(lambda c: c.execute(query).rowcount, audit=lambda n_rows: closed if n_rows else None)
+
+    def get_turn(self, project: str, turn_id: str) -> dict[str, Any]:
+        return self._get(self._turn(sa.select(t.turns), project, turn_id), "turn", turn_id)
 
     def find_unfinished_turn(self, project: str) -> dict[str, Any] | None:
         return self._find(self._unfinished(project))
@@ -77,7 +103,7 @@ class TurnVerbs(Verbs):
         query = sa.select(t.turns).where(t.turns.c.project == project).order_by(t.turns.c.seq.desc())
         return self._list(query.limit(min(limit, MAX_PAGE)))
 
-    def add_turn_request(self, project: str, *, trigger: str, note: str = "") -> bool:
+    def add_turn_request(self, project: str, *, trigger: str, actor: str, note: str = "") -> bool:
         """Ask for a turn; False when one is asked for already."""
 
         def work(connection: sa.Connection) -> bool:
@@ -89,7 +115,8 @@ class TurnVerbs(Verbs):
             )
             return True
 
-        return self.writer.write(work)
+        asked = Change("turn.asked", project, actor, project, details={"trigger": trigger})
+        return self.writer.write(work, audit=lambda is_new: asked if is_new else None)
 
     def find_turn_request(self, project: str) -> dict[str, Any] | None:
         """The open request, when somebody or something asked for a turn that has not started."""
@@ -98,7 +125,7 @@ class TurnVerbs(Verbs):
     def add_event(self, project: str, *, kind: str, data: dict[str, Any], turn_id: str = "") -> None:
         """Append to the event stream; progress is not worth waiting for the disk."""
         row = {"project": project, "turn_id": turn_id, "kind": kind, "data": data, "created_at": t.utc_now()}
-        self.writer.submit(lambda c: c.execute(t.events.insert().values(row)))
+        self.writer.submit(lambda c: c.execute(t.events.insert().values(row)), audit=Unaudited("progress to look at"))
 
     def list_events(self, project: str, *, after: int = 0, turn_id: str = "", limit: int = MAX_PAGE) -> list[Event]:
         """Events in order, those with event_id > after."""
@@ -107,6 +134,10 @@ class TurnVerbs(Verbs):
             query = query.where(t.events.c.turn_id == turn_id)
         rows = self._list(query.order_by(t.events.c.seq).limit(min(limit, MAX_PAGE)))
         return [Event(event_id=row.pop("seq"), **row) for row in rows]
+
+    @staticmethod
+    def _turn(statement: Any, project: str, turn_id: str) -> Any:
+        return statement.where(t.turns.c.project == project, t.turns.c.turn_id == turn_id)
 
     @staticmethod
     def _unfinished(project: str) -> sa.Select[Any]:

@@ -12,10 +12,13 @@ import sqlalchemy as sa
 
 from feilun.records import Bill, Usage
 from feilun.store import tables as t
+from feilun.store.chain import Unaudited
+from feilun.store.tenants import Reach
 from feilun.store.verbs import Verbs
 
 COUNTS = ("n_requests", "n_inputs", "n_characters", "n_tokens", "cpu_ms")
 PARTS = ("day", "tenant", "project", "key_id", "kind")
+TRAFFIC = Unaudited("traffic, not a change of state")
 _BILL = tuple(field.name for field in fields(Bill))
 
 
@@ -34,32 +37,30 @@ class UsageVerbs(Verbs):
         return self._record(Recorded(usage=usage))
 
     def _record(self, item: Recorded) -> Future[None]:
-        return self.writer.gather("recorded", item, write=_write)
+        return self.writer.gather("recorded", item, write=_write, audit=TRAFFIC)
 
     def sum_usage(
         self,
+        within: Reach,
         *,
         since: datetime,
         until: datetime,
         by: Sequence[str] = PARTS,
-        tenant: str | None = None,
-        project: str | None = None,
         key_id: str | None = None,
         not_by: str = "",
     ) -> list[dict[str, Any]]:
-        """The ledger from `since` to before `until`, added up for each value of the parts `by`, in their order.
+        """The ledger in sight from `since` to before `until`, added up for each value of the parts `by`, in order.
 
         Args:
             by: of `PARTS`.
-            tenant, project, key_id: only what goes on this account; None for every one.
+            key_id: only what goes on this account; None for every one.
             not_by: without what this server wrote.
         Returns:
             Rows with the parts, the sums of `COUNTS`, and `n_units`: requests, those with several inputs as so many.
         """
         u = t.usage.c
         parts = {name: _day() if name == "day" else u[name] for name in by}
-        wanted = {u.tenant: tenant, u.project: project, u.key_id: key_id}
-        where = [column == value for column, value in wanted.items() if value is not None]
+        where = within.rows_of(t.usage) + ([] if key_id is None else [u.key_id == key_id])
         units = sa.case((u.n_inputs > u.n_requests, u.n_inputs), else_=u.n_requests)
         sums = [sa.func.sum(u[name]).label(name) for name in COUNTS] + [sa.func.sum(units).label("n_units")]
         query = sa.select(*(part.label(name) for name, part in parts.items()), *sums)

@@ -7,9 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from feilun.store.ledger import Ledger
 from feilun.store.writer import Writer
 
 MAX_PAGE = 1000
+MAX_SHOWN = 64  # characters of an id that was asked for in vain
 
 
 def new_id(prefix: str) -> str:
@@ -21,6 +23,8 @@ class Verbs:
     """Base of the mixins that make up `Store`."""
 
     writer: Writer
+    ledger: Ledger
+    engine: sa.Engine
 
     def _list(self, query: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[dict[str, Any]]:
         raise AssertionError("provided by Store")

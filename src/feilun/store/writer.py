@@ -4,6 +4,8 @@ SQLite allows one writer at a time and an fsync costs milliseconds, so every wri
 through one thread. It takes whatever is waiting, runs each piece in its own savepoint (one caller's
 mistake is not the others'), commits once, and only then resolves the callers' futures: nothing is
 acknowledged before the disk has it.
+
+Every write says what the audit log tells of it, or why it tells nothing; the entries of a group are in its transaction.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from feilun.errors import FeilunError
+from feilun.spans import LISTENER, Note
+from feilun.store.chain import Audit, Change, Unaudited
 from feilun.store.errors import StoreBroken, StoreFull
+from feilun.store.ledger import Ledger
 
 T = TypeVar("T")
 MAX_GROUP = 256
@@ -30,7 +35,10 @@ LINGER_S = 0.05  # a commit costs a millisecond of CPU and an fsync: twenty a se
 class _Piece:
     work: Callable[[sa.Connection], Any]
     future: Future[Any]
+    audit: Audit[Any]
     may_linger: bool = False
+    note: Note | None = None
+    came_ns: int = 0
 
 
 @dataclass
@@ -44,8 +52,8 @@ class _Gathered:
 class Writer:
     """The one thread of this process that writes to the database."""
 
-    def __init__(self, engine: sa.Engine, *, path: str) -> None:
-        self._engine, self._path = engine, path
+    def __init__(self, engine: sa.Engine, *, ledger: Ledger, path: str) -> None:
+        self._engine, self._ledger, self._path = engine, ledger, path
         self._waiting: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._broken = False
         self._gathered: dict[str, _Gathered] = {}  # by kind
@@ -58,9 +66,18 @@ class Writer:
         """True after the disk reported an error; nothing more is accepted until a restart."""
         return self._broken
 
-    def submit(self, work: Callable[[sa.Connection], T]) -> Future[T]:
-        """Queue `work(connection)`; the future resolves after the commit that holds it has been fsynced."""
-        return self._queue(_Piece(work, Future()))
+    def submit(self, work: Callable[[sa.Connection], T], *, audit: Audit[T], may_linger: bool = False) -> Future[T]:
+        """Queue `work(connection)`; the future resolves after the commit that holds it has been fsynced.
+
+        Args:
+            audit: called with what `work` returned; gives what the audit log tells of it, None when nothing changed.
+                `Unaudited(reason)` for a write that leaves no entry.
+            may_linger: it may wait LINGER_S for others that share its commit.
+        """
+        piece = _Piece(work, Future(), audit, note=LISTENER.get(), may_linger=may_linger)
+        if piece.note is not None:
+            piece.came_ns = time.time_ns()
+        return self._queue(piece)
 
     def _queue(self, piece: _Piece) -> Future[Any]:
         if self._broken:
@@ -69,11 +86,17 @@ class Writer:
             self._waiting.put(piece)
         return piece.future
 
-    def write(self, work: Callable[[sa.Connection], T]) -> T:
+    def write(self, work: Callable[[sa.Connection], T], *, audit: Audit[T]) -> T:
         """Like `submit`, and wait for it."""
-        return self.submit(work).result()
+        return self.submit(work, audit=audit).result()
 
-    def gather(self, kind: str, item: T, *, write: Callable[[sa.Connection, list[T]], None]) -> Future[None]:
+    def flush(self) -> None:
+        """Wait until everything that was queued before is on disk."""
+        self.write(lambda _: None, audit=Unaudited("nothing is written"))
+
+    def gather(
+        self, kind: str, item: T, *, write: Callable[[sa.Connection, list[T]], None], audit: Unaudited
+    ) -> Future[None]:
         """Queue `item`; what comes under the same `kind` until the writer gets there is given to one call of `write`.
 
         Items are in front of everything that is submitted later. They may wait LINGER_S for company, but nothing that
@@ -94,7 +117,7 @@ class Writer:
 
         # Also when the transaction never came to `work`: later items must not join a call that has failed.
         gathered.future.add_done_callback(lambda _: self._let_go(kind, gathered))
-        return self._queue(_Piece(work, gathered.future, may_linger=True))
+        return self._queue(_Piece(work, gathered.future, audit, may_linger=True))
 
     def _let_go(self, kind: str, gathered: _Gathered) -> None:
         with self._gathering:
@@ -128,29 +151,55 @@ class Writer:
         return pieces
 
     def _commit(self, group: list[_Piece]) -> None:
-        done: list[tuple[Future[Any], Any]] = []
         try:
             with self._engine.connect() as connection, connection.begin():
-                for piece in group:
-                    if not piece.future.set_running_or_notify_cancel():
-                        continue
-                    try:
-                        with connection.begin_nested():
-                            done.append((piece.future, piece.work(connection)))
-                    except FeilunError as error:
-                        piece.future.set_exception(error)
-                    except sa.exc.OperationalError:
-                        raise
-                    except Exception as error:  # a caller's bug is the caller's alone
-                        piece.future.set_exception(error)
+                done, changes = self._run_pieces(group, connection)
+                if changes:
+                    self._ledger.append(connection, changes)
+            self._ledger.committed()
         except Exception as error:
+            self._ledger.given_up()
             failure = self._explain(error)
             for piece in group:
                 if not piece.future.done():
                     piece.future.set_exception(failure)
             return
+        for piece in group:
+            if piece.note is not None:
+                piece.note("store.commit", piece.came_ns, time.time_ns())
         for future, value in done:
             future.set_result(value)
+
+    def _run_pieces(
+        self, group: list[_Piece], connection: sa.Connection
+    ) -> tuple[list[tuple[Future[Any], Any]], list[Change]]:
+        """What each piece returned that did not fail by itself, and what the audit log tells of them all."""
+        done: list[tuple[Future[Any], Any]] = []
+        changes: list[Change] = []
+        for piece in group:
+            if not piece.future.set_running_or_notify_cancel():
+                continue
+            try:
+                with connection.begin_nested():
+                    value, change = self._run_piece(piece, connection)
+            except FeilunError as error:
+                piece.future.set_exception(error)
+            except sa.exc.OperationalError:
+                raise
+            except Exception as error:  # a caller's bug is the caller's alone
+                piece.future.set_exception(error)
+            else:
+                done.append((piece.future, value))
+                changes += [] if change is None else [change]
+        return done, changes
+
+    def _run_piece(self, piece: _Piece, connection: sa.Connection) -> tuple[Any, Change | None]:
+        """What the piece returned, and what the audit log tells of it."""
+        if isinstance(piece.audit, Unaudited):
+            return piece.work(connection), None
+        self._ledger.prepare(connection)
+        value = piece.work(connection)
+        return value, piece.audit(value)
 
     def _explain(self, error: Exception) -> Exception:
         text = _whole_story(error)

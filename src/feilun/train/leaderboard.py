@@ -13,7 +13,9 @@ from feilun.tasks import Task
 from feilun.train.candidate import Candidate, Fitted
 from feilun.train.folds import FoldPlan
 from feilun.train.rows import TrainingRows
-from feilun.train.scoring import Score, is_better, score
+from feilun.train.scoring import HEAD_START, TIE, Score, is_better, score
+
+LAYERS_LEARN = ("tune", "adapt", "full")
 
 
 @dataclass
@@ -69,13 +71,17 @@ class Line:
 
 
 def choose(cheap: Line | None, dear: Line, rows: TrainingRows, *, task: Task) -> Line | None:
-    """The dearer candidate if it is better on the same rows, else the cheaper one."""
+    """The dearer candidate if it is better on the same rows, else the cheaper one.
+
+    A candidate that trains layers has a head start on a probe.
+    """
     if dear.score is None or dear.plan is None or dear.status != "done":
         return cheap
     if cheap is None or cheap.score is None:
         return dear
     on_the_same = cheap.cut(len(dear.plan.held_out), rows, task=task)
-    if is_better(dear.score, on_the_same):
+    needs = HEAD_START if cheap.method == "probe" and dear.method in LAYERS_LEARN else TIE
+    if is_better(dear.score, on_the_same, needs=needs):
         cheap.score, cheap.plan = on_the_same, dear.plan  # like beside like on the leaderboard
         return dear
     dear.note(

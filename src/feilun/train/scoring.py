@@ -16,6 +16,9 @@ N_BLOCKS = 50
 
 TIE = 0.25
 """Candidates whose leads average to less than this many standard errors are equally good."""
+HEAD_START = -0.5
+"""Against a probe, a candidate that trains layers needs no lead: it may even be so many standard errors behind. With
+few rows to judge on, a true lead of two points does not show (docs/notes/005-training-loop.md)."""
 MOST_LEAD = 5.0
 
 
@@ -68,14 +71,14 @@ def best_temperature(logits: np.ndarray, targets: np.ndarray, *, task: Task) -> 
     return float(np.exp(found.x))
 
 
-def is_better(challenger: Score, incumbent: Score) -> bool:
-    """Whether the challenger leads by more than a tie, on the same rows.
+def is_better(challenger: Score, incumbent: Score, *, needs: float = TIE) -> bool:
+    """Whether the challenger leads by more than `needs` standard errors, on the same rows; else it is a tie at best.
 
     Two leads are averaged, each in units of its own standard error: in log-loss, which uses how sure each answer was
     and is what thresholds stand on, and in right answers, which is what people see. The bar is low on purpose: all
     candidates are equally large and fast when they serve, so nothing but the time of a fit speaks for the cheaper one.
     """
-    return lead(challenger, incumbent) > TIE
+    return lead(challenger, incumbent) > needs
 
 
 def lead(challenger: Score, incumbent: Score) -> float:

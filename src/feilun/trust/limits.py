@@ -11,8 +11,8 @@ from threading import Lock
 
 from feilun.errors import FeilunError
 from feilun.records import Limit
-from feilun.store import Lease, NotFound, Store, new_id, utc_now
-from feilun.trust.quota import HOUSE, MonthCounts, Payer, Subject
+from feilun.store import EVERYWHERE, Lease, Reach, Store, new_id, utc_now
+from feilun.trust.quota import MonthCounts, Payer, Subject
 from feilun.trust.rate import Bucket
 
 BURST_S = 2  # seconds' worth of the rate that may come at once, unless it is said otherwise
@@ -35,14 +35,15 @@ class LimitInvalid(FeilunError):
     )
 
 
-def set_limit(store: Store, wanted: Limit) -> Limit:
+def set_limit(store: Store, wanted: Limit, *, actor: str = "python") -> Limit:
     """What a key or a tenant may use from now on, all of it: what is None has no limit.
 
-    Servers keep to it within a second. A rate without a burst gets one of `BURST_S` seconds' worth.
+    The operator's business alone. Servers keep to it within a second. A rate without a burst gets one of `BURST_S`
+    seconds' worth.
 
     Raises:
         LimitInvalid: a number is out of its range.
-        NotFound: there is no such key or tenant.
+        KeyUnknown, TenantUnknown: there is no such key or tenant.
     """
     rate, burst = wanted.per_minute, wanted.burst
     least = least_burst(rate)
@@ -54,27 +55,22 @@ def set_limit(store: Store, wanted: Limit) -> Limit:
     )
     if not is_right:
         raise LimitInvalid(most_per_minute=MOST_PER_MINUTE, least_burst=least, most_a_month=MOST_A_MONTH)
-    _must_exist(store, wanted)
     if rate is not None and burst is None:
         wanted = wanted.model_copy(update={"burst": max(rate * BURST_S // 60, 1)})
-    return store.set_limit(wanted)
+    return store.set_limit(EVERYWHERE, wanted, actor=actor)
 
 
-def get_limit(store: Store, whose: Limit) -> Limit:
-    """What a key or a tenant may use; `whose` itself, which limits nothing, when nobody said.
+def get_limit(store: Store, whose: Limit, *, within: Reach = EVERYWHERE) -> Limit:
+    """What a key or a tenant in sight may use; `whose` itself, which limits nothing, when nobody said.
 
     Raises:
-        NotFound: there is no such key or tenant.
+        KeyUnknown, TenantUnknown: it is not in sight, or there is none.
     """
-    _must_exist(store, whose)
-    return store.find_limit(whose.subject, whose.subject_id) or whose
-
-
-def _must_exist(store: Store, whose: Limit) -> None:
     if whose.subject == "key":
-        store.get_key(whose.subject_id)
-    elif whose.subject_id != HOUSE:
-        raise NotFound(what="tenant", ref=whose.subject_id)
+        store.get_key(within, whose.subject_id)
+    else:
+        store.get_tenant(within, whose.subject_id)
+    return store.find_limit(within, whose.subject, whose.subject_id) or whose
 
 
 def least_burst(per_minute: int | None) -> int:
@@ -115,7 +111,9 @@ class Limits:
             self._follow()
 
     def _follow(self) -> None:
-        limits: dict[Subject, Limit] = {(one.subject, one.subject_id): one for one in self._store.list_limits()}
+        limits: dict[Subject, Limit] = {
+            (one.subject, one.subject_id): one for one in self._store.list_limits(EVERYWHERE)
+        }
         self.counts.follow(limits.values())
         buckets: dict[Subject, Bucket] = {}
         for subject, limit in limits.items():

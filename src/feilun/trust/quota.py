@@ -16,10 +16,9 @@ from typing import Literal, NamedTuple
 
 from feilun.errors import FeilunError
 from feilun.records import Limit
-from feilun.store import Store
+from feilun.store import EVERYWHERE, Store
 from feilun.trust.rate import WHOSE
 
-HOUSE = "house"  # the tenant that always exists
 SETTLED = timedelta(minutes=2)  # no server's commit takes so long: lines about earlier minutes are all there
 WHAT = {"requests": ("requests", "个请求"), "characters": ("characters", "个字符")}
 Subject = tuple[Literal["key", "tenant"], str]
@@ -121,6 +120,21 @@ class MonthCounts:
             claim.requests, claim.characters = claim.requests + requests, claim.characters + characters
             self._add(claim, 1)
 
+    def move(self, claim: Claim, payer: Payer) -> None:
+        """Put the request on another account.
+
+        Raises:
+            QuotaExceeded: that one has no room for it; the claim is as it was.
+        """
+        with self._lock:
+            self._turn_page()
+            self._add(claim, -1)
+            try:
+                self._check(payer, claim.requests, claim.characters)
+                claim.payer = payer
+            finally:
+                self._add(claim, 1)
+
     def give_back(self, claim: Claim) -> None:
         """The request came to nothing: it is not counted."""
         with self._lock:
@@ -218,7 +232,7 @@ class MonthCounts:
 
     def _sum(self, since: datetime, until: datetime) -> dict[Subject, Used]:
         found: defaultdict[Subject, Used] = defaultdict(Used)
-        rows = self._store.sum_usage(since=since, until=until, by=("tenant", "key_id"), not_by=self._server)
+        rows = self._store.sum_usage(EVERYWHERE, since=since, until=until, by=("tenant", "key_id"), not_by=self._server)
         for row in rows:
             for subject in Payer(row["tenant"], row["key_id"]).subjects:
                 found[subject].requests += row["n_units"]

@@ -9,7 +9,7 @@ from typing import Literal
 
 from feilun.errors import FeilunError
 from feilun.records import UsageLine
-from feilun.store import COUNTS, Store, utc_now
+from feilun.store import COUNTS, EVERYWHERE, Reach, Store, utc_now
 from feilun.trust.quota import month_of
 
 Part = Literal["day", "tenant", "project", "key", "kind"]
@@ -28,6 +28,7 @@ class MonthInvalid(FeilunError):
 def list_usage(
     store: Store,
     *,
+    within: Reach = EVERYWHERE,
     month: str | None = None,
     by: Sequence[Part] = BILLED,
     tenant: str | None = None,
@@ -37,6 +38,7 @@ def list_usage(
     """The ledger of a month, added up for each value of the parts `by`, in their order; nothing used is no lines.
 
     Args:
+        within: how far whoever asks sees; of what is beyond it there are no lines.
         month: such as "2026-11", in UTC; None is the present one.
         tenant, project, key_id: only what went on this account; None for every one.
     Raises:
@@ -44,8 +46,11 @@ def list_usage(
     """
     start, end = month_of(utc_now() if month is None else _read(month))
     parts = ["key_id" if part == "key" else part for part in dict.fromkeys(by)]
-    rows = store.sum_usage(since=start, until=end, by=parts, tenant=tenant, project=project, key_id=key_id)
-    names = {key["key_id"]: key["name"] for key in store.list_keys()} if "key_id" in parts else {}
+    asked = Reach(within.tenant if tenant is None else tenant, within.project if project is None else project)
+    if within.tenant not in (None, asked.tenant) or within.project not in (None, asked.project):
+        return []
+    rows = store.sum_usage(asked, since=start, until=end, by=parts, key_id=key_id)
+    names = {key["key_id"]: key["name"] for key in store.list_keys(within)} if "key_id" in parts else {}
     return [
         UsageLine(
             month=f"{start:%Y-%m}",

@@ -1,19 +1,19 @@
 """Compressions that were asked for over HTTP: left in the store, taken up by the server's worker, one process each.
 
-`python -m feilun.wheel.compressing FOLDER COMPRESSION_ID PARENT` is that process. What it makes it makes at the end, so
-one that was killed begins anew.
+`python -m feilun.wheel.compressing FOLDER PROJECT COMPRESSION_ID PARENT` is that process. What it makes it makes
+at the end, so one that was killed begins anew.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
 from feilun.config import FeilunSettings, load_settings
 from feilun.errors import FeilunError
+from feilun.logs import place
 from feilun.records import CompressWish
 from feilun.store import Store
 from feilun.wheel.errors import CompressionStopped, CompressionUnfinished, told
@@ -50,33 +50,32 @@ def request_compression(
     return row
 
 
-def follow_compression(store: Store, *, folder: Path, compression_id: str) -> None:
+def follow_compression(store: Store, *, folder: Path, project: str, compression_id: str) -> None:
     """Run it in a child process and wait for the end; one that dies too often is closed as failed."""
-    child = spawn(store, folder, compression_id, module="feilun.wheel.compressing")
+    child = spawn(store, compression_id, folder=folder, project=project, module="feilun.wheel.compressing")
     status = child.wait()
-    if store.get_compression(compression_id)["finished_at"] is not None:
+    if store.get_compression(project, compression_id)["finished_at"] is not None:
         return
-    if store.add_compression_crash(compression_id) >= MAX_CRASHES:
-        _stop(store, compression_id, how(status))
+    if store.add_compression_crash(project, compression_id) >= MAX_CRASHES:
+        _stop(store, project, compression_id, how(status))
 
 
-def _stop(store: Store, compression_id: str, what: str) -> None:
+def _stop(store: Store, project: str, compression_id: str, what: str) -> None:
     where = str(log_path(store, compression_id))
     error = CompressionStopped(compression_id=compression_id, how=what, log=where)
-    store.finish_compression(compression_id, error=told(error))
+    store.finish_compression(project, compression_id, error=told(error))
 
 
-def main(folder: Path, compression_id: str) -> None:
+def main(folder: Path, project: str, compression_id: str, parent: int) -> None:
     """Wait for the project, make the forms, and leave in the store what came of it."""
-    with at_work(folder, compression_id, parent=int(sys.argv[3])) as store:
-        row = store.get_compression(compression_id)
-        project = str(row["project"])
+    with at_work(folder, compression_id, parent=parent) as store:
+        row = store.get_compression(project, compression_id)
 
         def tell(kind: str, data: dict[str, Any]) -> None:
             store.add_event(project, kind=kind, data=data, turn_id=compression_id)
 
         with alone(store, project, is_patient=True):
-            if not store.start_compression(compression_id):
+            if not store.start_compression(project, compression_id):
                 return  # another worker's process was faster
             try:
                 made = shrink_alone(
@@ -90,13 +89,13 @@ def main(folder: Path, compression_id: str) -> None:
                     on_event=tell,
                 )
             except FeilunError as error:
-                store.finish_compression(compression_id, error=told(error))
+                store.finish_compression(project, compression_id, error=told(error))
             except Exception as error:
-                log.error("%s\n%s", compression_id, traceback.format_exc())
-                _stop(store, compression_id, type(error).__name__)
+                log.error("%s: %s", compression_id, place(error))
+                _stop(store, project, compression_id, type(error).__name__)
             else:
-                store.finish_compression(compression_id, result=made.model_dump(mode="json"))
+                store.finish_compression(project, compression_id, result=made.model_dump(mode="json"))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]))

@@ -28,8 +28,8 @@ class TurnContext:
     task: Task
 
     @classmethod
-    def load(cls, store: Store, *, folder: Path, turn_id: str) -> TurnContext:
-        turn = store.get_turn(turn_id)
+    def load(cls, store: Store, *, folder: Path, project: str, turn_id: str) -> TurnContext:
+        turn = store.get_turn(project, turn_id)
         settings = FeilunSettings.model_validate(turn["settings"])
         return cls(store=store, folder=folder, turn=turn, settings=settings, task=get_task(settings.task))
 

@@ -22,7 +22,7 @@ END_WITHIN_S = 5
 
 
 def follow_turn(
-    store: Store, *, folder: Path, turn_id: str, on_event: Callable[[Event], None] | None = None
+    store: Store, *, folder: Path, project: str, turn_id: str, on_event: Callable[[Event], None] | None = None
 ) -> TurnResult:
     """Run the turn in a child process and wait for its end; joins when another process is running it already.
 
@@ -34,28 +34,27 @@ def follow_turn(
         TurnCancelled: somebody cancelled it meanwhile.
     """
     seen, crashes, crashed_at, patience_s = 0, 0, "", 0.0
-    project = str(store.get_turn(turn_id)["project"])
-    child = spawn(store, folder, turn_id, module="feilun.wheel.run")
+    child = spawn(store, turn_id, folder=folder, project=project, module="feilun.wheel.run")
     try:
         while True:
             for event in store.list_events(project, after=seen, turn_id=turn_id):
                 seen = event.event_id
                 if on_event is not None:
                     on_event(event)
-            turn = store.get_turn(turn_id)
+            turn = store.get_turn(project, turn_id)
             if turn["status"] != "running":
                 patience_s = END_WITHIN_S if turn["status"] == "done" else 0.0
                 return _result(turn)
             status = child.poll()
-            if status is not None and store.get_turn(turn_id)["status"] == "running":
+            if status is not None and store.get_turn(project, turn_id)["status"] == "running":
                 step = _last_step(store, turn)
                 crashes = crashes + 1 if step == crashed_at else 1
                 crashed_at = step
                 if crashes >= MAX_CRASHES:
                     error = TurnCrashed(turn_id=turn_id, step=step, how=how(status), log=str(log_path(store, turn_id)))
-                    store.finish_turn(turn_id, status="failed", error={"step": step} | told(error))
+                    store.finish_turn(project, turn_id, status="failed", error={"step": step} | told(error))
                     raise error
-                child = spawn(store, folder, turn_id, module="feilun.wheel.run")
+                child = spawn(store, turn_id, folder=folder, project=project, module="feilun.wheel.run")
             time.sleep(POLL_S)
     finally:
         _end(child, within_s=patience_s)
@@ -69,11 +68,11 @@ def _result(turn: dict[str, Any]) -> TurnResult:
     return TurnResult.model_validate({key: turn["result"][key] for key in TurnResult.model_fields})
 
 
-def spawn(store: Store, folder: Path, ref: str, *, module: str) -> subprocess.Popen[bytes]:
+def spawn(store: Store, ref: str, *, folder: Path, project: str, module: str) -> subprocess.Popen[bytes]:
     """A process of ours for the turn or compression `ref`, which dies with this one; its words go to the log."""
     with log_path(store, ref).open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", module, str(folder), ref, str(os.getpid())],
+            [sys.executable, "-m", module, str(folder), project, ref, str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

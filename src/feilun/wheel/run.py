@@ -1,4 +1,4 @@
-"""`python -m feilun.wheel.run FOLDER TURN_ID`: one turn in a process of its own.
+"""`python -m feilun.wheel.run FOLDER PROJECT TURN_ID PARENT`: one turn in a process of its own.
 
 Training in a child keeps a crash, an out-of-memory kill or a stray thread away from the server that answers
 customers. The child dies with its parent, so a killed command leaves nothing running behind.
@@ -11,12 +11,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from feilun.logs import JsonLines, place
 from feilun.process import die_with_parent
 
 if TYPE_CHECKING:
     from feilun.store import Store
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -27,20 +30,24 @@ def at_work(folder: Path, ref: str, *, parent: int) -> Iterator[Store]:
     from feilun.store import Store, find_workspace
 
     workspace = find_workspace(folder)
-    logging.basicConfig(
-        filename=workspace / "logs" / f"{ref}.log",
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
+    handler = logging.FileHandler(workspace / "logs" / f"{ref}.log", encoding="utf-8")
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    sys.excepthook = _log_last
     with Store(workspace, url=load_settings(folder).store.url) as store:
         yield store
 
 
-def main(folder: str, turn_id: str, parent: str) -> None:
+def _log_last(_kind: Any, error: BaseException, _frames: Any) -> None:
+    """What ends this process, without the words that Python would print of it."""
+    log.critical("stopped by %s", place(error))
+
+
+def main(folder: str, project: str, turn_id: str, parent: str) -> None:
     with at_work(Path(folder), turn_id, parent=int(parent)) as store:
         from feilun.wheel.workflow import run_turn
 
-        run_turn(store, folder=Path(folder), turn_id=turn_id)
+        run_turn(store, folder=Path(folder), project=project, turn_id=turn_id)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from feilun.wheel.networks import keep_network
 if TYPE_CHECKING:
     from feilun.evaluate import ChampionView, ValidationArrays
 
+CANARY = (" It begins as a canary on {share:.4g} % of the traffic.", "先以灰度方式承接 {share:.4g}% 的流量。")
 Results = dict[str, dict[str, Any]]
 Step = Callable[[TurnContext, Results], dict[str, Any]]
 
@@ -59,7 +60,7 @@ def step_data(context: TurnContext, results: Results) -> dict[str, Any]:
         asked=messages,
     )
     write_snapshot(dataset, context.store.dataset_path(dataset.dataset_id))
-    context.store.update_turn(context.turn_id, dataset_id=dataset.dataset_id)
+    context.store.update_turn(context.project, context.turn_id, dataset_id=dataset.dataset_id)
     _write_json(context.workdir / "data_report.json", report.model_dump(mode="json"))
     # Row numbers are no part of a snapshot: here they are kept for those who look for a row in the file.
     _write_json(context.workdir / "rows.json", {example.example_id: example.row for example in dataset.train})
@@ -192,27 +193,33 @@ def step_seal(context: TurnContext, results: Results) -> dict[str, Any]:
         report=sealed.model_dump(mode="json"),
         size_mb=report.parity.size_mb,
     )
-    context.store.update_turn(context.turn_id, model_id=model_id)
+    context.store.update_turn(context.project, context.turn_id, model_id=model_id)
     return {"model_id": model_id, "size_mb": report.parity.size_mb}
 
 
 def step_release(context: TurnContext, results: Results) -> dict[str, Any]:
-    """Ask the gate; write its word into the release log, from where the server takes it up."""
+    """Ask the gate; write its word into the release log, from where the server takes it up.
+
+    Where [release] says so, a model that may go live begins as a canary beside the champion.
+    """
     model_id = results["seal"]["model_id"]
     report = Report.model_validate(context.store.get_model(context.project, model_id)["report"])
-    decision = _decide(context, report)
+    decision, share = _decide(context, report), context.settings.release.canary_share
+    is_canary = decision.released and share > 0 and context.store.find_champion(context.project) is not None
+    en, zh = CANARY if is_canary else ("", "")
     entry = context.store.add_release(
         context.project,
-        action="promote" if decision.released else "reject",
+        action="canary" if is_canary else "promote" if decision.released else "reject",
         model_id=model_id,
         actor=f"turn:{context.turn['requested_by']}",
         reason_code=decision.reason_code,
-        en=decision.en,
-        zh=decision.zh,
+        en=decision.en + en.format(share=100 * share),
+        zh=decision.zh + zh.format(share=100 * share),
         turn_id=context.turn_id,
+        share=share if is_canary else None,
     )
     # Run again after a crash, the log's first word counts.
-    return {"released": entry["action"] == "promote"} | {key: entry[key] for key in ("reason_code", "en", "zh")}
+    return {"released": entry["action"] != "reject"} | {key: entry[key] for key in ("reason_code", "en", "zh")}
 
 
 def _decide(context: TurnContext, report: Report) -> Decision:
@@ -269,7 +276,7 @@ def finish(context: TurnContext, results: Results, *, wall_s: float) -> None:
     context.event("turn.done", {"released": decision.released, "en": decision.en, "zh": decision.zh})
     keep_network(context.store, project=context.project, model_id=result.model_id, folder=context.workdir / "train")
     shutil.rmtree(context.workdir, ignore_errors=True)
-    context.store.finish_turn(context.turn_id, status="done", result=stored)
+    context.store.finish_turn(context.project, context.turn_id, status="done", result=stored)
 
 
 def _backbone(context: TurnContext) -> Backbone:

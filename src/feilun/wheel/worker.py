@@ -14,6 +14,7 @@ from pathlib import Path
 from feilun.config import FeilunSettings, load_settings
 from feilun.errors import FeilunError, language
 from feilun.improve import due
+from feilun.logs import place
 from feilun.store import Store, utc_now
 from feilun.wheel.compressing import follow_compression
 from feilun.wheel.follow import follow_turn
@@ -56,8 +57,8 @@ class Worker:
                     self._look_after(project)
                 except FeilunError as error:
                     log.warning("turn of %s: %s", project.name, error)
-                except Exception:
-                    log.exception("turn of %s", project.name)
+                except Exception as error:
+                    log.error("turn of %s: %s", project.name, place(error))
 
     def _look_after(self, project: Watched) -> None:
         store, settings = project.store, load_settings(project.folder)
@@ -65,7 +66,8 @@ class Worker:
         if store.find_unfinished_turn(project.name) is None and store.find_turn_request(project.name) is None:
             asked = store.find_open_compression(project.name)
             if asked is not None:
-                follow_compression(store, folder=project.folder, compression_id=asked["compression_id"])
+                compression_id = asked["compression_id"]
+                follow_compression(store, folder=project.folder, project=project.name, compression_id=compression_id)
             return
         turn = store.add_turn(
             project.name,
@@ -74,7 +76,7 @@ class Worker:
             budget_s=settings.train.budget_s,
             requested_by="worker",
         )
-        follow_turn(store, folder=project.folder, turn_id=turn["turn_id"])
+        follow_turn(store, folder=project.folder, project=project.name, turn_id=turn["turn_id"])
 
 
 def ask_if_due(store: Store, *, project: str, settings: FeilunSettings) -> bool:
@@ -88,4 +90,4 @@ def ask_if_due(store: Store, *, project: str, settings: FeilunSettings) -> bool:
     if trigger is None:
         return False
     note = trigger.zh if language() == "zh" else trigger.en
-    return store.add_turn_request(project, trigger=trigger.kind, note=note)
+    return store.add_turn_request(project, trigger=trigger.kind, note=note, actor="worker")

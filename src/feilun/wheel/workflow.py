@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from filelock import FileLock
 
 from feilun.errors import FeilunError
+from feilun.logs import place
 from feilun.store import Store
 from feilun.wheel.context import TurnContext
 from feilun.wheel.errors import StepBroken, told
@@ -42,7 +42,7 @@ def _run_step(turn_id: str, step: str, results: Results) -> dict[str, Any]:
     except FeilunError as error:
         return {"error": told(error)}
     except Exception as error:
-        log.error("step %s of %s\n%s", step, turn_id, traceback.format_exc())
+        log.error("step %s of %s: %s", step, turn_id, place(error))
         where = str(context.store.workspace / "logs" / f"{turn_id}.log")
         return {"error": told(StepBroken(step=step, turn_id=turn_id, error=type(error).__name__, log=where))}
     wall_s = round(time.perf_counter() - started, 3)
@@ -59,7 +59,7 @@ def _finish(turn_id: str, results: Results, wall_s: float) -> None:
 def _fail(turn_id: str, step: str, error: dict[str, Any]) -> None:
     context = _contexts[turn_id]
     context.event("turn.failed", {"step": step} | error)
-    context.store.finish_turn(turn_id, status="failed", error={"step": step} | error)
+    context.store.finish_turn(context.project, turn_id, status="failed", error={"step": step} | error)
 
 
 @DBOS.workflow(name="turn", max_recovery_attempts=MAX_RECOVERIES)
@@ -78,13 +78,12 @@ def _turn(turn_id: str) -> None:
     _finish(turn_id, results, wall_s)
 
 
-def run_turn(store: Store, *, folder: Path, turn_id: str) -> None:
+def run_turn(store: Store, *, folder: Path, project: str, turn_id: str) -> None:
     """Run (or take up again) the turn in this process; returns when it is done, failed or was finished elsewhere."""
-    project = str(store.get_turn(turn_id)["project"])
     with FileLock(store.lock_path(f"turn-{project}")):
-        if store.get_turn(turn_id)["status"] != "running":
+        if store.get_turn(project, turn_id)["status"] != "running":
             return
-        _contexts[turn_id] = TurnContext.load(store, folder=folder, turn_id=turn_id)
+        _contexts[turn_id] = TurnContext.load(store, folder=folder, project=project, turn_id=turn_id)
         DBOS(config=_config(store, project))
         DBOS.launch()
         try:

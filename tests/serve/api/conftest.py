@@ -27,6 +27,7 @@ from feilun.serve.api.problems import is_openai
 from feilun.serve.api.server import Server, _listen
 from feilun.serve.api.shapes import Problem, Readiness
 from tests.bundles import MESSAGES
+from tests.serve.api.shop import Shop, build_shop, open_shop
 
 
 class Examiner:
@@ -54,7 +55,7 @@ class Examiner:
         if method == "HEAD":
             return
         if response.status_code >= 400:
-            shape = Readiness if path == "/ready" else OpenAIProblem if is_openai(path) else Problem
+            shape = Readiness if (method, path) == ("GET", "/ready") else OpenAIProblem if is_openai(path) else Problem
             shape.model_validate_json(response.content)
         elif response.headers.get("content-type") == "application/json":
             model = next(reply for (m, regex), reply in self._replies.items() if m == method and regex.match(path))
@@ -150,4 +151,20 @@ def bare_project(tmp_path: Path) -> Iterator[Project]:
     (tmp_path / "bare" / ".feilun").mkdir(parents=True)
     (tmp_path / "bare" / "feilun.toml").write_text('[project]\nname = "bare"\n', "utf-8")
     with Project(tmp_path / "bare") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def _shop(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Backbone, _own_home: Path) -> Path:
+    root = tmp_path_factory.mktemp("shop")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FEILUN_HOME", str(_own_home))
+        build_shop(root, tiny_backbone)
+    return root
+
+
+@pytest.fixture
+def shop(_shop: Path, tmp_path: Path) -> Iterator[Shop]:
+    """A workspace of two tenants that share nothing but the server."""
+    with open_shop(Path(shutil.copytree(_shop, tmp_path / "shop"))) as opened:
         yield opened

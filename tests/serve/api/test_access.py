@@ -15,7 +15,7 @@ from feilun.serve.api import create_app
 from feilun.serve.api.access import FORWARDING, is_loopback
 from feilun.serve.api.errors import ScopeUndeclared
 from feilun.serve.api.routing import scope_of
-from feilun.trust import create_key
+from feilun.trust import SCOPES, create_key, revoke_key
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 PROXIED = {"X-Forwarded-For": "127.0.0.1"}
@@ -42,7 +42,7 @@ def bearer(secret: str) -> dict[str, str]:
 def test_without_a_key_every_path_and_method_is_closed_but_health_and_ready(serve, app, project):
     client = serve(app=app)
     row, revoked = create_key(project.store, name="gone", scopes=["admin"])
-    project.store.revoke_key(row["key_id"])
+    revoke_key(project.store, row["key_id"])
     paths = [*paths_of(app), "/", "/docs", "/redoc", "/v1", "/v1/projects/none", "/v1/projects/../../etc", "/x" * 500]
     assert len(paths) > 20
     for path, method in itertools.product(paths, METHODS):
@@ -58,10 +58,9 @@ def test_without_a_key_every_path_and_method_is_closed_but_health_and_ready(serv
 
 def test_a_key_opens_what_its_scopes_say_and_nothing_else(serve, app, project):
     client = serve(app=app)
-    keys = {
-        scope: create_key(project.store, name=scope, scopes=[scope])[1] for scope in ("predict", "feedback", "read")
-    }
-    boss = create_key(project.store, name="boss", scopes=["admin"])[1]
+    keys = {scope: create_key(project.store, name=scope, scopes=[scope])[1] for scope in SCOPES if scope != "admin"}
+    boss = create_key(project.store, name="boss", role="owner")[1]
+    project.store.add_project("other", folder=project.folder)
     foreign = create_key(project.store, name="foreign", scopes=["admin"], project="other")[1]
     for route in app.routes:
         needed = scope_of(route)
@@ -81,6 +80,7 @@ def test_a_key_opens_what_its_scopes_say_and_nothing_else(serve, app, project):
 
 def test_a_key_of_one_project_cannot_tell_whether_the_model_of_another_exists(serve, project):
     client = serve()
+    project.store.add_project("mine", folder=project.folder)
     secret = create_key(project.store, name="mine", scopes=["predict"], project="mine")[1]
     asked = {"messages": [{"role": "user", "content": "hi"}], "input": "hi"}
     for model in ("support", project.store.find_champion("support"), "never"):
@@ -96,6 +96,7 @@ def test_a_key_of_one_project_cannot_tell_whether_the_model_of_another_exists(se
 
 def test_a_key_of_one_project_cannot_tell_whether_another_exists(serve, project):
     client = serve()
+    project.store.add_project("mine", folder=project.folder)
     secret = create_key(project.store, name="mine", scopes=["admin"], project="mine")[1]
     exists, never = (client.get(f"/v1/projects/{name}", headers=bearer(secret)) for name in ("support", "never"))
     assert (exists.status_code, exists.json()) == (never.status_code, never.json())
@@ -106,7 +107,7 @@ def test_a_revoked_key_is_out_within_a_second(serve, project):
     row, secret = create_key(project.store, name="website", scopes=["read"])
     headers = {"X-API-Key": secret}
     assert client.get("/v1/projects", headers=headers).status_code == 200
-    project.store.revoke_key(row["key_id"])
+    revoke_key(project.store, row["key_id"])
     revoked_at = time.monotonic()
     while client.get("/v1/projects", headers=headers).status_code == 200:
         assert time.monotonic() - revoked_at < 1

@@ -37,7 +37,7 @@ def at_work(project):
 
 def work(project, compression_id: str) -> None:
     """What the worker does with a request."""
-    follow_compression(project.store, folder=project.folder, compression_id=compression_id)
+    follow_compression(project.store, folder=project.folder, project=project.name, compression_id=compression_id)
 
 
 def test_forms_are_asked_for_made_and_read(client, project):
@@ -89,7 +89,7 @@ def test_one_is_made_at_a_time(client, project):
     refused = ask(client, n_layers=[])
     assert (refused.status_code, refused.json()["code"]) == (409, "wheel.compression_unfinished")
     assert refused.json()["fields"] == {"compression_id": row["compression_id"]}
-    project.store.finish_compression(row["compression_id"], error={"code": "x"})
+    project.store.finish_compression("support", row["compression_id"], error={"code": "x"})
     assert ask(client, n_layers=[]).status_code == 202
     assert len(client.get(AT).json()["compressions"]) == 2
 
@@ -139,7 +139,14 @@ def test_a_killed_one_begins_anew_and_is_given_up_when_it_dies_again(client, pro
 
 def test_a_compression_waits_for_the_turn_that_runs(project):
     row = project.request_compression(n_layers=[], only_show=True)
-    command = [sys.executable, "-m", "feilun.wheel.compressing", str(project.folder), row["compression_id"]]
+    command = [
+        sys.executable,
+        "-m",
+        "feilun.wheel.compressing",
+        str(project.folder),
+        project.name,
+        row["compression_id"],
+    ]
     with FileLock(project.store.lock_path("turn-support")):
         child = subprocess.Popen([*command, str(os.getpid())], env=child_environment())
         with pytest.raises(subprocess.TimeoutExpired):

@@ -7,6 +7,7 @@ import time
 from feilun.project import Project
 from feilun.records import LabelDoubt, LabelDoubts
 from feilun.store import tables
+from feilun.store.chain import Unaudited
 from tests.bundles import MESSAGES
 
 AT = "/v1/projects/support"
@@ -130,7 +131,7 @@ def test_a_doubtful_label_is_shown_until_feedback_with_its_message_settles_it(cl
     found = LabelDoubts(n_judged=40, n_doubtful=1, doubts=(doubt,))
     report = project.report(model_id).model_copy(update={"label_doubts": found}).model_dump(mode="json")
     update = tables.models.update().where(tables.models.c.model_id == model_id).values(report=report)
-    project.store.writer.write(lambda connection: connection.execute(update))
+    project.store.writer.write(lambda connection: connection.execute(update), audit=Unaudited("by hand"))
     shown = client.get(f"{AT}/doubts").json()["doubts"]
     assert shown == [
         {
@@ -160,7 +161,7 @@ def test_a_doubtful_label_is_shown_until_feedback_with_its_message_settles_it(cl
 
 def test_suggestions_are_answers_nobody_spoke_on_until_they_are_labelled(client, project):
     answer = ask(client, "cancel my parcel order please")
-    project.store.writer.write(lambda connection: None)  # predictions before this one are written
+    project.store.writer.flush()  # predictions before this one are written
     batch = client.get(f"{AT}/suggestions", params={"limit": 5, "strategy": "margin"}).json()
     [row] = [row for row in batch["suggestions"] if row["prediction_id"] == answer["prediction_id"]]
     assert row["inputs"] == {"text": "cancel my parcel order please"}

@@ -32,7 +32,7 @@ def make_key(folder: Path, **limits: int) -> tuple[str, dict[str, str]]:
     """Its id, and the headers that carry it."""
     with Project(folder) as project:
         row, secret = create_key(project.store, name="shop", scopes=["predict", "feedback", "read"])
-        project.set_limit(key_id=row["key_id"], **limits)
+        project.workspace.set_limit(key_id=row["key_id"], **limits)
     return row["key_id"], {"Authorization": f"Bearer {secret}"}
 
 
@@ -109,7 +109,7 @@ class Customer(threading.Thread):
 def ledger(folder: Path) -> Counter[tuple[str, str]]:
     """By kind and name of the count."""
     with Project(folder) as project:
-        lines = project.usage(by=("kind",))
+        lines = project.workspace.usage(by=("kind",))
     names = ("n_requests", "n_inputs", "n_characters")
     return Counter({(line.kind or "", name): getattr(line, name) for line in lines for name in names})
 
@@ -152,7 +152,7 @@ def test_the_ledger_is_what_customers_noted_and_after_a_kill_what_is_recorded(fo
     by_inputs, by_requests = ("predict", "chat", "embed"), ("feedback", "read")
     used = sum(found[kind, "n_inputs"] for kind in by_inputs) + sum(found[kind, "n_requests"] for kind in by_requests)
     with Project(folder) as project:
-        project.set_limit(key_id=key_id, monthly_requests=used + 2)
+        project.workspace.set_limit(key_id=key_id, monthly_requests=used + 2)
     with server(folder) as (_, address):  # a restart has not forgotten
         statuses = [httpx.get(f"{address}{AT}/models", headers=headers, timeout=60).status_code for _ in range(3)]
     assert statuses == [200, 200, 429]

@@ -82,7 +82,7 @@ def test_the_last_word_of_the_user_is_what_is_answered_in_parts_or_in_one(ai, pr
     parts = [{"type": "text", "text": "where is"}, {"type": "text", "text": "my parcel"}]
     messages = [*REFUND, {"role": "assistant", "content": "refund"}, {"role": "user", "content": parts}]
     said = ai.chat.completions.create(model="support", messages=[*messages, {"role": "assistant", "content": None}])
-    project.store.writer.write(lambda _: None)  # behind the prediction
+    project.store.writer.flush()  # behind the prediction
     assert project.store.get_prediction("support", said.id)["inputs"] == {"text": "where is\nmy parcel"}
 
 
@@ -254,7 +254,7 @@ def test_what_cannot_be_done_is_refused_by_name_and_nothing_is_recorded(client, 
         assert error["type"] == "invalid_request_error"
         assert ("。" in error["message"]) == (lang == "zh"), error["message"]
         assert "x" * 50 not in refused.text
-    project.store.writer.write(lambda _: None)
+    project.store.writer.flush()
     assert project.store.count_traffic("support")["predictions"] == 0
 
 

@@ -100,7 +100,7 @@ def test_a_body_that_does_not_say_it_is_json_is_refused(client, project):
         assert response.status_code == status, kind
         if status != 200:
             assert [mistake["field"] for mistake in response.json()["fields"]["mistakes"]] == ["body"]
-    project.store.writer.write(lambda _: None)
+    project.store.writer.flush()
     assert project.store.count_traffic("support")["predictions"] == 1
 
 
@@ -125,7 +125,7 @@ def test_an_unknown_project_is_missing(client):
     assert (refused.status_code, refused.json()["code"]) == (404, "project.unknown")
 
 
-def test_no_request_is_dropped_while_the_champion_is_swapped(client, project):
+def test_no_request_is_dropped_while_models_are_promoted_tried_as_canaries_and_rolled_back(client, project):
     stop, replies, errors = threading.Event(), [], []
 
     def talk() -> None:
@@ -141,9 +141,12 @@ def test_no_request_is_dropped_while_the_champion_is_swapped(client, project):
         thread.start()
     models = [model["model_id"] for model in project.list_models()]
     for n in range(10):
-        body = {"action": "promote", "model_id": models[n % 2], "override": True, "reason": "test"}
-        assert client.post("/v1/projects/support/releases", json=body).status_code == 201
-        time.sleep(0.05)
+        live, other = models[n % 2], models[1 - n % 2]
+        for step in ({"action": "promote", "model_id": live}, {"action": "canary", "model_id": other, "share": 0.5}):
+            body = {"override": True, "reason": "test"} | step
+            assert client.post("/v1/projects/support/releases", json=body).status_code == 201
+            time.sleep(0.02)
+        assert client.post("/v1/projects/support/releases", json={"action": "rollback"}).json()["model_id"] == live
     stop.set()
     for thread in threads:
         thread.join()
@@ -224,7 +227,7 @@ def test_a_full_line_is_refused_with_503_and_when_to_try_again_and_the_waiting_a
         thread.join(30)
     assert [reply.status_code for reply in replies] == [200]
     assert ask(client, "third").status_code == 200
-    limited.store.writer.write(lambda _: None)  # behind the predictions
+    limited.store.writer.flush()  # behind the predictions
     assert limited.store.count_traffic("support")["predictions"] == 3
 
 
@@ -255,5 +258,5 @@ def test_who_hangs_up_leaves_the_line(serve, limit):
     for thread in threads:
         thread.join(30)
     assert [reply.status_code for reply in replies] == [200]
-    limited.store.writer.write(lambda _: None)
+    limited.store.writer.flush()
     assert limited.store.count_traffic("support")["predictions"] == 1

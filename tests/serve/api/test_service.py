@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from feilun import __version__
 from feilun.project import Project
 from feilun.serve.api import guard
+from feilun.trust import SCOPES
 
 AT = "/v1/projects/support"
 
@@ -56,7 +57,8 @@ def test_metrics_count_what_happened_and_know_no_message(client, project):
     client.get(f"/v1/projects/{urllib.parse.quote(secret_words)}")
     found = samples(client)
     champion = project.store.find_champion("support")
-    labels = (("decision", answers[0]["decision"]), ("model_id", champion), ("project", "support"))
+    by = (("model_id", champion), ("project", "support"), ("variant", "champion"))
+    labels = (("decision", answers[0]["decision"]), *by)
     assert found[("feilun_predictions_total", *labels)] == 3
     assert found[("feilun_feedback_total", ("project", "support"))] == 1
     assert found[("feilun_review_queue", ("project", "support"))] >= 1
@@ -77,7 +79,7 @@ def test_the_document_says_the_scope_and_every_field_of_every_operation(client):
         assert operation["summary"].endswith((".", "?")), path
         assert operation["operationId"].isidentifier()
         if path not in ("/health", "/ready"):
-            assert operation["x-scope"] in ("predict", "feedback", "read", "admin"), path
+            assert operation["x-scope"] in SCOPES, path
             assert operation["security"] == [{"bearer": []}, {"header": []}]
     asked = document["components"]["schemas"]
     for name in ("PredictRequest", "MessageInput", "FeedbackRequest", "Prediction", "FeedbackReply", "Problem"):
@@ -144,7 +146,7 @@ def test_junk_in_every_field_parameter_and_path_is_never_our_mistake(client, pro
     bodies = {
         f"{AT}/predictions": {"inputs": [{"text": "x"}]},
         f"{AT}/feedback": {"inputs": {"text": "x"}, "label": "a", "thumb": None, "text": "b", "comment": "c"},
-        f"{AT}/releases": {"action": "promote", "model_id": "m", "reason": "r", "override": False},
+        f"{AT}/releases": {"action": "promote", "model_id": "m", "share": 0.5, "reason": "r", "override": False},
         f"{AT}/turns": {"note": "n"},
     }
     statuses = Counter()

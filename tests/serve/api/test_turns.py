@@ -22,7 +22,7 @@ def test_a_turn_is_asked_for_once(client, project):
 
 def test_turns_are_listed_and_seen(client, project):
     turn = project.store.add_turn("support", settings={}, seed=1, budget_s=9, requested_by="cli")
-    project.store.finish_turn(turn["turn_id"], status="failed", error={"code": "data.empty"})
+    project.store.finish_turn("support", turn["turn_id"], status="failed", error={"code": "data.empty"})
     seen = client.get(f"{AT}/turns/{turn['turn_id']}").json()
     assert (seen["status"], seen["error"], seen["seed"]) == ("failed", {"code": "data.empty"}, 1)
     assert client.get(f"{AT}/turns").json()["turns"][0] == seen
@@ -36,7 +36,7 @@ def test_events_are_read_from_where_one_left_off(client, project):
     start = client.get(f"{AT}/events").json()["next_after"]
     for n in range(3):
         project.store.add_event("support", kind="train.epoch", data={"epoch": n}, turn_id="turn_x")
-    project.store.writer.write(lambda connection: None)  # events are not waited for; what comes after them is
+    project.store.writer.flush()  # events are not waited for; what comes after them is
     page = client.get(f"{AT}/events", params={"after": start + 1}).json()
     assert [event["data"]["epoch"] for event in page["events"]] == [1, 2]
     assert client.get(f"{AT}/events", params={"after": page["next_after"]}).json()["events"] == []

@@ -30,8 +30,8 @@ def limit(client, key_id: str, **limits: int) -> None:
 
 def counted(project: Project) -> dict[tuple[str, str], tuple[int, int, int]]:
     """By key and kind: requests, inputs, characters."""
-    project.store.writer.write(lambda _: None)  # behind every line so far
-    lines = project.usage(by=("key", "kind"))
+    project.store.writer.flush()  # behind every line so far
+    lines = project.workspace.usage(by=("key", "kind"))
     return {(one.key_id, one.kind): (one.n_requests, one.n_inputs, one.n_characters) for one in lines}
 
 
@@ -63,7 +63,7 @@ def test_every_request_that_was_answered_is_counted_and_no_other(client, project
         (key_id, "predict"): (1, 2, 10),
         (key_id, "read"): (1, 0, 0),
     }
-    lines = {one.kind: one for one in project.usage(by=("kind",))}
+    lines = {one.kind: one for one in project.workspace.usage(by=("kind",))}
     encoder = project.stage.model.encoder
     assert lines["chat"].n_tokens == encoder.count_tokens("hello")
     assert lines["embed"].n_tokens == encoder.count_tokens("a") + encoder.count_tokens("bc")
@@ -151,14 +151,15 @@ def test_the_tenant_has_limits_of_its_own_for_this_machine_too(client):
     assert client.get("/health").status_code == client.get("/metrics").status_code == 200
 
 
-def test_limits_are_set_and_read_by_who_runs_the_house_only(client, project, key):
+def test_limits_are_set_by_who_runs_the_house_only(client, project, key):
     key_id, _ = key
-    headers = {scope: bearer(project, [scope]) for scope in ("predict", "feedback", "read")}
+    headers = {scope: bearer(project, [scope]) for scope in ("predict", "feedback", "read", "keys")}
     headers["one project"] = bearer(project, ["admin"], only="support")
-    for one in headers.values():
-        assert client.get("/v1/limits", headers=one).status_code == 403
-        assert client.get(f"/v1/limits/key/{key_id}", headers=one).status_code == 403
+    for scope, one in headers.items():
+        may_read = scope in ("read", "one project")
+        assert client.get("/v1/limits", headers=one).status_code == (200 if may_read else 403)
         assert client.put(f"/v1/limits/key/{key_id}", headers=one, json={"per_minute": 5}).status_code == 403
+    assert client.get(f"/v1/limits/key/{key_id}", headers=headers["one project"]).status_code == 404
     boss = bearer(project, ["admin"])
     nothing = {"per_minute": None, "burst": None, "monthly_requests": None, "monthly_characters": None}
     mine = {"subject": "key", "subject_id": key_id}
@@ -178,7 +179,7 @@ def test_limits_are_set_and_read_by_who_runs_the_house_only(client, project, key
         (f"key/{key_id}", {"per_hour": 5}, 422),
     ):
         assert client.put(f"/v1/limits/{path}", headers=boss, json=body).status_code == status, (path, body)
-    assert project.limits() == []
+    assert project.workspace.limits() == []
 
 
 def bearer(project: Project, scopes: list[str], *, only: str | None = None) -> dict[str, str]:
@@ -188,7 +189,7 @@ def bearer(project: Project, scopes: list[str], *, only: str | None = None) -> d
 def test_usage_is_read_as_lines_or_as_a_table_in_which_nothing_runs(client, project, key):
     key_id, headers = key
     client.post(f"{AT}/predictions", json=ASK, headers=headers).raise_for_status()
-    project.store.writer.write(lambda _: None)
+    project.store.writer.flush()
     month = datetime.now(UTC).strftime("%Y-%m")
     asked = {"month": month, "by": ["key", "kind"], "key_id": key_id}
     (line,) = client.get("/v1/usage", params=asked).json()["usage"]
@@ -213,10 +214,43 @@ def test_usage_is_read_as_lines_or_as_a_table_in_which_nothing_runs(client, proj
 
 def test_a_key_of_one_project_reads_the_usage_of_that_project_alone(client, project, key):
     client.post(f"{AT}/predictions", json=ASK, headers=key[1]).raise_for_status()
-    project.store.writer.write(lambda _: None)
+    project.store.writer.flush()
+    project.store.add_project("other", folder=project.folder)
     mine, foreign = (bearer(project, ["read"], only=name) for name in ("support", "other"))
     by = {"by": ["project", "kind"]}
     (line,) = client.get("/v1/usage", params=by, headers=mine).json()["usage"]
     assert (line["project"], line["n_inputs"]) == ("support", 1)
     for asked in ({}, {"project": "support"}, {"project": "never"}):
         assert client.get("/v1/usage", params=by | asked, headers=foreign).json() == {"usage": []}
+
+
+def test_a_tenant_s_requests_go_on_its_account_and_the_operator_s_on_that_of_whose_project_it_is(serve, shop):
+    client, theirs = serve(*shop.projects.values()), shop.theirs
+    ours, boss = ({"X-API-Key": shop.key(role="owner", tenant=tenant)} for tenant in (shop.ours.tenant, None))
+    two_are_used = {"monthly_requests": 3}
+    assert client.put(f"/v1/limits/tenant/{theirs.tenant}", json=two_are_used, headers=ours).status_code == 403
+    client.put(f"/v1/limits/tenant/{theirs.tenant}", json=two_are_used, headers=boss).raise_for_status()
+    chat = {"model": theirs.project, "messages": [{"role": "user", "content": "hello"}]}
+    for _ in range(3):  # who knocks at another tenant's project uses up nothing of theirs
+        assert client.get(f"/v1/projects/{theirs.project}", headers=ours).status_code == 404
+    assert client.post("/v1/chat/completions", json=chat, headers=boss).status_code == 200
+    refused = client.post("/v1/chat/completions", json=chat, headers=boss)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "insufficient_quota")
+    assert client.get(f"/v1/projects/{theirs.project}", headers=boss).status_code == 429
+    for who in (boss, ours):
+        assert client.get("/v1/projects", headers=who).status_code == 200
+    for project in shop.projects.values():
+        project.store.writer.flush()
+
+    def usage(who: dict[str, str], **only: str) -> dict[tuple[str, ...], int]:
+        asked = {"by": ["tenant", "project", "kind"]} | only
+        lines = client.get("/v1/usage", params=asked, headers=who).json()["usage"]
+        return {(line["tenant"], line["project"], line["kind"]): line["n_requests"] for line in lines}
+
+    everything = usage(boss)
+    assert everything[theirs.tenant, theirs.project, "chat"] == 1
+    assert everything[shop.ours.tenant, "", "read"] == 1
+    assert ("house", "", "admin") in everything
+    own = {parts: n for parts, n in everything.items() if parts[0] == shop.ours.tenant}
+    assert usage(ours) == own and usage(ours, project=theirs.project) == {}
+    assert shop.workspace.usage(tenant=shop.ours.tenant, asker={"tenant": theirs.tenant, "project": None}) == []

@@ -217,3 +217,64 @@ def test_thresholds_come_with_the_bundle(tmp_path, tiny_backbone):
     make_bundle(tmp_path / "strict", tiny_backbone, thresholds=strict)
     stage.swap(tmp_path / "strict")
     assert {answer.decision for answer in ask(stage, *TEXTS).answers} == {"hand_over"}
+
+
+# ---------------------------------------------------------------------------------------------- a challenger beside it
+
+
+def ask_by(stage: Stage, model_id: str, *texts: str):
+    return stage.ask([{"text": text} for text in texts], then=lambda said: said, model_id=model_id).result()
+
+
+def test_a_challenger_answers_where_it_is_named_with_the_same_memory_and_nowhere_else(bundles):
+    (first, one), (second, two) = bundles.items()
+    stage = Stage("support")
+    with pytest.raises(NoChampion):
+        stage.challenge(two)
+    stage.swap(one)
+    stage.remember([Correction("f1", "thanks", ("praise",))])
+    assert stage.challenge(two) == second == stage.challenger_id
+    assert ask(stage, *TEXTS).model_id == first
+    said = ask_by(stage, second, *TEXTS, "thanks")
+    assert said.model_id == second and said.answers[-1].label == "praise"
+    stage.remember([Correction("f2", "谢谢你", ("praise",))])
+    assert ask_by(stage, second, "谢谢你").answers[0].label == "praise"
+    stage.forget(["f2"])
+    assert ask_by(stage, second, "谢谢你").answers[0].reason != "memory"
+    stage.end_challenge()
+    assert stage.challenger_id is None and ask_by(stage, second, "x").model_id == first
+
+
+def test_a_challenger_goes_live_without_being_loaded_and_the_old_champion_is_kept_for_a_roll_back(bundles, monkeypatch):
+    (first, one), (second, two) = bundles.items()
+    stage = Stage("support")
+    stage.swap(one)
+    stage.challenge(two)
+    stage.remember([Correction("f1", "thanks", ("praise",))])
+    monkeypatch.setattr(stage_module, "load_bundle", None)  # nothing may be loaded from here on
+    assert stage.swap(two) == second == stage.model_id and stage.challenger_id is None
+    assert ask(stage, "thanks").answers[0].label == "praise"
+    assert stage.swap(one) == first == stage.model_id
+
+
+def test_two_models_are_in_memory_and_never_three(bundles):
+    (first, one), (second, two) = bundles.items()
+    stage = Stage("support")
+    stage.swap(one)
+    stage.swap(two)
+    assert stage.challenge(one) == first  # it was there still
+    assert stage._previous is None
+    stage.swap(two)
+    assert (stage.model_id, stage.challenger_id, stage._previous) == (second, first, None)
+
+
+def test_a_damaged_challenger_leaves_champion_and_challenger_as_they_are(bundles, stage, tmp_path):
+    (_, _), (second, two) = bundles.items()
+    stage.challenge(two)
+    before = ask(stage, *TEXTS)
+    broken = tmp_path / "broken"
+    shutil.copytree(two, broken)
+    (broken / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(BundleDamaged):
+        stage.challenge(broken)
+    assert (ask(stage, *TEXTS), stage.challenger_id) == (before, second)

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from feilun.errors import FeilunError
 from feilun.serve.api.errors import ForeignPage
 from feilun.store import Store
-from feilun.trust import KeyInvalid, KeyMissing, KeyRing, ScopeMissing, allow
+from feilun.trust import KeyInvalid, KeyMissing, KeyRing, allow, must_be_operator
 
 # A request that a proxy passed on comes from the proxy's machine, whatever its peer address says.
 FORWARDING = (
@@ -53,18 +53,18 @@ class Caller:
         if self.key is not None:
             allow(self.key, scope=scope, project=project)
 
-    def must_be_unbound(self, scope: str) -> None:
+    def must_be_operator(self) -> None:
         """Raises:
-        ScopeMissing: it is the key of one project, and this is about the workspace.
+        OperatorOnly: the key is a tenant's, or one project's.
         """
-        if self.key is not None and self.key["project"] is not None:
-            raise ScopeMissing(scope=scope)
+        must_be_operator(self.key)
 
-    def knows(self, project: str, store: Store) -> bool:
+    def knows(self, project: str, *, tenant: str, store: Store) -> bool:
         """Whether the project exists as far as this caller is concerned."""
         if self.key is None:
             return True
-        return self.store is store and self.key["project"] in (None, project)
+        is_own = self.key["tenant"] in (None, tenant) and self.key["project"] in (None, project)
+        return is_own and self.store is store
 
 
 LOCAL = Caller("loopback")
@@ -99,7 +99,7 @@ class Access:
         """The caller.
 
         Raises:
-            KeyMissing, KeyInvalid, ForeignPage: stay outside.
+            KeyMissing, KeyInvalid, TenantDisabled, ForeignPage: stay outside.
         """
         known = self.quick(scope, headers)
         if known is not None:

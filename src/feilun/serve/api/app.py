@@ -21,8 +21,21 @@ from feilun.serve.api.errors import BodyMalformed, MethodRefused, RouteMissing
 from feilun.serve.api.guard import OPEN_PATHS, Guard
 from feilun.serve.api.house import House
 from feilun.serve.api.problems import explain, is_openai, problem, speak
-from feilun.serve.api.routes import chat, compressions, embeddings, feedback, models, predictions, service, turns, usage
-from feilun.serve.api.routing import check_scopes, scope_of
+from feilun.serve.api.routes import (
+    audit,
+    chat,
+    compressions,
+    embeddings,
+    feedback,
+    keys,
+    models,
+    predictions,
+    service,
+    tenants,
+    turns,
+    usage,
+)
+from feilun.serve.api.routing import check_scopes, is_operators, scope_of
 from feilun.version import __version__
 
 DESCRIPTION = """Answers from your own model, and the feedback that makes it better.
@@ -69,7 +82,8 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    for part in (predictions, feedback, models, compressions, turns, chat, embeddings, usage, service):
+    parts = (predictions, feedback, models, compressions, turns, chat, embeddings, keys, tenants, audit, usage, service)
+    for part in parts:
         part.routes.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     check_scopes(app)
@@ -115,6 +129,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
                     operation = document["paths"][route.path][method.lower()]
                     operation["security"] = [{"bearer": []}, {"header": []}]
                     operation["x-scope"] = scope_of(route)
+                    operation["x-operator"] = is_operators(route)
                     if is_openai(route.path):
                         operation["responses"].pop("422", None)  # FastAPI's own promise; here it is 400
         app.openapi_schema = document

@@ -59,14 +59,6 @@ class TooManyInputs(FeilunError):
     zh = "一次请求最多 {max_batch} 条输入，收到 {n_inputs} 条。请分批发送，或调大 [serve] max_batch。"
 
 
-class ProjectUnknown(FeilunError):
-    """No project of this name is served here, or none that the key may know of."""
-
-    code, kind = "project.unknown", "missing"
-    en = "There is no project {name!r} here. See which there are with GET /v1/projects."
-    zh = "这里没有项目 {name!r}。可用 GET /v1/projects 查看有哪些项目。"
-
-
 class ModelUnknown(FeilunError):
     """No model of this name answers behind /v1, or none that the key may know of."""
 
@@ -126,6 +118,14 @@ class Withheld(FeilunError):
     code, kind = "serve.withheld", "unavailable"
     en = "{about}: send an API key to read the details."
     zh = "{about}：发送 API 密钥可查看详情。"
+
+
+class WorkspaceAmbiguous(FeilunError):
+    """Somebody without a key asks about keys, tenants or the audit log, and the server serves several workspaces."""
+
+    code, kind = "serve.workspace_ambiguous", "conflict"
+    en = "This server serves {n_workspaces} workspaces. Send an API key of the one that is meant."
+    zh = "本服务包含 {n_workspaces} 个工作区。请使用所指工作区的 API 密钥。"
 
 
 class ForeignPage(FeilunError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,11 +15,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from feilun.errors import FeilunError
+from feilun.logs import place
 from feilun.serve.api.access import Caller
+from feilun.serve.api.access_log import HEADER, name_request, write_access
 from feilun.serve.api.errors import BodyTooLarge, BodyTooSlow, ServerBusy, ServerError
 from feilun.serve.api.house import Gone, House
 from feilun.serve.api.meter import CURRENT, Meter
 from feilun.serve.api.problems import is_openai, problem, speak
+from feilun.spans import LISTENER
 
 log = logging.getLogger(__name__)
 OPEN_PATHS = ("/health", "/ready")
@@ -57,13 +59,16 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        reply = _Reply(send, started=time.perf_counter())
+        reply = _Reply(send, started=time.perf_counter(), request_id=name_request(scope["headers"]))
         if self._in_flight >= MAX_IN_FLIGHT and scope["path"] not in OPEN_PATHS:
             await self._turn_away(scope, receive, reply)
             return
         self._in_flight += 1
         self._house.metrics.in_flight.set(self._in_flight)
         headers = Headers(scope=scope)
+        trace = None if self._house.traces is None else self._house.traces.begin(scope["headers"])
+        if trace is not None:
+            LISTENER.set(trace.note)
         try:
             await self._let_in(scope, receive, reply, headers)
         except Gone:
@@ -79,6 +84,8 @@ class Guard:
             self._in_flight -= 1
             self._house.metrics.in_flight.set(self._in_flight)
             self._count(scope, reply)
+            if trace is not None:
+                trace.end(scope, status=reply.status)
 
     async def _turn_away(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
         """Refuse before anything is looked at: under overload most requests end here, so it must cost little."""
@@ -98,6 +105,7 @@ class Guard:
             status=reply.status,
             seconds=reply.seconds,
         )
+        write_access(scope, status=reply.status, seconds=reply.seconds, caller=scope.get("state", {}).get("caller"))
 
     async def _let_in(self, scope: Scope, receive: Receive, reply: _Reply, headers: Headers) -> None:
         state = scope.setdefault("state", {})
@@ -153,8 +161,9 @@ class Guard:
 class _Reply:
     """Sends, and remembers what was sent."""
 
-    def __init__(self, send: Send, *, started: float) -> None:
+    def __init__(self, send: Send, *, started: float, request_id: str) -> None:
         self._send, self._started = send, started
+        self._name = (HEADER, request_id.encode())
         self.status, self.seconds, self._has_begun = 500, 0.0, False
         self.meter: Meter | None = None
         self.standing: Callable[[], dict[str, str]] | None = None
@@ -164,9 +173,10 @@ class _Reply:
             self._has_begun, self.status = True, message["status"]
             self.seconds = time.perf_counter() - self._started
             given = {name for name, _ in message["headers"]}
-            message["headers"] = [*message["headers"], *(header for header in _SECURITY if header[0] not in given)]
+            ours = [header for header in _SECURITY if header[0] not in given]
             standing = self.standing() if self.standing is not None else {}
-            message["headers"] += [(name.lower().encode(), value.encode()) for name, value in standing.items()]
+            ours += [(name.lower().encode(), value.encode()) for name, value in standing.items()]
+            message["headers"] = [*message["headers"], self._name, *ours]
         await self._send(message)
 
     async def tell(self, error: FeilunError, scope: Scope, receive: Receive, headers: Headers) -> None:
@@ -199,6 +209,6 @@ def _logged(error: Exception, scope: Scope) -> ServerError:
     """
     error_id = secrets.token_hex(6)
     route: Any = getattr(scope.get("route"), "path", "none")
-    place = "".join(traceback.format_tb(error.__traceback__))
-    log.error("error %s: %s in %s %s\n%s", error_id, type(error).__name__, scope["method"], route, place)
+    told = {"fields": {"error_id": error_id, "method": scope["method"][:16], "route": route}}
+    log.error("error %s: %s", error_id, place(error), extra=told)
     return ServerError(error_id=error_id)

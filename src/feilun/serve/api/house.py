@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -18,13 +18,17 @@ from starlette.types import Receive
 
 from feilun.config import ServeSettings
 from feilun.errors import FeilunError
+from feilun.logs import place
 from feilun.project import Project
 from feilun.records import ServedPrediction
-from feilun.serve.api.access import Access
+from feilun.serve.api.access import Access, Caller
 from feilun.serve.api.errors import ProjectNotReady
 from feilun.serve.api.meter import Meter, Till, timed
 from feilun.serve.api.metrics import Metrics
 from feilun.store import Store
+
+if TYPE_CHECKING:
+    from feilun.serve.api.traces import Traces
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -32,7 +36,11 @@ T = TypeVar("T")
 PATIENT_S = 0.05  # most answers are there before it is worth watching whether the client still waits
 LOOK_EVERY_S = 0.25  # a champion or a correction of another process is on stage after at most this long
 LIMITS_EVERY_S = 0.5  # a limit holds, and a quota knows of other servers' requests, after at most about this long
-AFTER_FAILURE_S = 5.0  # what went wrong is tried again this often, not four times a second
+AFTER_FAILURE_S = 5.0  # a damaged bundle is looked at again this often, not four times a second
+GUARD_EVERY_S = 1.0  # the traffic of a canary is looked at this often
+GUARD_SHARE = (
+    0.05  # of a core's time that may be spent on looking: where there is much traffic, it is looked at less often
+)
 MAX_STREAMS = 64
 # Threads that wait for the disk, and threads that compute: neither kind can starve the other.
 N_STORE_THREADS = 64
@@ -52,10 +60,11 @@ class House:
         self.projects = dict(projects)
         self.settings = settings
         self._stores = _shared_stores(projects)
-        stores = list({id(store): store for store in self._stores.values()}.values())
-        self.access = Access(stores, require_key=require_key, hosts=hosts)
-        self.till = Till(self._stores)
+        self.stores = list({id(store): store for store in self._stores.values()}.values())
+        self.access = Access(self.stores, require_key=require_key, hosts=hosts)
+        self.till = Till(self._stores, {one.name: one.tenant for one in projects.values()})
         self.metrics = Metrics()
+        self.traces = _traces(settings.traces)
         self.streams = 0
         self.is_stopping = False
         self._store_threads = anyio.CapacityLimiter(N_STORE_THREADS)
@@ -69,6 +78,10 @@ class House:
         """The one store object of the project's workspace that keys were looked up in."""
         return self._stores[project.name]
 
+    def is_known(self, project: Project, caller: Caller) -> bool:
+        """Whether the project exists as far as the caller is concerned."""
+        return caller.knows(project.name, tenant=project.tenant, store=self.store_of(project))
+
     async def read(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run `work`, which waits for the store, in a thread."""
         return await anyio.to_thread.run_sync(partial(timed, work, *args, **kwargs), limiter=self._store_threads)
@@ -78,9 +91,17 @@ class House:
         return await anyio.to_thread.run_sync(partial(timed, work, *args, **kwargs), limiter=self._compute_threads)
 
     async def ask(
-        self, project: Project, texts: Sequence[str], *, receive: Receive, meter: Meter, in_full: bool = False
+        self,
+        project: Project,
+        texts: Sequence[str],
+        *,
+        receive: Receive,
+        meter: Meter,
+        in_full: bool = False,
+        user: str | None = None,
+        champion_only: bool = False,
     ) -> list[ServedPrediction]:
-        """The answers of a project that is ready to `texts`, counted.
+        """The answers of a project that is ready to `texts`, counted; arguments and errors as `Project.ask`.
 
         Raises:
             QuotaExceeded: they are more than the caller may ask this month.
@@ -89,13 +110,20 @@ class House:
         """
         inputs = [project.task.inputs_from(text) for text in texts]
         meter.claim_inputs(texts)
-        deadline_s = project.settings.serve.deadline_s
-        future = project.ask(inputs, deadline_s=deadline_s, in_full=in_full, bill=meter.bill)
+        future = project.ask(
+            inputs,
+            deadline_s=project.settings.serve.deadline_s,
+            in_full=in_full,
+            bill=meter.bill,
+            user=user,
+            champion_only=champion_only,
+        )
         future.add_done_callback(lambda done: _settle(done, meter))
         served = await self.wait_for(future, receive=receive)
         self.metrics.count_predictions(
             project=project.name,
             model_id=served[0].model_version,
+            variant=served[0].variant,
             decisions=Counter(prediction.decision for prediction in served),
         )
         return served
@@ -143,6 +171,8 @@ class House:
         for thread in self._threads:
             thread.join()
         self.till.close()
+        if self.traces is not None:
+            self.traces.close()
 
     def must_be_ready(self, project: Project) -> None:
         """Raises:
@@ -165,9 +195,21 @@ class House:
         return self._trouble.get(project.name)
 
     def _follow(self, project: Project) -> None:
-        pause = LOOK_EVERY_S
+        pause, watch_at = LOOK_EVERY_S, 0.0
         while not self._stop.wait(pause):
             pause = LOOK_EVERY_S if self._look_after(project) else AFTER_FAILURE_S
+            if time.monotonic() >= watch_at:
+                watch_at = time.monotonic() + self._watch_canary(project)
+
+    def _watch_canary(self, project: Project) -> float:
+        """Let the guard look; the seconds until it should look again."""
+        started = time.monotonic()
+        try:
+            project.watch_canary()
+        except Exception as error:
+            log.error("guard of %s: %s", project.name, type(error).__name__, exc_info=error)
+            return AFTER_FAILURE_S
+        return max(GUARD_EVERY_S, (time.monotonic() - started) / GUARD_SHARE)
 
     def _keep_limits(self) -> None:
         """Follow what limits are set, and what other servers let in, until `stop`."""
@@ -219,6 +261,15 @@ async def _hung_up(receive: Receive) -> None:
         pass
 
 
+def _traces(url: str) -> Traces | None:
+    """What follows requests, when a collector is named."""
+    if not url:
+        return None
+    from feilun.serve.api.traces import Traces
+
+    return Traces(url)
+
+
 def _no_champion(project: Project) -> FeilunError:
     from feilun.serve.engine import NoChampion
 
@@ -226,5 +277,5 @@ def _no_champion(project: Project) -> FeilunError:
 
 
 def _unforeseen(project: Project, error: Exception) -> FeilunError:
-    log.error("champion of %s: %s", project.name, type(error).__name__, exc_info=error)
+    log.error("champion of %s: %s", project.name, place(error))
     return ProjectNotReady(project=project.name, reason=type(error).__name__)

@@ -15,24 +15,27 @@ from typing import Any, TypeVar
 
 from feilun.records import Bill, Usage
 from feilun.serve.api.access import Caller
-from feilun.store import Store, utc_now
-from feilun.trust import HOUSE, LEASE_WITHIN_S, Bucket, Claim, Limits, Payer, RateExceeded
+from feilun.store import HOUSE, Store, utc_now
+from feilun.trust import LEASE_WITHIN_S, Bucket, Claim, Limits, Payer, RateExceeded
 
 T = TypeVar("T")
 UNMETERED = ("/health", "/ready", "/metrics")
 CURRENT: ContextVar[Meter | None] = ContextVar("feilun_meter", default=None)
 
 
-def payer_of(caller: Caller, project: str) -> Payer:
-    """On whose account a request goes; `project` is empty where the address names none."""
-    return Payer(HOUSE, "" if caller.key is None else str(caller.key["key_id"]))
+def payer_of(caller: Caller, *, owner: str) -> Payer:
+    """On whose account a request goes: a tenant's key's tenant, whatever it asks for, so that nobody uses up what is
+    another's; with the operator's key, or none, that of the tenant whose project it is about (`owner`)."""
+    if caller.key is None:
+        return Payer(owner, "")
+    return Payer(str(caller.key["tenant"] or owner), str(caller.key["key_id"]))
 
 
 class Meter:
     """What one request is, and what it takes. May be used from the loop and from the engine's threads."""
 
-    def __init__(self, limits: Limits, store: Store, claim: Claim) -> None:
-        self._limits, self._store, self._claim = limits, store, claim
+    def __init__(self, limits: Limits, store: Store, claim: Claim, *, caller: Caller) -> None:
+        self._limits, self._store, self._claim, self._caller = limits, store, claim, caller
         self._minute = utc_now().replace(second=0, microsecond=0)
         self._project, self._kind = "", "read"
         self._n_inputs = self._n_characters = self._n_tokens = 0
@@ -43,6 +46,15 @@ class Meter:
     def is_about(self, *, kind: str, project: str = "") -> None:
         """What the request turned out to be, for the ledger."""
         self._kind, self._project = kind, project
+
+    def is_for(self, *, kind: str, project: str, owner: str) -> None:
+        """As `is_about`, where only the body said which project it is, whose tenant is `owner`.
+
+        Raises:
+            QuotaExceeded: it goes on the owner's account, which has no room for it.
+        """
+        self.is_about(kind=kind, project=project)
+        self._limits.counts.move(self._claim, payer_of(self._caller, owner=owner))
 
     def claim_inputs(self, texts: Sequence[str]) -> None:
         """Ask for room for all of `texts`, of which one was asked for at the door.
@@ -103,10 +115,11 @@ class Till:
 
     Args:
         stores: by project; the same object for the same workspace.
+        owners: by project, the tenant whose it is.
     """
 
-    def __init__(self, stores: Mapping[str, Store]) -> None:
-        self._stores = dict(stores)
+    def __init__(self, stores: Mapping[str, Store], owners: Mapping[str, str]) -> None:
+        self._stores, self._owners = dict(stores), dict(owners)
         self._limits = {store: Limits(store) for store in self._stores.values()}
         self._nowhere = next(iter(self._limits), None)
 
@@ -129,9 +142,9 @@ class Till:
         store = self._store_of(caller, project)
         if store is None or path in UNMETERED:
             return None
-        limits, payer = self._limits[store], payer_of(caller, project)
+        limits, payer = self._limits[store], self._payer_of(caller, project)
         await _take_permits(limits.buckets_of(payer))
-        return Meter(limits, store, limits.counts.claim(payer))
+        return Meter(limits, store, limits.counts.claim(payer), caller=caller)
 
     def headers_for(self, caller: Caller, path: str) -> dict[str, str]:
         """How a caller stands now; empty where nothing is limited."""
@@ -139,7 +152,10 @@ class Till:
         store = self._store_of(caller, project)
         if store is None or path in UNMETERED:
             return {}
-        return self._limits[store].headers_for(payer_of(caller, project))
+        return self._limits[store].headers_for(self._payer_of(caller, project))
+
+    def _payer_of(self, caller: Caller, project: str) -> Payer:
+        return payer_of(caller, owner=self._owners.get(project, HOUSE))
 
     def _store_of(self, caller: Caller, project: str) -> Store | None:
         return caller.store or self._stores.get(project, self._nowhere)

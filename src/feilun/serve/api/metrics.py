@@ -38,7 +38,10 @@ class Metrics:
         )
         self.in_flight = Gauge("feilun_http_requests_in_flight", "Requests being worked on.", registry=own)
         self._predictions = Counter(
-            "feilun_predictions", "Answers given, by decision.", ["project", "model_id", "decision"], registry=own
+            "feilun_predictions",
+            "Answers given, by decision; the variant is challenger where a canary answered.",
+            ["project", "model_id", "variant", "decision"],
+            registry=own,
         )
         self._feedback = Counter(
             "feilun_feedback", "Feedback acknowledged for the first time.", ["project"], registry=own
@@ -49,6 +52,12 @@ class Metrics:
         self._queue = Gauge("feilun_review_queue", "Answers that wait for a person.", ["project"], registry=own)
         self._champion = Gauge(
             "feilun_champion_info", "1 for the model that answers.", ["project", "model_id"], registry=own
+        )
+        self._challenger = Gauge(
+            "feilun_challenger_share",
+            "Share of the traffic of the shadow or canary that is under way.",
+            ["project", "model_id", "action"],
+            registry=own,
         )
         self._ready = Gauge("feilun_ready", "1 when the project answers.", ["project"], registry=own)
         self._writing = Gauge("feilun_store_writing", "1 when feedback can be written.", ["project"], registry=own)
@@ -63,9 +72,9 @@ class Metrics:
         """`reason` is the code of an error of ours; never whose request it was."""
         self._refused.labels(reason).inc()
 
-    def count_predictions(self, *, project: str, model_id: str, decisions: Mapping[str, int]) -> None:
+    def count_predictions(self, *, project: str, model_id: str, variant: str, decisions: Mapping[str, int]) -> None:
         for decision, n in decisions.items():
-            self._predictions.labels(project, model_id, decision).inc(n)
+            self._predictions.labels(project, model_id, variant, decision).inc(n)
 
     def count_feedback(self, *, project: str) -> None:
         self._feedback.labels(project).inc()
@@ -73,10 +82,14 @@ class Metrics:
     def render(self, projects: Mapping[str, Project], *, ready: Mapping[str, bool]) -> bytes:
         """The page that Prometheus reads; looks up what is not counted on the way."""
         self._champion.clear()
+        self._challenger.clear()
         for name, project in projects.items():
             champion = project.store.find_champion(name)
             if champion is not None:
                 self._champion.labels(name, champion).set(1)
+            challenge = project.store.find_challenge(name)
+            if challenge is not None:
+                self._challenger.labels(name, challenge.model_id, challenge.action).set(challenge.share)
             self._queue.labels(name).set(project.store.count_queue(name))
             self._ready.labels(name).set(ready[name])
             self._writing.labels(name).set(project.store.is_writing)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from feilun.serve.api.shapes import MAX_TEXT
+from feilun.serve.api.shapes import MAX_TEXT, MAX_USER, USER
 
 
 class OpenAIShape(BaseModel):
@@ -18,7 +18,7 @@ class OpenAIShape(BaseModel):
 
 class OpenAIError(OpenAIShape):
     message: str = Field(description="What was found, what was expected and what to do next, for people.")
-    type: Literal["invalid_request_error", "server_error"]
+    type: Literal["invalid_request_error", "server_error", "rate_limit_error", "insufficient_quota"]
     param: str | None = Field(description="The field that is to blame, where it is one.")
     code: str = Field(
         description="What went wrong, for programs; stable. OpenAI's own word where it has one (model_not_found, "
@@ -117,6 +117,8 @@ class ChatRequest(OpenAIShape):
     top_logprobs: int | None = Field(None, ge=0, le=20, description="So many of the likeliest labels; with logprobs.")
     stream: bool | None = Field(None, description="Give the answer as server-sent events that end with [DONE].")
     stream_options: StreamOptions | None = None
+    user: str | None = Field(None, max_length=MAX_USER, description=USER)
+    safety_identifier: str | None = Field(None, max_length=MAX_USER, description="OpenAI's newer name of `user`.")
     n: Any = Field(None, description="1 or absent.")
     tools: Any = Field(None, description="Refused unless empty; so are functions, audio and modalities but text.")
     functions: Any = None

@@ -14,15 +14,16 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from feilun.project import Project
+from feilun.project import Project, Workspace
 from feilun.serve.api.access import Caller
-from feilun.serve.api.errors import BodyMalformed, ModelUnknown, ProjectUnknown, ScopeUndeclared
+from feilun.serve.api.errors import BodyMalformed, ModelUnknown, ScopeUndeclared, WorkspaceAmbiguous
 from feilun.serve.api.guard import OPEN_PATHS
 from feilun.serve.api.house import House
 from feilun.serve.api.meter import UNMETERED, Meter
 from feilun.serve.api.openai_shapes import OpenAIProblem
 from feilun.serve.api.problems import is_openai, speak
 from feilun.serve.api.shapes import Problem
+from feilun.store import ProjectUnknown
 
 REASONS = {
     400: "The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is.",
@@ -51,12 +52,22 @@ class Visit:
 
     def known_projects(self) -> list[Project]:
         """The projects that exist as far as the caller is concerned."""
-        return [p for p in self.house.projects.values() if self.caller.knows(p.name, self.house.store_of(p))]
+        return [p for p in self.house.projects.values() if self.house.is_known(p, self.caller)]
 
-    def workspaces(self) -> list[Project]:
-        """A project of each workspace that the caller may ask about, through which its common verbs are called."""
-        by_store = {self.house.store_of(one): one for one in self.house.projects.values()}
-        return [one for store, one in by_store.items() if self.caller.store in (None, store)]
+    def workspace(self) -> Workspace:
+        """The workspace that the caller's key belongs to; on this machine, the one that is served.
+
+        Raises:
+            WorkspaceAmbiguous: there is no key, and there are several.
+        """
+        stores = self.house.stores if self.caller.store is None else [self.caller.store]
+        if len(stores) != 1:
+            raise WorkspaceAmbiguous(n_workspaces=len(stores))
+        return Workspace.around(stores[0])
+
+    def workspaces(self) -> list[Workspace]:
+        """Every workspace that the caller may ask about: its key's, or on this machine all that are served."""
+        return [Workspace.around(store) for store in self.house.stores if self.caller.store in (None, store)]
 
     def project_behind(self, model: str) -> Project:
         """The project that answers as `model`: its name, or the id of its live model.
@@ -105,6 +116,15 @@ class InWorkspace(Need):
         return visit
 
 
+class ForOperator(InWorkspace):
+    """A route about the workspace as a whole, closed to keys of tenants and of single projects whatever they ask."""
+
+    async def __call__(self, request: Request) -> Visit:
+        visit = await super().__call__(request)
+        visit.caller.must_be_operator()
+        return visit
+
+
 class InProject(Need):
     """A route about one project. A key of another project is refused alike, whether the project exists or not."""
 
@@ -115,7 +135,7 @@ class InProject(Need):
         caller: Caller = request.state.caller
         caller.must_have(self.scope, project=name)
         project = house.projects.get(name)
-        if project is None or not caller.knows(name, house.store_of(project)):
+        if project is None or not house.is_known(project, caller):
             raise ProjectUnknown(name=name[:64])
         self.tell(request.state.meter, request, name)
         lang = speak(request.headers.get("accept-language"))
@@ -211,7 +231,7 @@ class Routes:
             statuses |= {429}
         if "{name}" in path:
             statuses |= {404}
-        if method in ("POST", "PUT"):
+        if method in ("POST", "PUT", "PATCH"):
             statuses |= {400, 408} if is_openai(path) else {400, 408, 422}
         shape = OpenAIProblem if is_openai(path) else Problem
         responses: dict[int | str, dict[str, Any]] = {
@@ -265,7 +285,17 @@ def check_scopes(app: FastAPI) -> None:
 
 def scope_of(route: Any) -> str | None:
     """The scope that opens a route; None when it declares none."""
+    need = _need_of(route)
+    return None if need is None else need.scope
+
+
+def is_operators(route: Any) -> bool:
+    """Whether a route is closed to keys of tenants and of single projects."""
+    return isinstance(_need_of(route), ForOperator)
+
+
+def _need_of(route: Any) -> Need | None:
     if not isinstance(route, APIRoute):
         return None
     calls: list[Any] = [part.call for part in route.dependant.dependencies]
-    return next((call.scope for call in calls if isinstance(call, Need)), None)
+    return next((call for call in calls if isinstance(call, Need)), None)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,13 +14,12 @@ from typing import Any
 import uvicorn
 
 from feilun.project import Project, open_projects
+from feilun.serve.api.access_log import log_files
 from feilun.serve.api.app import create_app
 from feilun.serve.api.errors import AddressTaken
 
-log = logging.getLogger(__name__)
 FINISH_WITHIN_S = 10  # requests in flight get this long after SIGTERM
 BACKLOG = 512
-LOG_BYTES = 10_000_000
 
 
 def serve(
@@ -44,9 +41,9 @@ def serve(
         AddressTaken: it cannot listen there.
     """
     projects = open_projects(folder)
-    handler = _log_to(next(iter(projects.values())).store.workspace / "logs" / "server.log")
+    first = next(iter(projects.values()))
     try:
-        settings = next(iter(projects.values())).settings.serve
+        settings = first.settings.serve
         host = settings.host if host is None else host
         listener = _listen(host, settings.port if port is None else port)
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
@@ -62,24 +59,12 @@ def serve(
             timeout_keep_alive=30,
             timeout_graceful_shutdown=FINISH_WITHIN_S,
         )
-        with _worker(projects):
+        # What goes wrong inside ends up in the workspace, where the error id of a reply can be looked up.
+        with log_files(first.store.workspace / "logs"), _worker(projects):
             Server(config, app=app, address=address, on_ready=on_ready).run(sockets=[listener])
     finally:
         for project in projects.values():
             project.close()
-        logging.getLogger().removeHandler(handler)
-        handler.close()
-
-
-def _log_to(path: Path) -> logging.Handler:
-    """What goes wrong inside ends up in the workspace, where the error id of a reply can be looked up."""
-    handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=3, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    handler.setLevel(logging.INFO)
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(min(root.level or logging.INFO, logging.INFO))
-    return handler
 
 
 class Server(uvicorn.Server):

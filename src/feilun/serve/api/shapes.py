@@ -13,6 +13,13 @@ from feilun.records import CompressResult, Event, UsageLine
 MAX_TEXT = 100_000  # far beyond what a model reads; keeps one message from taking a core for seconds
 
 
+MAX_USER = 256
+USER = (
+    "Who asks, in any words that stay the same, such as a hash of the customer's number: while a canary is under way, "
+    "one user always meets the same model. It is not kept."
+)
+
+
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise PydanticCustomError("blank", "must not be blank")
@@ -47,6 +54,7 @@ class PredictRequest(Shape):
     inputs: list[MessageInput] = Field(
         min_length=1, description="The messages to answer, one or many; at most [serve] max_batch."
     )
+    user: str | None = Field(None, min_length=1, max_length=MAX_USER, description=USER)
 
 
 class Prediction(Shape):
@@ -126,7 +134,7 @@ class Reason(Shape):
 
     code: str = Field(
         description="One of disliked, handed_over, out_of_scope, label_doubt, unsure, undecided, disagreement, novel, "
-        "typical, few_labels, by_lot, useful."
+        "typical, few_labels, by_lot, useful, models_disagree."
     )
     text: str = Field(description="The reason in one sentence in the caller's language.")
 
@@ -262,9 +270,12 @@ class ReleaseRow(Shape):
     """An entry of the release log, which only grows."""
 
     release_id: str
-    action: str = Field(description="promote, rollback or reject.")
+    action: str = Field(description="promote, rollback, reject, shadow, canary or stop.")
     model_id: str
-    previous_model_id: str | None = Field(description="The model that answered before.")
+    previous_model_id: str | None = Field(
+        description="The model that answered before, or beside a shadow or canary; of a canary rolled back, the canary."
+    )
+    share: float | None = Field(description="Of the traffic, of a shadow or canary.")
     turn_id: str | None
     actor: str
     reason_code: str
@@ -279,10 +290,20 @@ class ReleaseList(Shape):
 class ReleaseRequest(Shape):
     """Let another model answer."""
 
-    action: Literal["promote", "rollback"]
-    model_id: str | None = Field(None, min_length=1, max_length=64, description="promote: the model to go live.")
+    action: Literal["promote", "rollback", "shadow", "canary", "stop"]
+    model_id: str | None = Field(
+        None, min_length=1, max_length=64, description="promote, shadow, canary: the model that this is about."
+    )
+    share: float | None = Field(
+        None, gt=0, le=1, description="shadow, canary: of the traffic; absent: 1 for a shadow, 0.1 for a canary."
+    )
     reason: str = Field("", max_length=500, description="Kept in the log; an override needs one.")
-    override: bool = Field(False, description="promote: go live although the model misses the goal.")
+    override: bool = Field(False, description="promote, canary: although the model misses the goal.")
+    actor: str = Field(
+        "",
+        max_length=64,
+        description="Who decides, where no key tells; an override needs it. With a key, its name is kept instead.",
+    )
 
 
 class ProjectRow(Shape):
@@ -363,6 +384,26 @@ class LimitRow(LimitRequest):
 
 class LimitList(Shape):
     limits: list[LimitRow] = Field(description="Those of keys first.")
+
+
+class AuditRow(Shape):
+    """One change of state."""
+
+    seq: int = Field(description="Place in the log of the workspace; `after` takes it.")
+    at: datetime
+    tenant: str
+    project: str = Field(description="Empty for what concerns the workspace as a whole.")
+    actor: str = Field(description="The person, the key's name or the part of Feilun that did it.")
+    action: str = Field(description="What happened, such as key.revoked or release.promote.", examples=["key.revoked"])
+    subject: str = Field(description="Id of what it happened to.")
+    details: dict[str, Any] = Field(description="Ids, names and counts; never a message, never a secret.")
+    prev_hash: str = Field(description="Hash of the entry before.")
+    hash: str = Field(description="SHA-256 of this entry, the hash before included.")
+
+
+class AuditPage(Shape):
+    audit: list[AuditRow] = Field(description="In order.")
+    next_after: int | None = Field(description="Pass it as `after` for the next page; null when this is the last.")
 
 
 class Health(Shape):

@@ -22,6 +22,7 @@ import numpy as np
 from feilun.errors import FeilunError
 from feilun.models.encode import Encoder
 from feilun.records import Spent
+from feilun.spans import LISTENER, Note
 
 T = TypeVar("T")
 Then = Callable[[np.ndarray, "np.ndarray | None", Spent], T]
@@ -71,6 +72,9 @@ class _Request:
     future: Future[Any] = field(default_factory=Future)
     n_missing: int = 0
     has_begun: bool = False
+    note: Note | None = None
+    came_ns: int = 0
+    begun_ns: int = 0
     embeddings: np.ndarray | None = None
     logits: np.ndarray | None = None
     n_tokens: int = 0
@@ -80,6 +84,12 @@ class _Request:
     def n_waiting(self) -> int:
         """Texts that no thread has taken yet."""
         return sum(map(len, self.pieces))
+
+    def tell_times(self) -> None:
+        """How long it waited and ran, for who listens."""
+        if self.note is not None:
+            self.note("engine.wait", self.came_ns, self.begun_ns)
+            self.note("engine.run", self.begun_ns, time.time_ns())
 
     def put(self, places: list[int], embeddings: np.ndarray, logits: np.ndarray | None, spent: Spent) -> None:
         """Keep the results of the texts at `places`, and what they took."""
@@ -139,7 +149,9 @@ class Line:
         order = range(n) if n <= PIECE else sorted(range(n), key=lambda i: len(texts[i]))
         pieces = deque(list(order[start : start + PIECE]) for start in range(0, n, PIECE))
         expires_at = math.inf if deadline_s is None else time.monotonic() + deadline_s
-        request = _Request(encoder, texts, then, deadline_s, expires_at, pieces, n_missing=n)
+        request = _Request(encoder, texts, then, deadline_s, expires_at, pieces, n_missing=n, note=LISTENER.get())
+        if request.note is not None:
+            request.came_ns = time.time_ns()
         with self._changed:
             if deadline_s is not None:
                 self._refuse_if_full(n)
@@ -221,6 +233,8 @@ class Line:
         """Whether to run it: from here on it cannot be cancelled."""
         if self._is_wanted(request) and not request.has_begun:
             request.has_begun = request.future.set_running_or_notify_cancel()
+            if request.note is not None:
+                request.begun_ns = time.time_ns()
         return request.has_begun and not request.future.done()
 
     def _is_wanted(self, request: _Request) -> bool:
@@ -260,6 +274,7 @@ class Line:
             if request.n_missing or request.future.done():
                 return
         assert request.embeddings is not None
+        request.tell_times()
         try:
             result = request.then(request.embeddings, request.logits, Spent(request.n_tokens, request.cpu_s))
         except Exception as error:

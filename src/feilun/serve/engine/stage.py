@@ -1,4 +1,7 @@
-"""Where the champion stands: it answers, is swapped between two answers, has its memory of corrections beside it."""
+"""Where the champion stands: it answers, is swapped between two answers, has its memory of corrections beside it.
+
+A challenger may stand there too, for a shadow or a canary.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ class Stage:
     """The live model of one project and its memory. Every method may be called from any thread.
 
     A request reads the cast once, so it is answered whole by one complete model whatever happens meanwhile. The model
-    that was live before stays loaded, so that a roll-back needs no loading.
+    that was live before stays loaded, so that a roll-back needs no loading, unless a challenger takes its place.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Stage:
         self._project, self._max = project, max_corrections
         self._line = Line(threads=threads, max_waiting=max_waiting)
         self._cast: _Cast | None = None
+        self._challenger: _Cast | None = None
         self._previous: _Cast | None = None
         self._waiting: list[Correction] = []  # corrections that came before there was a model
         self._writing = Lock()  # held while the cast changes: milliseconds
@@ -119,6 +123,17 @@ class Stage:
         return self._live().model.model_id
 
     @property
+    def challenger_id(self) -> str | None:
+        """The id of the model beside the live one, if there is one."""
+        cast = self._challenger
+        return None if cast is None else cast.model.model_id
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether messages wait that no thread has taken up."""
+        return self._line.n_waiting > 0
+
+    @property
     def n_corrections(self) -> int:
         """Corrections in the memory."""
         cast = self._cast
@@ -137,17 +152,25 @@ class Stage:
         return self.ask(inputs, then=_as_served).result()
 
     def ask(
-        self, inputs: Sequence[dict[str, Any]], *, then: Callable[[ServedInFull], T], deadline_s: float | None = None
+        self,
+        inputs: Sequence[dict[str, Any]],
+        *,
+        then: Callable[[ServedInFull], T],
+        deadline_s: float | None = None,
+        model_id: str | None = None,
     ) -> Future[T]:
         """As `predict`, without waiting here: the future gives `then(served)`, which a thread of the engine calls.
 
         Args:
             deadline_s: the future fails with WaitedTooLong when the engine has not begun by then; None: no deadline.
+            model_id: the challenger's, to be answered by it; the live model answers when that one is not there.
         Raises:
             NoChampion: no model is live yet.
             LineFull: the request has a deadline, and too many messages wait already.
         """
-        cast = self._live()
+        cast, beside = self._live(), self._challenger
+        if beside is not None and beside.model.model_id == model_id:
+            cast = beside
         if not inputs:
             nothing: Future[T] = Future()
             none = np.empty((0, len(cast.model.labels)), np.float32)
@@ -193,13 +216,35 @@ class Stage:
                 cast = _with_exactly(cast, corrections)
                 with self._writing:
                     return self._switch(cast)
-            while True:
-                cast = _with_exactly(cast, self._corrections())
-                with self._writing:
-                    wanted = self._corrections()
-                    if len(set(wanted).difference(cast.memory.corrections())) <= FEW:
-                        return self._switch(_with_exactly(cast, wanted))
-                # Many corrections came meanwhile: embed them before the next ones are made to wait.
+            return self._bring(cast, self._switch)
+
+    def challenge(self, folder: Path) -> str:
+        """Put the bundle in `folder` beside the live model, with the same memory; gives its model id.
+
+        It is asked only where `ask` names it. The model that was live before is let go: two are in memory, not three.
+
+        Raises:
+            NoChampion: there is nothing to stand beside.
+            BundleMissing, BundleDamaged, BundleTooNew, UnknownTask: nothing has changed.
+        """
+        with self._swapping:
+            self._live()
+            return self._bring(self._prepare(Path(folder)), self._put_beside)
+
+    def end_challenge(self) -> None:
+        """Let the challenger go. Requests that it is answering are finished by it."""
+        with self._writing:
+            self._challenger = None
+
+    def _bring(self, cast: _Cast, put: Callable[[_Cast], str]) -> str:
+        """`put` the cast, remembering all that the live model remembers at that moment."""
+        while True:
+            cast = _with_exactly(cast, self._corrections())
+            with self._writing:
+                wanted = self._corrections()
+                if len(set(wanted).difference(cast.memory.corrections())) <= FEW:
+                    return put(_with_exactly(cast, wanted))
+            # Many corrections came meanwhile: embed them before the next ones are made to wait.
 
     def remember(self, corrections: Sequence[Correction]) -> None:
         """Let `corrections` decide from the next prediction on, and after every swap. The later of two wins."""
@@ -214,8 +259,18 @@ class Stage:
                     return
                 if cast is not None and embeddings is not None and self._cast.model is cast.model:
                     self._cast = _Cast(cast.model, self._cast.memory.add(corrections, embeddings))
-                    return
+                    break
             # Swapped meanwhile: embed with the new model.
+        self._remember_beside(corrections)
+
+    def _remember_beside(self, corrections: Sequence[Correction]) -> None:
+        """The challenger remembers what the live model does."""
+        while (cast := self._challenger) is not None:
+            embeddings = _embed(cast.model, corrections)
+            with self._writing:
+                if self._challenger is not None and self._challenger.model is cast.model:
+                    self._challenger = _Cast(cast.model, self._challenger.memory.add(corrections, embeddings))
+                    return
 
     def forget(self, feedback_ids: Iterable[str] | None = None) -> None:
         """Forget the corrections with these feedback ids (None: all); texts and vectors are gone from every model."""
@@ -224,6 +279,8 @@ class Stage:
             self._waiting = [one for one in self._waiting if ids is not None and one.feedback_id not in ids]
             if self._cast is not None:
                 self._cast = _without(self._cast, ids)
+            if self._challenger is not None:
+                self._challenger = _without(self._challenger, ids)
             if self._previous is not None:
                 self._previous = _without(self._previous, ids)
 
@@ -242,7 +299,8 @@ class Stage:
         read_manifest(folder)
         model_id = model_id_of(folder)
         with self._writing:
-            known = [cast for cast in (self._cast, self._previous) if cast and cast.model.model_id == model_id]
+            there = (self._cast, self._challenger, self._previous)
+            known = [cast for cast in there if cast and cast.model.model_id == model_id]
             if known and known[0] is self._previous:
                 self._previous = None
         if not known:
@@ -253,9 +311,16 @@ class Stage:
 
     def _switch(self, cast: _Cast) -> str:
         """Called with the lock held: the one assignment that changes who answers."""
+        if self._challenger is not None and self._challenger.model is cast.model:
+            self._challenger = None
         if self._cast is not None and self._cast.model is not cast.model:
-            self._previous = self._cast
+            self._previous = self._cast if self._challenger is None else None
         self._cast, self._waiting = cast, []
+        return cast.model.model_id
+
+    def _put_beside(self, cast: _Cast) -> str:
+        """Called with the lock held."""
+        self._challenger, self._previous = cast, None
         return cast.model.model_id
 
 

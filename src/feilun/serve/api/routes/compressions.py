@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from feilun.serve.api.routing import InProject, ProjectVisit, Routes, send
 from feilun.serve.api.shapes import CompressionList, CompressionRequest, CompressionRow
-from feilun.store import NotFound
 
 routes = Routes("models")
 Reading = Annotated[ProjectVisit, Depends(InProject("read"))]
@@ -63,10 +62,7 @@ async def list_compressions(
 )
 async def get_compression(visit: Reading, compression_id: str) -> Response:
     """How far it is; when done, every form with its size, latency and accuracy, and what was made of them."""
-    row = await visit.house.read(visit.project.store.get_compression, compression_id)
-    if row["project"] != visit.project.name:
-        raise NotFound(what="compression", ref=compression_id)
-    return send(_compression(row))
+    return send(_compression(await visit.house.read(visit.project.get_compression, compression_id)))
 
 
 def _compression(row: dict[str, Any]) -> dict[str, Any]:

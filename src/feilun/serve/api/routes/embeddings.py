@@ -59,7 +59,7 @@ async def create_embeddings(request: Request, visit: Predicting, body: Embedding
     n_hidden = project.stage.model.n_hidden
     if body.dimensions not in (None, n_hidden):
         raise DimensionsRefused(n_hidden=n_hidden, dimensions=body.dimensions, param="dimensions")
-    visit.meter.is_about(kind="embed", project=project.name)
+    visit.meter.is_for(kind="embed", project=project.name, owner=project.tenant)
     visit.meter.claim_inputs(texts)
     future = project.ask_vectors([project.task.inputs_from(text) for text in texts], deadline_s=serve.deadline_s)
     made = await house.wait_for(future, receive=request.receive)

@@ -123,7 +123,7 @@ async def list_doubts(
 )
 async def skip_in_queue(visit: Annotated[ProjectVisit, Depends(InProject("feedback"))], prediction_id: str) -> Response:
     """Skipping what is skipped or settled already changes nothing."""
-    await visit.house.read(visit.project.skip, prediction_id)
+    await visit.house.read(visit.project.skip, prediction_id, actor=visit.caller.name)
     return Response(status_code=204)
 
 

@@ -22,6 +22,7 @@ from feilun.serve.api.shapes import (
     ReleaseRequest,
     ReleaseRow,
 )
+from feilun.serve.api.traffic_shapes import TrafficReply
 
 routes = Routes("models")
 Reading = Annotated[ProjectVisit, Depends(InProject("read"))]
@@ -83,7 +84,7 @@ async def get_report(visit: Reading, model_id: str) -> Response:
 
 @routes("GET", "/v1/projects/{name}/releases", summary="Read the release log.", reply=ReleaseList, problems=(422,))
 async def list_releases(visit: Reading, limit: Limit = 100) -> Response:
-    """Promotions, roll-backs and rejections, each with its reason."""
+    """Promotions, roll-backs, rejections, shadows and canaries, each with its reason."""
     rows = await visit.house.read(visit.project.list_releases, limit=limit)
     return send({"releases": [_release(row, lang=visit.lang) for row in rows]})
 
@@ -91,24 +92,57 @@ async def list_releases(visit: Reading, limit: Limit = 100) -> Response:
 @routes(
     "POST",
     "/v1/projects/{name}/releases",
-    summary="Promote a model, or roll back.",
+    summary="Promote a model, roll back, begin or stop a shadow or canary.",
     reply=ReleaseRow,
     status=201,
     problems=(409, 507),
 )
 async def add_release(visit: Annotated[ProjectVisit, Depends(InProject("admin"))], body: ReleaseRequest) -> Response:
     """`{"action": "promote", "model_id": "…"}` or `{"action": "rollback"}`. No request is dropped meanwhile. A model
-    that misses the goal needs `override` and a `reason`."""
-    project, actor = visit.project, visit.caller.name
-    if body.action == "rollback":
-        row = await visit.house.read(project.rollback, actor=actor, reason=body.reason)
-    elif body.model_id is None:
-        raise _model_id_missing(visit.lang)
-    else:
-        row = await visit.house.read(
-            project.promote, body.model_id, actor=actor, reason=body.reason, override=body.override
-        )
+    that misses the goal needs `override`, a `reason` and somebody who decides: the key's name, or `actor`. `shadow` and
+    `canary` let a model answer a share of the traffic, unseen or for real; `stop` ends either. Every release ends the
+    shadow or canary before it."""
+    is_named = visit.caller.key is not None or bool(body.actor.strip())
+    actor = visit.caller.name if visit.caller.key is not None else body.actor.strip() or visit.caller.name
+    may_override = body.override and is_named
+    row = await visit.house.read(_act, visit.project, body, actor=actor, override=may_override, lang=visit.lang)
     return send(_release(row, lang=visit.lang), status=201)
+
+
+@routes(
+    "GET",
+    "/v1/projects/{name}/traffic",
+    summary="See which models answer, and how they compare.",
+    reply=TrafficReply,
+    problems=(422,),
+)
+async def get_traffic(
+    visit: Reading,
+    limit: Annotated[int, Query(ge=0, le=1000, description="Most messages that a shadow answered otherwise.")] = 20,
+) -> Response:
+    """Champion and challenger side by side: what a canary did with its share and what the guard makes of it, or how
+    often a shadow agreed, where it did not, and who was right."""
+    seen = await visit.house.read(visit.project.traffic, limit=limit)
+    shown = seen.model_dump(exclude={"en", "zh", "trouble_en", "trouble_zh"})
+    words = (seen.zh, seen.trouble_zh) if visit.lang == "zh" else (seen.en, seen.trouble_en)
+    return send(shown | {"reason": words[0], "trouble": words[1] or None})
+
+
+def _act(project: Project, body: ReleaseRequest, *, actor: str, override: bool, lang: str) -> dict[str, Any]:
+    said: dict[str, Any] = {"actor": actor, "reason": body.reason}
+    if body.action == "rollback":
+        return project.rollback(**said)
+    if body.action == "stop":
+        return project.stop(**said)
+    if body.model_id is None:
+        raise _model_id_missing(lang)
+    if body.action == "promote":
+        return project.promote(body.model_id, **said, override=override)
+    if body.share is not None:
+        said["share"] = body.share
+    if body.action == "shadow":
+        return project.shadow(body.model_id, **said)
+    return project.canary(body.model_id, **said, override=override)
 
 
 def _model_id_missing(lang: str) -> RequestInvalid:

@@ -34,13 +34,16 @@ async def health() -> Response:
 @routes("GET", "/ready", summary="Can the server do its work?", reply=Readiness, also=NOT_READY)
 async def ready(request: Request) -> Response:
     """200 when every project has a verified model on stage and feedback can be written. Needs no key; without one
-    (or off this machine) the reasons carry no names."""
+    (or off this machine) the reasons carry no names, and with one only those of projects that the key opens."""
     house: House = request.app.state.house
     projects = house.projects.values()
-    reasons = [error for project in projects for error in _in_the_way(project, house=house)]
-    warnings = [error for project in projects if (error := house.trouble_with(project)) is not None]
-    lang, is_known = speak(request.headers.get("accept-language")), request.state.caller is not None
-    shown = [error if is_known else Withheld(about=error.code) for error in reasons or warnings]
+    reasons = [(project, error) for project in projects for error in _in_the_way(project, house=house)]
+    warnings = [(project, error) for project in projects if (error := house.trouble_with(project)) is not None]
+    lang, caller = speak(request.headers.get("accept-language")), request.state.caller
+    shown = [
+        error if caller is not None and house.is_known(project, caller) else Withheld(about=error.code)
+        for project, error in reasons or warnings
+    ]
     reply = send(
         {"ready": not reasons, "reasons": [error.to_dict(lang) for error in shown]}, status=503 if reasons else 200
     )
@@ -57,10 +60,11 @@ async def ready(request: Request) -> Response:
     also={200: {"description": "Prometheus text.", "content": {"text/plain": {}}}},
 )
 async def metrics(visit: Annotated[Visit, Depends(InWorkspace("read"))]) -> Response:
-    """For Prometheus; counts and times only, never a message. Not for the key of one project: it would see others."""
+    """For Prometheus; counts and times only, never a message. Not for a key that does not open every project of
+    this server: it would see others."""
     house = visit.house
     for project in house.projects.values():
-        if not visit.caller.knows(project.name, house.store_of(project)):
+        if not house.is_known(project, visit.caller):
             raise ScopeMissing(scope="read")
     ready = {name: house.why_not_ready(project) is None for name, project in house.projects.items()}
     page = await house.read(house.metrics.render, house.projects, ready=ready)

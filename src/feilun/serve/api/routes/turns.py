@@ -16,7 +16,6 @@ from feilun.serve.api.house import MAX_STREAMS
 from feilun.serve.api.routes.feedback import MAX_SEQ
 from feilun.serve.api.routing import InProject, ProjectVisit, Routes, send
 from feilun.serve.api.shapes import EventPage, TurnList, TurnRequest, TurnRequested, TurnRow
-from feilun.store import NotFound
 
 routes = Routes("turns")
 Reading = Annotated[ProjectVisit, Depends(InProject("read"))]
@@ -37,7 +36,7 @@ async def request_turn(
 ) -> Response:
     """Leaves a request; the server's worker takes it up. Follow it with GET …/events."""
     note = body.note if body is not None else ""
-    requested = await visit.house.read(visit.project.request_turn, trigger="hand", note=note)
+    requested = await visit.house.read(visit.project.request_turn, note=note, actor=visit.caller.name)
     return send({"requested": requested}, status=202)
 
 
@@ -53,10 +52,7 @@ async def list_turns(
 @routes("GET", "/v1/projects/{name}/turns/{turn_id}", summary="See one turn.", reply=TurnRow)
 async def get_turn(visit: Reading, turn_id: str) -> Response:
     """How far it is, or what it came to."""
-    row = await visit.house.read(visit.project.store.get_turn, turn_id)
-    if row["project"] != visit.project.name:
-        raise NotFound(what="turn", ref=turn_id)
-    return send(_turn(row))
+    return send(_turn(await visit.house.read(visit.project.get_turn, turn_id)))
 
 
 @routes("GET", "/v1/projects/{name}/preflight", summary="See what a turn would take.", reply=Preflight, problems=(422,))

@@ -9,16 +9,16 @@ from fastapi import Depends, Header, Query
 from starlette.responses import Response
 
 from feilun.data import csv_text
-from feilun.project import Project
+from feilun.project import Workspace
 from feilun.records import Limit, UsageLine
-from feilun.serve.api.routing import InWorkspace, Routes, Visit, send
+from feilun.serve.api.routing import ForOperator, InWorkspace, Routes, Visit, send
 from feilun.serve.api.shapes import LimitList, LimitRequest, LimitRow, UsageReply
-from feilun.store import NotFound
+from feilun.store import KeyUnknown, TenantUnknown
 from feilun.trust import BILLED, Part, usage_columns
 
 routes = Routes("usage")
 Reading = Annotated[Visit, Depends(InWorkspace("read"))]
-Ruling = Annotated[Visit, Depends(InWorkspace("admin"))]
+Ruling = Annotated[Visit, Depends(ForOperator("admin"))]
 CSV: dict[int | str, dict[str, Any]] = {
     200: {"description": "The lines, as JSON or as CSV.", "content": {"text/csv": {}}}
 }
@@ -38,15 +38,13 @@ async def list_usage(
     key_id: Annotated[str | None, Query(max_length=64, description="Only this key.")] = None,
     accept: Annotated[str, Header(description="text/csv for a table that a spreadsheet opens.")] = "",
 ) -> Response:
-    """From the ledger: requests, inputs, characters, tokens and the engine's CPU time. The key of one project sees that
-    project alone. With `Accept: text/csv`, CSV in UTF-8 in which no cell is a formula."""
-    parts, own = by or list(BILLED), _own_project(visit)
+    """From the ledger: requests, inputs, characters, tokens and the engine's CPU time. The key of a tenant, or of one
+    project, sees its own alone. With `Accept: text/csv`, CSV in UTF-8 in which no cell is a formula."""
+    parts: list[Part] = by or list(BILLED)
 
     def look() -> list[UsageLine]:
-        if own is not None and project not in (None, own):
-            return []
-        found = [one.usage(month=month, by=parts, project=own or project, key_id=key_id) for one in visit.workspaces()]
-        return [line for lines in found for line in lines]
+        only: dict[str, Any] = {"project": project, "key_id": key_id, "asker": visit.caller.key}
+        return [line for one in visit.workspaces() for line in one.usage(month=month, by=parts, **only)]
 
     lines = await visit.house.read(look)
     if "text/csv" in accept:
@@ -55,72 +53,67 @@ async def list_usage(
 
 
 @routes("GET", "/v1/limits", summary="List the limits that are set.", reply=LimitList)
-async def list_limits(visit: Ruling) -> Response:
-    """Of keys and of tenants. Not for the key of one project, nor are the two below."""
-    visit.caller.must_be_unbound("admin")
-    found = await visit.house.read(lambda: [limit for one in visit.workspaces() for limit in one.limits()])
+async def list_limits(visit: Reading) -> Response:
+    """Of keys and of tenants. The key of a tenant, or of one project, sees its own and those it is under."""
+    found = await visit.house.read(
+        lambda: [limit for one in visit.workspaces() for limit in one.limits(by=visit.caller.key)]
+    )
     return send({"limits": [limit.model_dump() for limit in found]})
 
 
-@routes(
-    "GET",
-    "/v1/limits/{subject}/{subject_id}",
-    summary="See what a key or a tenant may use.",
-    reply=LimitRow,
-    problems=(404,),
-)
-async def get_limit(visit: Ruling, subject: str, subject_id: str) -> Response:
-    """`subject` is `key` or `tenant`; null is no limit."""
-    visit.caller.must_be_unbound("admin")
-    whose = _whose(subject, subject_id)
-    limit = await visit.house.read(_where_it_is, visit, lambda project: project.get_limit(**whose))
+@routes("GET", "/v1/limits/key/{key_id}", summary="See what a key may use.", reply=LimitRow, problems=(404,))
+async def get_key_limit(visit: Reading, key_id: str) -> Response:
+    """Null is no limit."""
+    return await _see(visit, key_id=key_id)
+
+
+@routes("GET", "/v1/limits/tenant/{tenant}", summary="See what a tenant may use.", reply=LimitRow, problems=(404,))
+async def get_tenant_limit(visit: Reading, tenant: str) -> Response:
+    """Null is no limit."""
+    return await _see(visit, tenant=tenant)
+
+
+@routes("PUT", "/v1/limits/key/{key_id}", summary="Say what a key may use.", reply=LimitRow, problems=(404, 507))
+async def set_key_limit(visit: Ruling, key_id: str, body: LimitRequest) -> Response:
+    """All of it: what is null or left out has no limit. It holds here at once, on other servers within a second."""
+    return await _set(visit, body, key_id=key_id)
+
+
+@routes("PUT", "/v1/limits/tenant/{tenant}", summary="Say what a tenant may use.", reply=LimitRow, problems=(404, 507))
+async def set_tenant_limit(visit: Ruling, tenant: str, body: LimitRequest) -> Response:
+    """All of its keys together, and all of it: what is null or left out has no limit."""
+    return await _set(visit, body, tenant=tenant)
+
+
+async def _see(visit: Visit, **whose: str) -> Response:
+    limit = await visit.house.read(_where_it_is, visit, lambda one: one.get_limit(**whose, by=visit.caller.key))
     return send(limit.model_dump())
 
 
-@routes(
-    "PUT",
-    "/v1/limits/{subject}/{subject_id}",
-    summary="Say what a key or a tenant may use.",
-    reply=LimitRow,
-    problems=(404, 507),
-)
-async def set_limit(visit: Ruling, subject: str, subject_id: str, body: LimitRequest) -> Response:
-    """All of it: what is null or left out has no limit. It holds here at once, on other servers within a second."""
-    visit.caller.must_be_unbound("admin")
-    wanted = _whose(subject, subject_id) | body.model_dump()
-    limit = await visit.house.read(_where_it_is, visit, lambda project: project.set_limit(**wanted))
+async def _set(visit: Visit, body: LimitRequest, **whose: str) -> Response:
+    wanted: dict[str, Any] = {**whose, **body.model_dump(), "actor": visit.caller.name}
+    limit = await visit.house.read(_where_it_is, visit, lambda one: one.set_limit(**wanted))
     await visit.house.read(visit.house.till.follow)
     return send(limit.model_dump())
 
 
-def _own_project(visit: Visit) -> str | None:
-    """The one project whose usage the caller may see; None for every one of the workspace."""
-    return None if visit.caller.key is None else visit.caller.key["project"]
+def _where_it_is(visit: Visit, work: Callable[[Workspace], Limit]) -> Limit:
+    """`work` in every workspace that knows the key or the tenant; what it gave in the first.
+
+    Raises:
+        KeyUnknown, TenantUnknown: none does.
+    """
+    found, refusals = [], []
+    for workspace in visit.workspaces():
+        try:
+            found.append(work(workspace))
+        except (KeyUnknown, TenantUnknown) as refusal:
+            refusals.append(refusal)
+    if not found:
+        raise refusals[0]
+    return found[0]
 
 
 def _as_csv(lines: Iterable[UsageLine], parts: list[Part]) -> str:
     columns = usage_columns(parts)
     return csv_text(columns, ([getattr(line, name) for name in columns] for line in lines))
-
-
-def _whose(subject: str, subject_id: str) -> dict[str, Any]:
-    if subject not in ("key", "tenant"):
-        raise NotFound(what="limit", ref=subject[:64])
-    return {"key_id" if subject == "key" else "tenant": subject_id[:64]}
-
-
-def _where_it_is(visit: Visit, work: Callable[[Project], Limit]) -> Limit:
-    """`work` in every workspace that knows the key or the tenant; what it gave in the first.
-
-    Raises:
-        NotFound: none does.
-    """
-    found, refusal = [], NotFound(what="workspace", ref="")
-    for project in visit.workspaces():
-        try:
-            found.append(work(project))
-        except NotFound as error:
-            refusal = error
-    if not found:
-        raise refusal
-    return found[0]

@@ -1,14 +1,14 @@
 """Limits of keys and tenants, and the ledger of what was used.
 
 Revision ID: 0007
-Revises: 0002
+Revises: 0005
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0002"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -21,6 +21,8 @@ def upgrade() -> None:
         "limits",
         sa.Column("subject", sa.String(length=8), nullable=False),
         sa.Column("subject_id", sa.String(length=64), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=True),
+        sa.Column("project", sa.String(length=64), nullable=True),
         sa.Column("per_minute", sa.Integer(), nullable=True),
         sa.Column("burst", sa.Integer(), nullable=True),
         sa.Column("monthly_requests", sa.BigInteger(), nullable=True),
