@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, ClassVar, Literal
 
-Kind = Literal["invalid", "missing", "conflict", "forbidden", "unavailable"]
+Kind = Literal["invalid", "missing", "conflict", "forbidden", "unavailable", "exhausted"]
 
 EXIT_DONE, EXIT_NOT_REACHED, EXIT_WRONG_USE = 0, 1, 2
 

@@ -747,3 +747,63 @@ class FilePrediction(Record):
     n_answered: int
     n_handed_over: int
     n_set_aside: int
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What the engine spent on a request."""
+
+    n_tokens: int = 0  # that the network read, special ones and the prefix included
+    cpu_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Bill:
+    """On whose account a request goes."""
+
+    minute: datetime  # in which it came, UTC
+    tenant: str
+    project: str  # empty: about the workspace as a whole
+    key_id: str  # empty: from this machine, without a key
+    kind: str  # predict, chat, embed, feedback, read, admin
+    server: str  # the process that answered
+
+
+@dataclass(frozen=True)
+class Usage:
+    """A line for the ledger."""
+
+    bill: Bill
+    n_requests: int = 1
+    n_inputs: int = 0
+    n_characters: int = 0
+    n_tokens: int = 0
+    cpu_ms: float = 0.0
+
+
+class Limit(Record):
+    """What a key or a tenant may use; None is no limit."""
+
+    subject: Literal["key", "tenant"]
+    subject_id: str
+    per_minute: int | None = None  # requests
+    burst: int | None = None  # requests that may come at once after a pause
+    monthly_requests: int | None = None  # a request with several inputs counts as so many
+    monthly_characters: int | None = None
+
+
+class UsageLine(Record):
+    """What was used in a month, or in the part of it that the names say; None where parts are not told apart."""
+
+    month: str
+    day: str | None = None
+    tenant: str | None = None
+    project: str | None = None
+    key_id: str | None = None
+    key_name: str | None = None
+    kind: str | None = None
+    n_requests: int = 0
+    n_inputs: int = 0
+    n_characters: int = 0
+    n_tokens: int = 0
+    cpu_ms: float = 0.0

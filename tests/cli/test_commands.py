@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pysqlite3
 
 from feilun.cli.shared import user_name
 from feilun.project import Project
+from feilun.records import Bill, Usage
 from feilun.store.chain import Change, entry_hash
 from tests.cli.conftest import Run
 
@@ -184,3 +186,43 @@ def test_groups_are_applied_from_the_command_line(tmp_path: Path, run: Run):
     ).json
     assert (done["n_rows"], done["n_labelled"], done["class_counts"]) == (3, 3, {"退款": 2, "delivery": 1})
     assert "退款" in (tmp_path / "labelled.csv").read_text("utf-8-sig")
+
+
+def test_limits_are_set_as_a_whole_and_shown(folder: Path, run: Run):
+    key_id = run("key", "create", folder, "--json").json["key_id"]
+    made = run("limit", "set", folder, "--key", key_id, "--per-minute", 600, "--monthly-requests", 1000, "--json").json
+    assert made == {
+        **{"subject": "key", "subject_id": key_id, "per_minute": 600, "burst": 20},
+        **{"monthly_requests": 1000, "monthly_characters": None},
+    }
+    assert run("limit", "set", folder, "--tenant", "house", "--monthly-characters", 5).exit_code == 0
+    last = run("audit", "list", folder, "--json").json[-1]
+    assert (last["action"], last["actor"], last["details"]["monthly_characters"]) == ("limit.set", user_name(), 5)
+    shown = run("limit", "show", folder)
+    assert key_id in shown.out and "house" in shown.out
+    assert run("limit", "set", folder, "--key", key_id).exit_code == 0
+    assert [row["subject"] for row in run("limit", "show", folder, "--json").json] == ["tenant"]
+    for wrong in ((), ("--key", key_id, "--tenant", "house"), ("--key", "key_404"), ("--key", key_id, "--burst", 3)):
+        said = run("limit", "set", folder, *wrong)
+        assert (said.exit_code, said.out) == (2, ""), wrong
+
+
+def test_usage_is_shown_and_written_to_a_file_in_which_nothing_runs(folder: Path, run: Run):
+    key_id = run("key", "create", folder, "--name", "=cmd()", "--json").json["key_id"]
+    bill = Bill(datetime(2026, 11, 27, tzinfo=UTC), "house", "support", key_id, "predict", "srv_1")
+    with Project(folder) as project:
+        project.store.add_usage(Usage(bill, 1, 3, 42, 9, 1.5)).result()
+    (line,) = run("usage", folder, "--month", "2026-11", "--json").json
+    assert (line["key_name"], line["n_inputs"], line["n_characters"], line["day"]) == ("=cmd()", 3, 42, None)
+    assert "2026-11-27" in run("usage", folder, "--month", "2026-11", "--by", "day").out
+    assert run("usage", folder, "--month", "2026-10", "--json").json == []
+    out = folder / "november.csv"
+    done = run("usage", folder, "--month", "2026-11", "--by", "key", "--out", out, "--json").json
+    assert done == {"out": str(out), "n_lines": 1}
+    assert out.read_text("utf-8-sig") == (
+        "month,key_id,key_name,n_requests,n_inputs,n_characters,n_tokens,cpu_ms\n"
+        f"2026-11,{key_id},'=cmd(),1,3,42,9,1.5\n"
+    )
+    for wrong in (("--month", "2026-13"), ("--by", "planet"), ("--out", folder / "x.docx")):
+        said = run("usage", folder, *wrong)
+        assert (said.exit_code, said.out) == (2, ""), wrong

@@ -66,6 +66,8 @@ def test_the_commands_are_the_published_ones():
         "label apply",
         "label next",
         "label start",
+        "limit set",
+        "limit show",
         "model compress",
         "model export",
         "model import",
@@ -91,6 +93,7 @@ def test_the_commands_are_the_published_ones():
         "tenant list",
         "tenant rename",
         "turn",
+        "usage",
     ]
 
 
@@ -157,7 +160,8 @@ def test_mistakes_come_in_the_language_asked_for(lang: str, start: str, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("kind", "exit_code"), [("invalid", 2), ("missing", 2), ("conflict", 2), ("forbidden", 2), ("unavailable", 1)]
+    ("kind", "exit_code"),
+    [("invalid", 2), ("missing", 2), ("conflict", 2), ("forbidden", 2), ("unavailable", 1), ("exhausted", 1)],
 )
 def test_the_kind_of_a_mistake_decides_the_exit_code(
     kind: Any, exit_code: int, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,16 @@ import pytest
 import sqlalchemy as sa
 
 from feilun.errors import FeilunError
-from feilun.records import Challenge
-from feilun.store import HOUSE, NotFound, ProjectUnknown, Reach, Store, TenantUnknown, utc_now
+from feilun.records import Bill, Challenge, Limit, Usage
+from feilun.store import HOUSE, KeyUnknown, NotFound, ProjectUnknown, Reach, Store, TenantUnknown, utc_now
 from feilun.store import tables as t
 
 WHOSE = {"project", "tenant", "within"}
 UNBOUND = {
     "add_predictions": "each row names its project; whoever makes them is a project's façade",
     "add_shadow_answers": "as add_predictions",
+    "add_usage": "a line names its tenant and project; whoever writes it knows who asked",
+    "lease_permits": "numbers of permits for a server that keeps a limit; nobody's rows show",
     "find_key": "asked with the hash of a secret: who has the secret is whose key it is",
     "note_key_used": "after find_key, about the key that it gave",
     "dataset_path": "a name of a file, from a row that its project's verb gave",
@@ -85,7 +88,9 @@ PLAIN: dict[str, Any] = {
         actor="ann",
         created_at=utc_now(),
     ),
-    "until": utc_now(),
+    "since": datetime(2026, 1, 1, tzinfo=UTC),
+    "until": datetime(2100, 1, 1, tzinfo=UTC),
+    "subject": "key",
     "limit": 10,
     "inputs": {"text": "hello"},
     "example_id": "e_own",
@@ -100,9 +105,10 @@ IDS = {
     "compression_id",
     "key_id",
     "idempotency_key",
+    "subject_id",
 }
 OPTIONAL = ("after", "before", "up_to", "note", "result", "error", "labels", "thumb", "edited_text", "comment")
-OPTIONAL += ("is_disabled", "share")
+OPTIONAL += ("is_disabled", "share", "usage", "by", "not_by")
 
 
 def people_a_project(store: Store, whose: Reach, *, mark: str) -> dict[str, str]:
@@ -145,6 +151,9 @@ def people_a_project(store: Store, whose: Reach, *, mark: str) -> dict[str, str]
     assert compression is not None
     owner = {"tenant": tenant, "project": project, "actor": mark}
     key = store.add_key(name=mark, secret_hash=mark, scopes=["read"], expires_at=None, **owner)
+    store.set_limit(Reach(), Limit(subject="key", subject_id=key["key_id"], per_minute=7), actor=mark)
+    bill = Bill(utc_now(), tenant, project, key["key_id"], "read", f"srv_{mark}")
+    store.add_usage(Usage(bill, 1)).result()
     store.add_event(project, kind="k", data={"mark": mark}, turn_id=ids["turn_id"])
     return ids | {
         "prediction_id": row["prediction_id"],
@@ -152,6 +161,7 @@ def people_a_project(store: Store, whose: Reach, *, mark: str) -> dict[str, str]
         "release_id": begun["release_id"],
         "compression_id": compression["compression_id"],
         "key_id": key["key_id"],
+        "subject_id": key["key_id"],
         "idempotency_key": said["idempotency_key"],
     }
 
@@ -226,8 +236,12 @@ def test_the_ids_of_another_project_are_as_unknown_as_ones_that_never_existed(na
     assert outcomes[0] == outcomes[1]
 
 
-def test_tenants_and_projects_out_of_reach_are_unknown(peopled):
-    with Store(peopled[0] / ".feilun") as store:
+ALWAYS = {name: PLAIN[name] for name in ("since", "until")}
+
+
+def test_tenants_projects_and_limits_out_of_reach_are_unknown(peopled):
+    folder, theirs = peopled
+    with Store(folder / ".feilun") as store:
         for reach in (OWN, Reach(OWN.tenant)):
             for tenant in ("theirs", "never"):
                 with pytest.raises(TenantUnknown):
@@ -238,6 +252,14 @@ def test_tenants_and_projects_out_of_reach_are_unknown(peopled):
             assert [row["tenant"] for row in store.list_tenants(reach)] == ["ours"]
             assert [row["project"] for row in store.list_projects(reach)] == ["our-project"]
             assert [row["name"] for row in store.list_keys(reach)] == ["own"]
+            assert [row.subject_id for row in store.list_limits(reach)] == [store.list_keys(reach)[0]["key_id"]]
+            assert [row["project"] for row in store.sum_usage(reach, **ALWAYS)] == ["our-project"]
+            for limit in (
+                Limit(subject="key", subject_id=theirs["key_id"]),
+                Limit(subject="tenant", subject_id="theirs"),
+            ):
+                with pytest.raises((KeyUnknown, TenantUnknown)):
+                    store.set_limit(reach, limit.model_copy(update={"per_minute": 5}), actor="ann")
         assert [row["tenant"] for row in store.list_tenants(Reach())] == [HOUSE, "ours", "theirs"]
         assert store.tenant_of("their-project") == "theirs"
 

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from feilun.cli import audit, data, feedback, job, key, label, model, release, tenant
+from feilun.cli import audit, data, feedback, job, key, label, limit, model, release, tenant
 from feilun.cli.init import init
 from feilun.cli.operate import backup, doctor, restore
 from feilun.cli.predict import predict
@@ -20,6 +20,7 @@ from feilun.cli.report import report
 from feilun.cli.serve import serve
 from feilun.cli.shared import EXIT_CODES, new_app, say, write_json
 from feilun.cli.turn import turn
+from feilun.cli.usage import usage
 from feilun.errors import EXIT_NOT_REACHED, FeilunError
 from feilun.version import __version__
 
@@ -35,7 +36,7 @@ Examples:
 app = new_app(
     help="Feilun 飞轮: from a file of messages to a served model that learns from corrections.", epilog=EPILOG
 )
-for command in (init, turn, serve, predict, report, backup, restore, doctor):
+for command in (init, turn, serve, predict, report, usage, backup, restore, doctor):
     app.command()(command)
 for name, group in {
     "data": data.app,
@@ -44,6 +45,7 @@ for name, group in {
     "feedback": feedback.app,
     "label": label.app,
     "key": key.app,
+    "limit": limit.app,
     "tenant": tenant.app,
     "audit": audit.app,
     "job": job.app,

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from feilun.cli.shared import HERE, AsJson, Yes, confirm, new_app, open_project, result, say, table, user_name, words
-
-if TYPE_CHECKING:
-    from feilun.project import Workspace
+from feilun.cli.shared import (
+    HERE,
+    AsJson,
+    Where,
+    Yes,
+    confirm,
+    new_app,
+    open_project,
+    open_workspace,
+    result,
+    say,
+    table,
+    user_name,
+    words,
+)
 
 app = new_app(help="API keys: needed from anywhere but this machine itself.")
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Id of the key, as `feilun key list` shows it.")]
-Where = Annotated[Path, typer.Argument(metavar="DIR", help="A project, or the folder that holds the projects.")]
 Days = Annotated[float | None, typer.Option(help="Days until it expires (default: never, or as before).")]
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -61,7 +70,7 @@ def create(
     if tenant is not None and every_project:
         raise typer.BadParameter(words("key.tenant_or_all"), param_hint="--tenant")
     if tenant is not None or every_project:
-        with _workspace(folder) as workspace:
+        with open_workspace(folder) as workspace:
             made = workspace.create_key(tenant=tenant, actor=user_name(), **wanted)
     else:
         with open_project(folder) as project:
@@ -77,7 +86,7 @@ def list_(folder: Where = HERE, as_json: AsJson = False) -> None:
     Examples:
       feilun key list support
     """
-    with _workspace(folder) as workspace:
+    with open_workspace(folder) as workspace:
         result(workspace.list_keys(), as_json=as_json, human=_show_keys)
 
 
@@ -99,7 +108,7 @@ def rotate(
       feilun key rotate key_0123456789ab support
       feilun key rotate key_0123456789ab support --grace 0s --days 90
     """
-    with _workspace(folder) as workspace:
+    with open_workspace(folder) as workspace:
         made = workspace.rotate_key(key_id, grace_s=_seconds(grace), expires_in_days=days, actor=user_name())
     _show_made(made, as_json=as_json)
 
@@ -112,17 +121,11 @@ def revoke(key_id: Key, folder: Where = HERE, yes: Yes = False, as_json: AsJson 
     Examples:
       feilun key revoke key_0123456789ab support --yes
     """
-    with _workspace(folder) as workspace:
+    with open_workspace(folder) as workspace:
         row = workspace.get_key(key_id)
         confirm("key.confirm_revoke", yes=yes, name=row["name"])
         revoked = workspace.revoke_key(key_id, actor=user_name())
         result(revoked, as_json=as_json, human=lambda row: _show_keys([row]))
-
-
-def _workspace(folder: Path) -> Workspace:
-    from feilun.project import Workspace
-
-    return Workspace(folder)
 
 
 def _show_made(made: dict[str, Any], *, as_json: bool) -> None:

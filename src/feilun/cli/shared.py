@@ -16,7 +16,7 @@ import typer
 from feilun.errors import EXIT_NOT_REACHED, EXIT_WRONG_USE, Kind, language
 
 if TYPE_CHECKING:
-    from feilun.project import Project
+    from feilun.project import Project, Workspace
 
 # What a kind of mistake means to a script: 2 = call it otherwise, 1 = perhaps later.
 EXIT_CODES: dict[Kind, int] = {
@@ -25,6 +25,7 @@ EXIT_CODES: dict[Kind, int] = {
     "conflict": EXIT_WRONG_USE,
     "forbidden": EXIT_WRONG_USE,
     "unavailable": EXIT_NOT_REACHED,
+    "exhausted": EXIT_NOT_REACHED,
 }
 EXIT_INTERRUPTED = 130  # as every shell has it: 128 + SIGINT
 MOST_CHARS = 60  # of a message in a table
@@ -32,6 +33,7 @@ NOT_A_TERMINAL_WIDTH = 240  # tables into a pipe or a file are not folded to 80 
 
 HERE = Path()
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the project (with feilun.toml).")]
+Where = Annotated[Path, typer.Argument(metavar="DIR", help="A project, or the folder that holds the projects.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -54,6 +56,13 @@ def open_project(folder: Path) -> Project:
     from feilun.project import Project
 
     return Project(folder)
+
+
+def open_workspace(folder: Path, *, make: bool = False) -> Workspace:
+    """The workspace of the project in `folder`, or of a folder that holds projects; use it in a `with`."""
+    from feilun.project import Workspace
+
+    return Workspace(folder, make=make)
 
 
 # words

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from feilun.cli.shared import AsJson, Yes, confirm, new_app, result, say, table, user_name
-
-if TYPE_CHECKING:
-    from feilun.project import Workspace
+from feilun.cli.shared import AsJson, Where, Yes, confirm, new_app, open_workspace, result, say, table, user_name
 
 app = new_app(help="Tenants: customers or teams that share a workspace and never see each other.")
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="Id of the tenant.")]
-Where = Annotated[Path, typer.Argument(metavar="DIR", help="A project, or the folder that holds the projects.")]
 HERE = Path()
 
 
@@ -33,7 +29,7 @@ def create(
     Examples:
       feilun tenant create acme shop --name "Acme GmbH"
     """
-    with _workspace(folder, make=True) as workspace:
+    with open_workspace(folder, make=True) as workspace:
         made = workspace.create_tenant(tenant, name=name, actor=user_name())
         result(made, as_json=as_json, human=lambda row: _show([row]))
     say("tenant.created", tenant=tenant)
@@ -47,7 +43,7 @@ def list_(folder: Where = HERE, as_json: AsJson = False) -> None:
     Examples:
       feilun tenant list shop
     """
-    with _workspace(folder) as workspace:
+    with open_workspace(folder) as workspace:
         result(workspace.list_tenants(), as_json=as_json, human=_show)
 
 
@@ -64,7 +60,7 @@ def rename(
     Examples:
       feilun tenant rename acme "Acme AG" shop
     """
-    with _workspace(folder) as workspace:
+    with open_workspace(folder) as workspace:
         changed = workspace.update_tenant(tenant, name=name, actor=user_name())
         result(changed, as_json=as_json, human=lambda row: _show([row]))
 
@@ -79,7 +75,7 @@ def disable(tenant: Tenant, folder: Where = HERE, yes: Yes = False, as_json: AsJ
     Examples:
       feilun tenant disable acme shop --yes
     """
-    with _workspace(folder) as workspace:
+    with open_workspace(folder) as workspace:
         row = workspace.get_tenant(tenant)
         confirm("tenant.confirm_disable", yes=yes, name=row["name"])
         changed = workspace.update_tenant(tenant, is_disabled=True, actor=user_name())
@@ -94,15 +90,9 @@ def enable(tenant: Tenant, folder: Where = HERE, as_json: AsJson = False) -> Non
     Examples:
       feilun tenant enable acme shop
     """
-    with _workspace(folder) as workspace:
+    with open_workspace(folder) as workspace:
         changed = workspace.update_tenant(tenant, is_disabled=False, actor=user_name())
         result(changed, as_json=as_json, human=lambda row: _show([row]))
-
-
-def _workspace(folder: Path, *, make: bool = False) -> Workspace:
-    from feilun.project import Workspace
-
-    return Workspace(folder, make=make)
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

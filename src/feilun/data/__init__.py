@@ -8,7 +8,7 @@ from feilun.data.predicting import predict_rows, read_labelled
 from feilun.data.reading import open_table
 from feilun.data.snapshot import read_snapshot, write_snapshot
 from feilun.data.table import Row, Table
-from feilun.data.writing import ANSWER_COLUMNS, plain_cell, write_rows, writer_of
+from feilun.data.writing import ANSWER_COLUMNS, csv_text, plain_cell, write_rows, writer_of
 
 __all__ = [
     "ANSWER_COLUMNS",
@@ -18,6 +18,7 @@ __all__ = [
     "Table",
     "build_dataset",
     "check",
+    "csv_text",
     "describe",
     "inspect_file",
     "inspect_messages",

@@ -8,13 +8,14 @@ run as a formula gets a leading apostrophe; plain numbers stay as they are, and 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from feilun.data.errors import SheetFull, UnknownOutput
 from feilun.data.table import Table
@@ -116,9 +117,20 @@ def _write_tsv(path: Path, header: list[str], rows: Iterable[list[Any]], bom: bo
 def _write_delimited(path: Path, header: list[str], rows: Iterable[list[Any]], *, bom: bool, delimiter: str) -> None:
     encoding = "utf-8-sig" if bom else "utf-8"
     with path.open("w", encoding=encoding, errors="replace", newline="") as file:
-        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        writer.writerow([safe_cell(value) for value in header])
-        writer.writerows([safe_cell(value) for value in row] for row in rows)
+        _delimit(file, header, rows, delimiter=delimiter)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A small table as CSV in memory, its cells as safe as in a file."""
+    file = io.StringIO(newline="")
+    _delimit(file, header, rows, delimiter=",")
+    return file.getvalue()
+
+
+def _delimit(file: TextIO, header: Sequence[str], rows: Iterable[Sequence[Any]], *, delimiter: str) -> None:
+    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    writer.writerow([safe_cell(value) for value in header])
+    writer.writerows([safe_cell(value) for value in row] for row in rows)
 
 
 def _write_jsonl(path: Path, header: list[str], rows: Iterable[list[Any]], bom: bool, name: str) -> None:

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from feilun.feedback.errors import FeedbackEmpty, FeedbackHomeless, FeedbackInvalid
+from feilun.records import Usage
 from feilun.store import Store
 from feilun.tasks import Task, example_id
 from feilun.tasks.identity import normalise
@@ -36,6 +37,7 @@ def capture(
     inputs: dict[str, Any] | None = None,
     idempotency_key: str | None = None,
     actor: str,
+    usage: Usage | None = None,
 ) -> tuple[dict[str, Any], bool]:
     """Write feedback on an answer (`prediction_id`), or on a message that was never asked (`inputs`).
 
@@ -75,6 +77,7 @@ def capture(
         edited_text=text,
         comment=comment,
         idempotency_key=idempotency_key,
+        usage=usage,
     )
     unknown = [target for target in row["labels"] or () if target not in known] if targets is not None else []
     near = get_close_matches(unknown[0], known, n=1, cutoff=ALIKE) if unknown else []

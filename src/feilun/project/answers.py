@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from feilun.project.challenger import ChallengerVerbs
 from feilun.project.futures import or_else
-from feilun.records import Answer, FilePrediction, ServedPrediction
+from feilun.records import Answer, Bill, FilePrediction, ServedPrediction, Usage
 from feilun.store import new_id
 from feilun.tasks.identity import example_id
 
@@ -115,6 +115,7 @@ class AnswerVerbs(ChallengerVerbs):
         in_full: bool = False,
         user: str | None = None,
         champion_only: bool = False,
+        bill: Bill | None = None,
     ) -> Future[list[ServedPrediction]]:
         """As `answer`, without waiting: for callers that have many requests under way at once.
 
@@ -123,6 +124,7 @@ class AnswerVerbs(ChallengerVerbs):
                 is not kept cannot be judged.
             in_full: `alternatives` has every label, and `n_tokens` is counted.
             deadline_s: the future fails with WaitedTooLong when the engine has not begun by then; None: no deadline.
+            bill: on whose account it goes; it is in the ledger if and only if the answers are recorded.
         Raises:
             NoChampion: no model is live yet.
             LineFull: the request has a deadline, and as many messages wait as [serve] max_waiting allows.
@@ -139,7 +141,7 @@ class AnswerVerbs(ChallengerVerbs):
                 for answer in said.answers
             ]
             if record and served:
-                rows = self._record(inputs, served, said, lot)
+                rows = self._record(inputs, served, said, lot, bill)
                 if lot is not None and lot.is_challenged and canary is None:
                     self._ask_shadow(stage, lot.challenge, inputs=inputs, rows=rows)
             return self._in_full(inputs, served, said) if in_full else served
@@ -180,25 +182,31 @@ class AnswerVerbs(ChallengerVerbs):
         served: Sequence[ServedPrediction],
         said: ServedInFull,
         lot: Draw | None,
+        bill: Bill | None,
     ) -> list[dict[str, Any]]:
-        """Queue the predictions for writing; gives their rows."""
+        """Queue the predictions for writing, with what they are on somebody's account; gives their rows."""
         from feilun.feedback import prediction_row
 
+        texts = [self.task.text_of(given) for given in inputs]
         rows = [
             prediction_row(
                 project=self.name,
                 prediction_id=prediction.prediction_id,
                 inputs=given,
-                example_id=example_id(self.task.text_of(given)),
+                example_id=example_id(text),
                 answer=answer,
                 model_id=said.model_id,
                 latency_ms=prediction.latency_ms,
                 release_id=None if lot is None else lot.challenge.release_id,
                 bucket=None if lot is None else lot.bucket,
             )
-            for prediction, given, answer in zip(served, inputs, said.answers, strict=True)
+            for prediction, given, text, answer in zip(served, inputs, texts, said.answers, strict=True)
         ]
-        self.store.add_predictions(rows)
+        usage = None
+        if bill is not None:
+            n_characters, spent = sum(map(len, texts)), said.spent
+            usage = Usage(bill, 1, len(texts), n_characters, n_tokens=spent.n_tokens, cpu_ms=1000 * spent.cpu_s)
+        self.store.add_predictions(rows, usage=usage)
         return rows
 
     def predict(self, texts: Sequence[str]) -> list[Answer]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from feilun.errors import FeilunError
 from feilun.project.data import DataVerbs
 from feilun.project.errors import NoSuchDoubt
+from feilun.records import Usage
 
 if TYPE_CHECKING:
     from feilun.wheel.doubts import DoubtfulRow
@@ -33,9 +34,12 @@ class FeedbackVerbs(DataVerbs):
         inputs: dict[str, Any] | None = None,
         idempotency_key: str | None = None,
         actor: str = "python",
+        usage: Usage | None = None,
     ) -> tuple[dict[str, Any], bool]:
         """What someone says about a prediction: on disk when this returns, biting at once.
 
+        Args:
+            usage: what it is on somebody's account; goes to the ledger with it.
         Returns:
             The feedback row, and whether it was given before under the same idempotency key.
         """
@@ -54,6 +58,7 @@ class FeedbackVerbs(DataVerbs):
             inputs=inputs,
             idempotency_key=idempotency_key,
             actor=actor,
+            usage=usage,
         )
         if row["labels"] is not None and "stage" in self.__dict__ and not replayed:
             self._remember_up_to(int(row["seq"]))

@@ -15,18 +15,23 @@ from feilun.store.errors import (
     TenantExists,
     TenantUnknown,
 )
+from feilun.store.limits import Lease, draw
 from feilun.store.store import Store, find_workspace
 from feilun.store.tables import MAX_ACTOR, utc_now
 from feilun.store.tenants import EVERYWHERE, HOUSE, Reach
+from feilun.store.usage import COUNTS, PARTS
 from feilun.store.verbs import new_id
 
 __all__ = [
+    "COUNTS",
     "EVERYWHERE",
     "HOUSE",
     "MAX_ACTOR",
+    "PARTS",
     "HoldLost",
     "IdempotencyConflict",
     "KeyUnknown",
+    "Lease",
     "NotFound",
     "ProjectBusy",
     "ProjectUnknown",
@@ -39,6 +44,7 @@ __all__ = [
     "StoreUrlInvalid",
     "TenantExists",
     "TenantUnknown",
+    "draw",
     "find_workspace",
     "new_id",
     "utc_now",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from feilun.store.errors import StoreTooNew, StoreUrlInvalid
 from feilun.store.faults import explained
 from feilun.store.postgres import DRIVER, NAMES, open_postgres, take_migration_turn
 
-SCHEMA_HEAD = "0006"
+SCHEMA_HEAD = "0007"
 BUSY_TIMEOUT_S = 30
 
 
@@ -34,14 +35,16 @@ def parse_url(url: str) -> sa.URL:
     return parsed
 
 
-def open_engine(url: sa.URL) -> sa.Engine:
+def open_engine(url: sa.URL, *, is_hasty: bool = False) -> sa.Engine:
     """An engine for `url`, as `parse_url` gives it. SQLite comes from the `pysqlite3` wheel.
+
+    A hasty one does not wait for the disk: its commits survive a killed process, but perhaps not a power cut.
 
     The SQLite that Debian's Python links (3.40) may corrupt a database when two processes checkpoint at the
     wrong moment (the WAL-reset bug, 3.7.0–3.51.2); the wheel carries a mended one.
     """
     if url.drivername == DRIVER:
-        return open_postgres(url)
+        return open_postgres(url, is_hasty=is_hasty)
     import pysqlite3
 
     engine = sa.create_engine(
@@ -50,16 +53,16 @@ def open_engine(url: sa.URL) -> sa.Engine:
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
         hide_parameters=True,  # or an error would quote the messages that were to be written
     )
-    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "connect", partial(_prepare_sqlite, synchronous="NORMAL" if is_hasty else "FULL"))
     sa.event.listen(engine, "begin", _begin)
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(connection: Any, _record: Any, *, synchronous: str) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute(f"PRAGMA synchronous={synchronous}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 

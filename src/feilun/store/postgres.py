@@ -20,12 +20,16 @@ POOL_WITHIN_S = 5  # while every connection is taken, or hangs
 IDLE_MS = 15_000  # a client that froze in the middle of a transaction loses it, and the locks, after this long
 
 
-def open_postgres(url: sa.URL) -> sa.Engine:
-    """An engine that asks before it trusts a connection, so that it is back as soon as the server is."""
+def open_postgres(url: sa.URL, *, is_hasty: bool = False) -> sa.Engine:
+    """An engine that asks before it trusts a connection, so that it is back as soon as the server is.
+
+    Args:
+        is_hasty: its commits do not wait for the disk, see `feilun.store.database.open_engine`.
+    """
     patience = {name: value for name, value in PATIENCE.items() if name not in url.query}
     # Read committed, whatever the server's default: after waiting for the lock below a statement must see what those
     # before it committed, and under the stricter levels it would see the state from before the wait.
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         pool_pre_ping=True,
         pool_timeout=POOL_WITHIN_S,
@@ -33,6 +37,9 @@ def open_postgres(url: sa.URL) -> sa.Engine:
         connect_args=patience,
         hide_parameters=True,  # or an error would quote the messages that were to be written
     )
+    if is_hasty:
+        sa.event.listen(engine, "begin", lambda c: c.exec_driver_sql("SET LOCAL synchronous_commit = off"))
+    return engine
 
 
 def _key(name: str) -> int:

@@ -17,6 +17,7 @@ from feilun.store.holds import HoldVerbs
 from feilun.store.keys import KeyVerbs
 from feilun.store.leases import Lease
 from feilun.store.ledger import Ledger
+from feilun.store.limits import LimitVerbs
 from feilun.store.marks import mark_folder
 from feilun.store.releases import ReleaseVerbs
 from feilun.store.tenants import TenantVerbs
@@ -48,6 +49,7 @@ class Store(
     TrafficVerbs,
     ChallengeVerbs,
     KeyVerbs,
+    LimitVerbs,
     AuditVerbs,
     HoldVerbs,
 ):
@@ -67,6 +69,8 @@ class Store(
             (self.workspace / name).mkdir(parents=True, exist_ok=True)
         self.url = self._whole(url).render_as_string(hide_password=False)
         self.engine = open_engine(self._whole(url))
+        # For what may be lost in a power cut; connects when asked.
+        self.hasty_engine = open_engine(self._whole(url), is_hasty=True)
         self._leases: list[Lease] = []
         try:
             with explained(str(self.workspace)):
@@ -92,6 +96,7 @@ class Store(
         """Commit what is waiting and let go of the database."""
         self.writer.close()
         self.engine.dispose()
+        self.hasty_engine.dispose()
 
     def __enter__(self) -> Store:
         return self

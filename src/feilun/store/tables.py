@@ -285,3 +285,39 @@ marks = sa.Table(
     sa.Column("database_id", sa.String(40), primary_key=True),
     sa.Column("is_folder_marked", sa.Boolean, nullable=False),
 )
+
+# What a key or a tenant may use. `full_at` is the moment at which its bucket of permits is full again, in seconds of
+# the database's clock: all that the servers on one store have to agree on, see `store.limits`.
+limits = sa.Table(
+    "limits",
+    metadata,
+    sa.Column("subject", sa.String(8), primary_key=True),  # key, tenant
+    sa.Column("subject_id", sa.String(64), primary_key=True),
+    sa.Column("tenant", sa.String(64)),  # whose the key is; null for the operator's
+    sa.Column("project", sa.String(64)),  # the only one that the key opens
+    sa.Column("per_minute", sa.Integer),
+    sa.Column("burst", sa.Integer),
+    sa.Column("monthly_requests", sa.BigInteger),
+    sa.Column("monthly_characters", sa.BigInteger),
+    sa.Column("full_at", sa.Float(53), nullable=False),
+    sa.Column("changed_at", UtcTime, nullable=False),
+)
+
+# Append-only: triggers refuse UPDATE and DELETE. A row is what one server saw of one kind of request in one commit.
+usage = sa.Table(
+    "usage",
+    metadata,
+    _key(),
+    sa.Column("minute", UtcTime, nullable=False),  # in which the requests came
+    sa.Column("tenant", sa.String(64), nullable=False),
+    sa.Column("project", sa.String(64), nullable=False),  # empty: about the workspace as a whole
+    sa.Column("key_id", sa.String(40), nullable=False),  # empty: from this machine, without a key
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("server", sa.String(40), nullable=False),
+    sa.Column("n_requests", sa.BigInteger, nullable=False),
+    sa.Column("n_inputs", sa.BigInteger, nullable=False),
+    sa.Column("n_characters", sa.BigInteger, nullable=False),
+    sa.Column("n_tokens", sa.BigInteger, nullable=False),
+    sa.Column("cpu_ms", sa.Float(53), nullable=False),
+    sa.Index("ix_usage_minute", "minute"),
+)

@@ -10,10 +10,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from feilun.records import Usage
 from feilun.store import tables as t
-from feilun.store.chain import Change, Unaudited
+from feilun.store.chain import Change
 from feilun.store.errors import IdempotencyConflict, NotFound
-from feilun.store.verbs import MAX_PAGE, Verbs, is_id, new_id
+from feilun.store.usage import Recorded, UsageVerbs, add_usage_now
+from feilun.store.verbs import MAX_PAGE, is_id, new_id
 from feilun.store.writer import LINGER_S
 
 THUMBS_DOWN_TEACHES = 1.0
@@ -29,15 +31,18 @@ SETTLE = (
 ARRIVES_WITHIN_S = 20 * LINGER_S  # a busy server's commit comes later than it should
 
 
-class TrafficVerbs(Verbs):
+class TrafficVerbs(UsageVerbs):
     """What was answered and what people said about it."""
 
-    def add_predictions(self, rows: Sequence[dict[str, Any]]) -> Future[None]:
+    def add_predictions(self, rows: Sequence[dict[str, Any]], *, usage: Usage | None = None) -> Future[None]:
         """Queue served predictions for writing; the future resolves once they are on disk.
 
         Feedback written later by this process always finds them: the writer keeps the order.
+
+        Args:
+            usage: what they are on somebody's account; in the ledger if and only if they are on disk.
         """
-        return self.writer.insert(t.predictions, rows, audit=Unaudited("traffic, not a change of state"))
+        return self._record(Recorded(rows, usage))
 
     def get_prediction(self, project: str, prediction_id: str) -> dict[str, Any]:
         return self._get(self._prediction(project, prediction_id), "prediction", prediction_id)
@@ -56,10 +61,12 @@ class TrafficVerbs(Verbs):
         edited_text: str | None = None,
         comment: str | None = None,
         idempotency_key: str | None = None,
+        usage: Usage | None = None,
     ) -> tuple[dict[str, Any], bool]:
         """Write feedback durably; returns (row, replayed) only after the commit has been fsynced.
 
-        With a `prediction_id` the inputs are the prediction's; a thumb up makes its labels the right ones.
+        With a `prediction_id` the inputs are the prediction's; a thumb up makes its labels the right ones. `usage` goes
+        into the ledger with it; what was given before is not counted again.
         Raises:
             NotFound: the project has no such prediction.
             IdempotencyConflict: the key was used with another body.
@@ -103,6 +110,8 @@ class TrafficVerbs(Verbs):
                 self._move_in_queue(connection, project, {"example_id": example_id}, labelled=True, thumb=None)
             written = connection.execute(t.feedback.insert(), row)
             assert written.inserted_primary_key is not None  # the table counts by itself
+            if usage is not None:
+                add_usage_now(connection, usage)
             return {"seq": written.inserted_primary_key[0], **row}, False
 
         def write() -> tuple[dict[str, Any], bool]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -48,9 +48,9 @@ class _Piece:
 
 @dataclass
 class _Gathered:
-    """Rows of many callers that go into one statement."""
+    """What many callers gave that is written together."""
 
-    rows: list[dict[str, Any]]
+    items: list[Any]
     future: Future[None] = field(default_factory=Future)
 
 
@@ -62,7 +62,7 @@ class Writer:
         self._take_turns = engine.dialect.name == "postgresql"
         self._waiting: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._broken = False
-        self._gathered: dict[str, _Gathered] = {}  # by table
+        self._gathered: dict[str, _Gathered] = {}  # by kind
         self._gathering = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="feilun-store-writer", daemon=True)
         self._thread.start()
@@ -100,34 +100,36 @@ class Writer:
         """Wait until everything that was queued before is on disk."""
         self.write(lambda _: None, audit=Unaudited("nothing is written"))
 
-    def insert(self, table: sa.Table, rows: Sequence[dict[str, Any]], *, audit: Unaudited) -> Future[None]:
-        """Queue `rows`, all of the same keys; what comes until the writer gets there goes in as one statement.
+    def gather(
+        self, kind: str, item: T, *, write: Callable[[sa.Connection, list[T]], None], audit: Unaudited
+    ) -> Future[None]:
+        """Queue `item`; what comes under the same `kind` until the writer gets there is given to one call of `write`.
 
-        Rows are in front of everything that this process submits later. They may wait LINGER_S for company, but nothing
+        Items are in front of all that this process submits later. They may wait LINGER_S for company, but nothing
         that is submitted waits for them. They take no turn with other processes, so nobody may follow them by `seq`.
-        The future is shared by those who share the statement.
+        The future is shared by those who share the call.
         """
         with self._gathering:
-            known = self._gathered.get(table.name)
+            known = self._gathered.get(kind)
             if known is not None:
-                known.rows.extend(rows)
+                known.items.append(item)
                 return known.future
-            gathered = _Gathered(list(rows))
+            gathered = _Gathered([item])
             if not self._broken:
-                self._gathered[table.name] = gathered
+                self._gathered[kind] = gathered
 
         def work(connection: sa.Connection) -> None:
-            self._let_go(table.name, gathered)
-            connection.execute(table.insert(), gathered.rows)
+            self._let_go(kind, gathered)
+            write(connection, gathered.items)
 
-        # Also when the transaction never came to `work`: later rows must not join a statement that has failed.
-        gathered.future.add_done_callback(lambda _: self._let_go(table.name, gathered))
+        # Also when the transaction never came to `work`: later items must not join a call that has failed.
+        gathered.future.add_done_callback(lambda _: self._let_go(kind, gathered))
         return self._queue(_Piece(work, gathered.future, audit, may_linger=True))
 
-    def _let_go(self, name: str, gathered: _Gathered) -> None:
+    def _let_go(self, kind: str, gathered: _Gathered) -> None:
         with self._gathering:
-            if self._gathered.get(name) is gathered:
-                del self._gathered[name]
+            if self._gathered.get(kind) is gathered:
+                del self._gathered[kind]
 
     def close(self) -> None:
         """Commit what is waiting, then stop the thread."""
@@ -144,7 +146,7 @@ class Writer:
                 self._commit(group)
 
     def _take(self) -> list[_Piece | None]:
-        """What waits; rows that nobody waits for are given a moment in which others may join them."""
+        """What waits; what nobody waits for is given a moment in which others may join it."""
         pieces = [self._waiting.get()]
         until = time.monotonic() + LINGER_S
         while len(pieces) < MAX_GROUP:

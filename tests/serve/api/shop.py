@@ -10,7 +10,7 @@ from typing import Any
 
 from feilun.models.bundle import publish
 from feilun.project import Project, Workspace, open_projects
-from feilun.records import Backbone, Report
+from feilun.records import Backbone, Bill, Report, Usage
 from feilun.store import Reach, Store, utc_now
 from tests.bundles import MESSAGES, make_bundle
 
@@ -112,7 +112,9 @@ def _fill(project: Project, sealed: Path, *, model_id: str, mark: str) -> None:
     spoken = {"actor": mark, "body_hash": mark, "idempotency_key": f"i_{mark}"}
     store.add_feedback(name, prediction_id=f"p_{mark}", comment=mark, **spoken)
     for scope in (project.tenant, None):
-        project.workspace.create_key(name=mark, role="viewer", tenant=scope, project=None if scope else name)
+        key = project.workspace.create_key(name=mark, role="viewer", tenant=scope, project=None if scope else name)
+        project.workspace.set_limit(key_id=key["key_id"], monthly_requests=1000, actor=mark)
+        store.add_usage(Usage(Bill(utc_now(), project.tenant, name, key["key_id"], "read", f"srv_{mark}"), 1)).result()
 
 
 def side_of(store: Store, project: Project) -> Side:

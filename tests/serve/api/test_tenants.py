@@ -31,6 +31,8 @@ BODIES: dict[str, dict[str, Any] | None] = {
     "rotate_key": {"grace_s": 60},
     "create_tenant": {"tenant": "", "name": "new"},
     "update_tenant": {"name": "new"},
+    "set_key_limit": {"per_minute": 6000},
+    "set_tenant_limit": {"monthly_requests": 6000},
     **dict.fromkeys(
         (
             "list_feedback",
@@ -59,6 +61,10 @@ BODIES: dict[str, dict[str, Any] | None] = {
             "revoke_key",
             "list_tenants",
             "get_tenant",
+            "list_usage",
+            "list_limits",
+            "get_key_limit",
+            "get_tenant_limit",
             "list_audit",
             "check_audit",
             "health",
@@ -77,10 +83,12 @@ PLAIN = {
     *("input", "dimensions", "encoding_format", "messages", "response_format", "logprobs", "top_logprobs", "stream"),
     *("stream_options", "n", "tools", "functions", "tool_choice", "function_call", "audio", "modalities"),
     "web_search_options",
+    *("month", "by", "per_minute", "burst", "monthly_requests", "monthly_characters"),
 }
 FIXED_QUERY = {"preflight": {"budget_s": "-1"}}  # a trial of seconds otherwise
 NO_SUCCESS = {"preflight", "request_compression"}  # refused for reasons of their own, once the project was found
 OPERATORS = {"check_audit", "create_tenant", "update_tenant", "list_tenants", "get_tenant", "metrics"}
+OPERATORS |= {"set_key_limit", "set_tenant_limit"}
 
 
 @dataclass(frozen=True)
@@ -167,12 +175,12 @@ def rows_of_theirs(store: Store) -> dict[str, list[Any]]:
 
 
 NEW = re.compile(r"\b[a-z]+_[0-9a-f]{24}\b|\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)?|fl_\w{32}|\"created\":\d+")
+MADE_ANEW = ("date", "content-length", "x-request-id")
 
 
 def told(response: httpx.Response, echoed: str) -> tuple[int, str, dict[str, str]]:
     """An answer without the id that it repeats and what is made anew each time."""
-    headers = {name: value for name, value in response.headers.items() if name not in ("date", "content-length")}
-    headers["x-request-id"] = re.sub(r"^[0-9a-f]{16}$", "…", headers["x-request-id"])
+    headers = {name: value for name, value in response.headers.items() if name not in MADE_ANEW}
     return response.status_code, NEW.sub("…", response.text.replace(echoed, "<id>")), headers
 
 

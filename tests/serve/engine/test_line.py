@@ -36,7 +36,7 @@ class Slow:
         return np.array([[len(row)] for row in rows], dtype=np.float32), None
 
 
-def lengths(embeddings: np.ndarray, _logits: object) -> list[int]:
+def lengths(embeddings: np.ndarray, *_: object) -> list[int]:
     return [int(one) for one in embeddings[:, 0]]
 
 
@@ -152,6 +152,17 @@ def test_many_callers_and_threads_lose_and_mix_nothing(bundles):
     texts = [*TEXTS, "", "🙂" * 400, "长" * 500, *(" ".join(rng.choice(TEXTS, size=n)) for n in range(1, 20))]
     alone = np.array([encoder.run_one(text)[1] for text in texts])
     picks = [rng.integers(0, len(texts), size=size) for size in [1] * 40 + [3] * 10 + [3 * PIECE] * 4]
-    futures = [line.submit(encoder, [texts[i] for i in picked], then=lambda _, logits: logits) for picked in picks]
+    futures = [line.submit(encoder, [texts[i] for i in picked], then=lambda _, logits, __: logits) for picked in picks]
     for picked, future in zip(picks, futures, strict=True):
         np.testing.assert_allclose(future.result(60), alone[picked], atol=1e-4)
+
+
+def test_those_who_are_run_together_share_the_cpu_time_by_their_tokens(slow):
+    line = Line(threads=1)
+    held = hold(line, slow)
+    one, other = (line.submit(slow, texts, then=lambda *args: args[2]) for texts in (["aaa", "bbb"], ["cc"]))
+    slow.go.set()
+    assert held.result(30) == [1]
+    mine, theirs = one.result(30), other.result(30)
+    assert (mine.n_tokens, theirs.n_tokens) == (6, 2)
+    assert mine.cpu_s == pytest.approx(3 * theirs.cpu_s) and theirs.cpu_s > 0

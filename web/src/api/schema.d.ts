@@ -688,6 +688,95 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what was used in a month.
+         * @description From the ledger: requests, inputs, characters, tokens and the engine's CPU time. The key of a tenant, or of one
+         *     project, sees its own alone. With `Accept: text/csv`, CSV in UTF-8 in which no cell is a formula.
+         */
+        get: operations["list_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the limits that are set.
+         * @description Of keys and of tenants. The key of a tenant, or of one project, sees its own and those it is under.
+         */
+        get: operations["list_limits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/limits/key/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See what a key may use.
+         * @description Null is no limit.
+         */
+        get: operations["get_key_limit"];
+        /**
+         * Say what a key may use.
+         * @description All of it: what is null or left out has no limit. It holds here at once, on other servers within a second.
+         */
+        put: operations["set_key_limit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/limits/tenant/{tenant}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See what a tenant may use.
+         * @description Null is no limit.
+         */
+        get: operations["get_tenant_limit"];
+        /**
+         * Say what a tenant may use.
+         * @description All of its keys together, and all of it: what is null or left out has no limit.
+         */
+        put: operations["set_tenant_limit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -1957,6 +2046,68 @@ export interface components {
             /** N Needed High */
             n_needed_high?: number | null;
         };
+        /** LimitList */
+        LimitList: {
+            /**
+             * Limits
+             * @description Those of keys first.
+             */
+            limits: components["schemas"]["LimitRow"][];
+        };
+        /** LimitRequest */
+        LimitRequest: {
+            /**
+             * Per Minute
+             * @description Most requests a minute.
+             */
+            per_minute?: number | null;
+            /**
+             * Burst
+             * @description Requests that may come at once after a pause; null: two seconds' worth.
+             */
+            burst?: number | null;
+            /**
+             * Monthly Requests
+             * @description Most requests a month (UTC); one with several inputs counts as so many.
+             */
+            monthly_requests?: number | null;
+            /**
+             * Monthly Characters
+             * @description Most characters of inputs a month (UTC).
+             */
+            monthly_characters?: number | null;
+        };
+        /** LimitRow */
+        LimitRow: {
+            /**
+             * Per Minute
+             * @description Most requests a minute.
+             */
+            per_minute?: number | null;
+            /**
+             * Burst
+             * @description Requests that may come at once after a pause; null: two seconds' worth.
+             */
+            burst?: number | null;
+            /**
+             * Monthly Requests
+             * @description Most requests a month (UTC); one with several inputs counts as so many.
+             */
+            monthly_requests?: number | null;
+            /**
+             * Monthly Characters
+             * @description Most characters of inputs a month (UTC).
+             */
+            monthly_characters?: number | null;
+            /**
+             * Subject
+             * @description Whose limit it is.
+             * @enum {string}
+             */
+            subject: "key" | "tenant";
+            /** Subject Id */
+            subject_id: string;
+        };
         /** Logprobs */
         Logprobs: {
             /**
@@ -2065,7 +2216,7 @@ export interface components {
              * Type
              * @enum {string}
              */
-            type: "invalid_request_error" | "server_error";
+            type: "invalid_request_error" | "server_error" | "rate_limit_error" | "insufficient_quota";
             /**
              * Param
              * @description The field that is to blame, where it is one.
@@ -3314,6 +3465,59 @@ export interface components {
             /** Total Tokens */
             total_tokens: number;
         };
+        /**
+         * UsageLine
+         * @description What was used in a month, or in the part of it that the names say; None where parts are not told apart.
+         */
+        UsageLine: {
+            /** Month */
+            month: string;
+            /** Day */
+            day?: string | null;
+            /** Tenant */
+            tenant?: string | null;
+            /** Project */
+            project?: string | null;
+            /** Key Id */
+            key_id?: string | null;
+            /** Key Name */
+            key_name?: string | null;
+            /** Kind */
+            kind?: string | null;
+            /**
+             * N Requests
+             * @default 0
+             */
+            n_requests: number;
+            /**
+             * N Inputs
+             * @default 0
+             */
+            n_inputs: number;
+            /**
+             * N Characters
+             * @default 0
+             */
+            n_characters: number;
+            /**
+             * N Tokens
+             * @default 0
+             */
+            n_tokens: number;
+            /**
+             * Cpu Ms
+             * @default 0
+             */
+            cpu_ms: number;
+        };
+        /** UsageReply */
+        UsageReply: {
+            /**
+             * Usage
+             * @description A line for each value of the parts asked for; null where not told apart.
+             */
+            usage: components["schemas"]["UsageLine"][];
+        };
         /** ValidationError */
         ValidationError: {
             /** Location */
@@ -3424,6 +3628,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -3512,6 +3725,15 @@ export interface operations {
             };
             /** @description The request cannot be used as it is; the fields say why. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3630,6 +3852,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -3728,6 +3959,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -3810,6 +4050,15 @@ export interface operations {
             };
             /** @description The request cannot be used as it is; the fields say why. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3920,6 +4169,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -4020,6 +4278,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -4078,6 +4345,15 @@ export interface operations {
             };
             /** @description The body is too large. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4171,6 +4447,15 @@ export interface operations {
                     "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -4253,6 +4538,15 @@ export interface operations {
             };
             /** @description The request cannot be used as it is; the fields say why. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4347,6 +4641,15 @@ export interface operations {
                     "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -4434,6 +4737,15 @@ export interface operations {
                     "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -4516,6 +4828,15 @@ export interface operations {
             };
             /** @description The request cannot be used as it is; the fields say why. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4640,6 +4961,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -4738,6 +5068,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -4820,6 +5159,15 @@ export interface operations {
             };
             /** @description The request cannot be used as it is; the fields say why. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4944,6 +5292,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -5040,6 +5397,15 @@ export interface operations {
                     "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -5122,6 +5488,15 @@ export interface operations {
             };
             /** @description The request cannot be used as it is; the fields say why. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5237,6 +5612,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -5331,6 +5715,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description A bug of ours; the log has the details under the error_id. */
@@ -5438,6 +5831,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -5529,6 +5931,15 @@ export interface operations {
             };
             /** @description The request cannot be used as it is; the fields say why. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5633,6 +6044,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -5730,6 +6150,15 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIProblem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -5788,6 +6217,15 @@ export interface operations {
             };
             /** @description The body is too large. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5864,6 +6302,15 @@ export interface operations {
             };
             /** @description The body is too large. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5967,6 +6414,15 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIProblem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -6034,6 +6490,15 @@ export interface operations {
             };
             /** @description The body is too large. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6155,6 +6620,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -6256,6 +6730,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description A bug of ours; the log has the details under the error_id. */
@@ -6367,6 +6850,15 @@ export interface operations {
             };
             /** @description The request cannot be used as it is; the fields say why. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6495,6 +6987,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -6571,6 +7072,15 @@ export interface operations {
             };
             /** @description The body is too large. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6683,6 +7193,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -6784,6 +7303,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description A bug of ours; the log has the details under the error_id. */
@@ -6902,6 +7430,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -7010,6 +7547,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -7096,6 +7642,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A bug of ours; the log has the details under the error_id. */
             500: {
                 headers: {
@@ -7107,6 +7662,614 @@ export interface operations {
             };
             /** @description Not now; Retry-After says when to try again. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_usage: {
+        parameters: {
+            query?: {
+                /** @description In UTC; absent: the present one. */
+                month?: string | null;
+                /** @description What lines are told apart by; absent: all but day. */
+                by?: ("day" | "tenant" | "project" | "key" | "kind")[] | null;
+                /** @description Only this project. */
+                project?: string | null;
+                /** @description Only this key. */
+                key_id?: string | null;
+            };
+            header?: {
+                /** @description text/csv for a table that a spreadsheet opens. */
+                accept?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lines, as JSON or as CSV. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageReply"];
+                    "text/csv": unknown;
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitList"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_key_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitRow"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_key_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitRow"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_tenant_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitRow"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_tenant_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitRow"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7305,6 +8468,15 @@ export interface operations {
             };
             /** @description The body is too large. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -34,6 +34,7 @@ from feilun.serve.api.routes import (
     service,
     tenants,
     turns,
+    usage,
 )
 from feilun.serve.api.routing import check_scopes, is_operators, scope_of
 from feilun.version import __version__
@@ -82,7 +83,8 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    for part in (predictions, feedback, models, compressions, turns, chat, embeddings, keys, tenants, audit, service):
+    parts = (predictions, feedback, models, compressions, turns, chat, embeddings, keys, tenants, audit, usage, service)
+    for part in parts:
         part.routes.add_to(app)
     console.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

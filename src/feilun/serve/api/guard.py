@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -18,6 +20,7 @@ from feilun.serve.api.access import Caller
 from feilun.serve.api.access_log import HEADER, name_request, write_access
 from feilun.serve.api.errors import BodyTooLarge, BodyTooSlow, ServerBusy, ServerError
 from feilun.serve.api.house import Gone, House
+from feilun.serve.api.meter import CURRENT, Meter
 from feilun.serve.api.problems import is_openai, problem, speak
 from feilun.spans import LISTENER
 
@@ -77,10 +80,13 @@ class Guard:
         except Gone:
             reply.status = 499
         except FeilunError as error:
+            self._house.metrics.count_refusal(reason=error.code)
             await reply.tell(error, scope, receive, headers)
         except Exception as error:
             await reply.tell(_logged(error, scope), scope, receive, headers)
         finally:
+            if reply.meter is not None:
+                reply.meter.finish(is_answered=reply.status < 400)
             self._in_flight -= 1
             self._house.metrics.in_flight.set(self._in_flight)
             self._count(scope, reply)
@@ -95,6 +101,7 @@ class Guard:
         if kind not in self._busy:
             self._busy[kind] = problem(ServerBusy(n_requests=MAX_IN_FLIGHT), path=path, lang=lang)
         await self._busy[kind](scope, receive, reply.send)
+        self._house.metrics.count_refusal(reason=ServerBusy.code)
         self._count(scope, reply)
 
     def _count(self, scope: Scope, reply: _Reply) -> None:
@@ -114,6 +121,12 @@ class Guard:
             if not is_open(scope["path"]):
                 raise
             state["caller"] = None
+        else:
+            till, caller, path = self._house.till, state["caller"], scope["path"]
+            reply.standing = partial(till.headers_for, caller, path)
+            reply.meter = await till.admit(caller, path)
+            CURRENT.set(reply.meter)
+        state["meter"] = reply.meter
         body = await self._body(receive, headers)
         await self._app(scope, _replay(body, receive), reply.send)
 
@@ -158,6 +171,8 @@ class _Reply:
         self._send, self._started = send, started
         self._name = (HEADER, request_id.encode())
         self.status, self.seconds, self._has_begun = 500, 0.0, False
+        self.meter: Meter | None = None
+        self.standing: Callable[[], dict[str, str]] | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -165,6 +180,8 @@ class _Reply:
             self.seconds = time.perf_counter() - self._started
             given = {name for name, _ in message["headers"]}
             ours = [header for header in _SECURITY if header[0] not in given]
+            standing = self.standing() if self.standing is not None else {}
+            ours += [(name.lower().encode(), value.encode()) for name, value in standing.items()]
             message["headers"] = [*message["headers"], self._name, *ours]
         await self._send(message)
 

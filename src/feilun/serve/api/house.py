@@ -23,6 +23,7 @@ from feilun.project import Project
 from feilun.records import ServedPrediction
 from feilun.serve.api.access import Access, Caller
 from feilun.serve.api.errors import ProjectNotReady
+from feilun.serve.api.meter import Meter, Till, timed
 from feilun.serve.api.metrics import Metrics
 from feilun.store import Store
 
@@ -34,6 +35,7 @@ T = TypeVar("T")
 
 PATIENT_S = 0.05  # most answers are there before it is worth watching whether the client still waits
 LOOK_EVERY_S = 0.25  # a champion or a correction of another process is on stage after at most this long
+LIMITS_EVERY_S = 0.5  # a limit holds, and a quota knows of other servers' requests, after at most about this long
 AFTER_FAILURE_S = 5.0  # a damaged bundle is looked at again this often, not four times a second
 GUARD_EVERY_S = 1.0  # the traffic of a canary is looked at this often
 GUARD_SHARE = (
@@ -60,6 +62,7 @@ class House:
         self._stores = _shared_stores(projects)
         self.stores = list({id(store): store for store in self._stores.values()}.values())
         self.access = Access(self.stores, require_key=require_key, hosts=hosts)
+        self.till = Till(self._stores, {one.name: one.tenant for one in projects.values()})
         self.metrics = Metrics()
         self.traces = _traces(settings.traces)
         self.streams = 0
@@ -81,11 +84,11 @@ class House:
 
     async def read(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run `work`, which waits for the store, in a thread."""
-        return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._store_threads)
+        return await anyio.to_thread.run_sync(partial(timed, work, *args, **kwargs), limiter=self._store_threads)
 
     async def compute(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run `work`, which computes, in a thread; the engine lets go of the interpreter meanwhile."""
-        return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._compute_threads)
+        return await anyio.to_thread.run_sync(partial(timed, work, *args, **kwargs), limiter=self._compute_threads)
 
     async def ask(
         self,
@@ -93,6 +96,7 @@ class House:
         texts: Sequence[str],
         *,
         receive: Receive,
+        meter: Meter,
         in_full: bool = False,
         user: str | None = None,
         champion_only: bool = False,
@@ -100,17 +104,21 @@ class House:
         """The answers of a project that is ready to `texts`, counted; arguments and errors as `Project.ask`.
 
         Raises:
+            QuotaExceeded: they are more than the caller may ask this month.
             LineFull, WaitedTooLong: as `Project.ask`.
             Gone: the client hung up.
         """
         inputs = [project.task.inputs_from(text) for text in texts]
+        meter.claim_inputs(texts)
         future = project.ask(
             inputs,
             deadline_s=project.settings.serve.deadline_s,
             in_full=in_full,
+            bill=meter.bill,
             user=user,
             champion_only=champion_only,
         )
+        future.add_done_callback(lambda done: _settle(done, meter))
         served = await self.wait_for(future, receive=receive)
         self.metrics.count_predictions(
             project=project.name,
@@ -145,9 +153,12 @@ class House:
         """Load every champion, then follow each project's log in a thread of its own until `stop`."""
         self._stop.clear()
         self.is_stopping = False
+        self.till.follow()
         for project in self.projects.values():
             self._look_after(project)
         self._threads = [
+            threading.Thread(target=self._keep_limits, name="feilun-limits", daemon=True),
+        ] + [
             threading.Thread(target=self._follow, args=(project,), name=f"feilun-follow-{project.name}", daemon=True)
             for project in self.projects.values()
         ]
@@ -159,6 +170,7 @@ class House:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+        self.till.close()
         if self.traces is not None:
             self.traces.close()
 
@@ -199,6 +211,17 @@ class House:
             return AFTER_FAILURE_S
         return max(GUARD_EVERY_S, (time.monotonic() - started) / GUARD_SHARE)
 
+    def _keep_limits(self) -> None:
+        """Follow what limits are set, and what other servers let in, until `stop`."""
+        pause = LIMITS_EVERY_S
+        while not self._stop.wait(pause):
+            pause = LIMITS_EVERY_S
+            try:
+                self.till.follow()
+            except Exception as error:  # those that are known go on holding
+                log.error("limits: %s", type(error).__name__)
+                pause = AFTER_FAILURE_S
+
     def _look_after(self, project: Project) -> bool:
         """Take up a new champion and new corrections; False when that failed."""
         started = time.monotonic()
@@ -225,6 +248,12 @@ def _shared_stores(projects: Mapping[str, Project]) -> dict[str, Store]:
     return {
         name: first[str(project.store.workspace.resolve()), project.store.url] for name, project in projects.items()
     }
+
+
+def _settle(done: Future[Any], meter: Meter) -> None:
+    """Called by the engine once the answers are recorded; not if it failed, or nobody wanted them any more."""
+    if not done.cancelled() and done.exception() is None:
+        meter.settle()
 
 
 async def _hung_up(receive: Receive) -> None:

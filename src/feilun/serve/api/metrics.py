@@ -46,6 +46,9 @@ class Metrics:
         self._feedback = Counter(
             "feilun_feedback", "Feedback acknowledged for the first time.", ["project"], registry=own
         )
+        self._refused = Counter(
+            "feilun_refused", "Requests refused, by the code of the error.", ["reason"], registry=own
+        )
         self._queue = Gauge("feilun_review_queue", "Answers that wait for a person.", ["project"], registry=own)
         self._champion = Gauge(
             "feilun_champion_info", "1 for the model that answers.", ["project", "model_id"], registry=own
@@ -64,6 +67,10 @@ class Metrics:
         """`route` is the template of the route, never the address that was asked for."""
         self._requests.labels(method if method in _METHODS else "other", route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
+
+    def count_refusal(self, *, reason: str) -> None:
+        """`reason` is the code of an error of ours; never whose request it was."""
+        self._refused.labels(reason).inc()
 
     def count_predictions(self, *, project: str, model_id: str, variant: str, decisions: Mapping[str, int]) -> None:
         for decision, n in decisions.items():

@@ -18,7 +18,7 @@ class OpenAIShape(BaseModel):
 
 class OpenAIError(OpenAIShape):
     message: str = Field(description="What was found, what was expected and what to do next, for people.")
-    type: Literal["invalid_request_error", "server_error"]
+    type: Literal["invalid_request_error", "server_error", "rate_limit_error", "insufficient_quota"]
     param: str | None = Field(description="The field that is to blame, where it is one.")
     code: str = Field(
         description="What went wrong, for programs; stable. OpenAI's own word where it has one (model_not_found, "

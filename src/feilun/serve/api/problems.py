@@ -13,7 +13,7 @@ from starlette.responses import Response
 from feilun.errors import FeilunError, language
 from feilun.serve.api.errors import RequestInvalid
 
-_BY_KIND = {"invalid": 422, "missing": 404, "conflict": 409, "forbidden": 403, "unavailable": 503}
+_BY_KIND = {"invalid": 422, "missing": 404, "conflict": 409, "forbidden": 403, "unavailable": 503, "exhausted": 429}
 # Where the code says more than its kind.
 _BY_CODE = {
     "auth.key_missing": 401,
@@ -38,7 +38,10 @@ _OPENAI_CODES = {
     "v1.model_unknown": "model_not_found",
     "auth.key_missing": "invalid_api_key",
     "auth.key_invalid": "invalid_api_key",
+    "limit.rate": "rate_limit_exceeded",
+    "limit.quota": "insufficient_quota",
 }
+_OPENAI_TYPES = {"limit.rate": "rate_limit_error", "limit.quota": "insufficient_quota"}
 
 
 def is_openai(path: str) -> bool:
@@ -66,6 +69,8 @@ def problem(error: FeilunError, *, path: str, lang: str, headers: Mapping[str, s
         extra["WWW-Authenticate"] = "Bearer"
     if status == 503:
         extra["Retry-After"] = str(RETRY_AFTER_S)
+    if status == 429:
+        extra["Retry-After"] = str(fields["retry_after_s"])
     # ASCII escapes, so that even a lone surrogate that came in can go out
     content = json.dumps(body, default=str, ensure_ascii=True).encode()
     return Response(content, status, headers=extra, media_type="application/json")
@@ -76,7 +81,7 @@ def _as_openai(body: dict[str, Any], status: int) -> dict[str, Any]:
     mistakes = fields.get("mistakes") or [{"field": fields.get("param")}]
     return {
         "message": body["message"],
-        "type": "server_error" if status >= 500 else "invalid_request_error",
+        "type": _OPENAI_TYPES.get(body["code"], "server_error" if status >= 500 else "invalid_request_error"),
         "param": mistakes[0]["field"],
         "code": _OPENAI_CODES.get(body["code"], body["code"]),
         "fields": fields,

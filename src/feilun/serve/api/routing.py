@@ -19,6 +19,7 @@ from feilun.serve.api.access import Caller
 from feilun.serve.api.errors import BodyMalformed, ModelUnknown, ScopeUndeclared, WorkspaceAmbiguous
 from feilun.serve.api.guard import is_open
 from feilun.serve.api.house import House
+from feilun.serve.api.meter import UNMETERED, Meter
 from feilun.serve.api.openai_shapes import OpenAIProblem
 from feilun.serve.api.problems import is_openai, speak
 from feilun.serve.api.shapes import Problem
@@ -33,6 +34,7 @@ REASONS = {
     409: "The present state does not allow it.",
     413: "The body is too large.",
     422: "The request cannot be used as it is; the fields say why.",
+    429: "The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again.",
     500: "A bug of ours; the log has the details under the error_id.",
     503: "Not now; Retry-After says when to try again.",
     507: "The disk is full; nothing was written.",
@@ -46,6 +48,7 @@ class Visit:
     house: House
     caller: Caller
     lang: str
+    meter: Meter
 
     def known_projects(self) -> list[Project]:
         """The projects that exist as far as the caller is concerned."""
@@ -61,6 +64,10 @@ class Visit:
         if len(stores) != 1:
             raise WorkspaceAmbiguous(n_workspaces=len(stores))
         return Workspace.around(stores[0])
+
+    def workspaces(self) -> list[Workspace]:
+        """Every workspace that the caller may ask about: its key's, or on this machine all that are served."""
+        return [Workspace.around(store) for store in self.house.stores if self.caller.store in (None, store)]
 
     def project_behind(self, model: str) -> Project:
         """The project that answers as `model`: its name, or the id of its live model.
@@ -92,13 +99,20 @@ class Need:
     def __init__(self, scope: str) -> None:
         self.scope = scope
 
+    def tell(self, meter: Meter | None, request: Request, project: str = "") -> None:
+        """What the request is, for the ledger: of its scope, if it changes anything."""
+        if meter is not None:
+            meter.is_about(kind="read" if request.method == "GET" else self.scope, project=project)
+
 
 class InWorkspace(Need):
     """A route about the server as a whole."""
 
     async def __call__(self, request: Request) -> Visit:
-        visit = Visit(request.app.state.house, request.state.caller, speak(request.headers.get("accept-language")))
+        lang = speak(request.headers.get("accept-language"))
+        visit = Visit(request.app.state.house, request.state.caller, lang, request.state.meter)
         visit.caller.must_have(self.scope)
+        self.tell(visit.meter, request)
         return visit
 
 
@@ -123,7 +137,9 @@ class InProject(Need):
         project = house.projects.get(name)
         if project is None or not house.is_known(project, caller):
             raise ProjectUnknown(name=name[:64])
-        return ProjectVisit(house, caller, speak(request.headers.get("accept-language")), project)
+        self.tell(request.state.meter, request, name)
+        lang = speak(request.headers.get("accept-language"))
+        return ProjectVisit(house, caller, lang, request.state.meter, project)
 
 
 class StraightRoute(APIRoute):
@@ -211,9 +227,11 @@ class Routes:
         statuses = {413, 500, *problems}
         if not is_open(path):
             statuses |= {401, 403, 503}
+        if path not in UNMETERED:
+            statuses |= {429}
         if "{name}" in path:
             statuses |= {404}
-        if method in ("POST", "PATCH"):
+        if method in ("POST", "PUT", "PATCH"):
             statuses |= {400, 408} if is_openai(path) else {400, 408, 422}
         shape = OpenAIProblem if is_openai(path) else Problem
         responses: dict[int | str, dict[str, Any]] = {

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from feilun.records import CompressResult, Event
+from feilun.records import CompressResult, Event, UsageLine
 
 MAX_TEXT = 100_000  # far beyond what a model reads; keeps one message from taking a core for seconds
 
@@ -361,6 +361,32 @@ class TurnRequested(Shape):
 class EventPage(Shape):
     events: list[Event] = Field(description="In order.")
     next_after: int = Field(description="Pass it as `after` for what comes next.")
+
+
+class UsageReply(Shape):
+    usage: list[UsageLine] = Field(
+        description="A line for each value of the parts asked for; null where not told apart."
+    )
+
+
+class LimitRequest(Shape):
+    per_minute: int | None = Field(None, description="Most requests a minute.")
+    burst: int | None = Field(
+        None, description="Requests that may come at once after a pause; null: two seconds' worth."
+    )
+    monthly_requests: int | None = Field(
+        None, description="Most requests a month (UTC); one with several inputs counts as so many."
+    )
+    monthly_characters: int | None = Field(None, description="Most characters of inputs a month (UTC).")
+
+
+class LimitRow(LimitRequest):
+    subject: Literal["key", "tenant"] = Field(description="Whose limit it is.")
+    subject_id: str
+
+
+class LimitList(Shape):
+    limits: list[LimitRow] = Field(description="Those of keys first.")
 
 
 class AuditRow(Shape):

@@ -21,10 +21,11 @@ import numpy as np
 
 from feilun.errors import FeilunError
 from feilun.models.encode import Encoder
+from feilun.records import Spent
 from feilun.spans import LISTENER, Note
 
 T = TypeVar("T")
-Then = Callable[[np.ndarray, "np.ndarray | None"], T]
+Then = Callable[[np.ndarray, "np.ndarray | None", Spent], T]
 
 ROUND_TOKENS = 512  # that are taken from the line at a time, and sorted by length: no text waits longer for it
 RUN_TOKENS = 128  # of a run, padding included: little padding, and what a layer keeps stays in a core's second cache
@@ -76,6 +77,8 @@ class _Request:
     begun_ns: int = 0
     embeddings: np.ndarray | None = None
     logits: np.ndarray | None = None
+    n_tokens: int = 0
+    cpu_s: float = 0.0
 
     @property
     def n_waiting(self) -> int:
@@ -88,8 +91,8 @@ class _Request:
             self.note("engine.wait", self.came_ns, self.begun_ns)
             self.note("engine.run", self.begun_ns, time.time_ns())
 
-    def put(self, places: list[int], embeddings: np.ndarray, logits: np.ndarray | None) -> None:
-        """Keep the results of the texts at `places`."""
+    def put(self, places: list[int], embeddings: np.ndarray, logits: np.ndarray | None, spent: Spent) -> None:
+        """Keep the results of the texts at `places`, and what they took."""
         n = len(self.texts)
         if self.embeddings is None:
             self.embeddings = np.empty((n, embeddings.shape[1]), np.float32)
@@ -98,6 +101,7 @@ class _Request:
         if self.logits is not None:
             self.logits[places] = logits
         self.n_missing -= len(places)
+        self.n_tokens, self.cpu_s = self.n_tokens + spent.n_tokens, self.cpu_s + spent.cpu_s
 
 
 class _Piece(NamedTuple):
@@ -130,7 +134,8 @@ class Line:
     def submit(
         self, encoder: Encoder, texts: Sequence[str], *, then: Then[T], deadline_s: float | None = None
     ) -> Future[T]:
-        """Queue `texts` (at least one); the future gives `then(embeddings, logits)`, rows in the order of `texts`.
+        """Queue `texts` (at least one); the future gives `then(embeddings, logits, spent)`, rows in the order
+        of `texts`.
 
         `then` is called in a thread of the line. A future that is cancelled before its turn leaves the line.
 
@@ -171,7 +176,8 @@ class Line:
 
     def _work(self) -> None:
         while (first := self._wait_for_piece()) is not None:
-            self._run(self._gather(first))
+            started_s = time.thread_time()
+            self._run(self._gather(first), started_s)
             del first  # an idle thread must not keep a request, nor the model that it was for
 
     def _wait_for_piece(self) -> _Piece | None:
@@ -240,7 +246,8 @@ class Line:
             request.future.set_exception(WaitedTooLong(deadline_s=request.deadline_s))
         return False
 
-    def _run(self, pieces: list[_Piece]) -> None:
+    def _run(self, pieces: list[_Piece], started_s: float) -> None:
+        """Run a round that this thread began to gather at `started_s` of its CPU time; each text pays by its tokens."""
         if not pieces:
             return
         encoder = pieces[0].request.encoder
@@ -252,22 +259,24 @@ class Line:
             for piece in pieces:
                 self._fail(piece.request, error)
             return
+        n_tokens = [sum(map(len, piece.rows)) for piece in pieces]
+        cpu_s = (time.thread_time() - started_s) / max(sum(n_tokens), 1)
         start = 0
-        for piece in pieces:
+        for piece, n in zip(pieces, n_tokens, strict=True):
             part = slice(start, start + len(piece.rows))
             start = part.stop
-            self._finish(piece, embeddings[part], None if logits is None else logits[part])
+            self._finish(piece, embeddings[part], None if logits is None else logits[part], Spent(n, n * cpu_s))
 
-    def _finish(self, piece: _Piece, embeddings: np.ndarray, logits: np.ndarray | None) -> None:
+    def _finish(self, piece: _Piece, embeddings: np.ndarray, logits: np.ndarray | None, spent: Spent) -> None:
         request = piece.request
         with self._finishing:
-            request.put(piece.places, embeddings, logits)
+            request.put(piece.places, embeddings, logits, spent)
             if request.n_missing or request.future.done():
                 return
         assert request.embeddings is not None
         request.tell_times()
         try:
-            result = request.then(request.embeddings, request.logits)
+            result = request.then(request.embeddings, request.logits, Spent(request.n_tokens, request.cpu_s))
         except Exception as error:
             self._fail(request, error)
         else:

@@ -16,7 +16,7 @@ import numpy as np
 
 from feilun.errors import FeilunError
 from feilun.models.manifest import model_id_of, read_manifest, verify_bundle
-from feilun.records import Answer
+from feilun.records import Answer, Spent
 from feilun.serve.engine.line import Line
 from feilun.serve.engine.load import LoadedModel, load_bundle
 from feilun.serve.engine.memory import MAX_CORRECTIONS, Correction, Memory, Recall
@@ -50,6 +50,7 @@ class ServedInFull(NamedTuple):
     answers: list[Answer]
     model: LoadedModel
     probs: np.ndarray  # (n, n_classes), calibrated: what the model says by itself
+    spent: Spent
 
 
 class Embedded(NamedTuple):
@@ -57,7 +58,7 @@ class Embedded(NamedTuple):
 
     model_id: str
     vectors: np.ndarray  # (n, n_hidden) float32, each of unit length
-    n_tokens: int  # that the network read, special ones and the prefix included
+    spent: Spent
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class _Cast:
     model: LoadedModel
     memory: Memory
 
-    def serve(self, texts: Sequence[str], embeddings: np.ndarray, logits: np.ndarray) -> ServedInFull:
+    def serve(self, texts: Sequence[str], embeddings: np.ndarray, logits: np.ndarray, *, spent: Spent) -> ServedInFull:
         """What the model says of `texts`, or the memory where a correction is near."""
         probs = self.model.probs(logits)
         answers = self.model.answers(probs)
@@ -76,7 +77,7 @@ class _Cast:
             recall = self.memory.recall(text, embeddings[i], threshold=threshold)
             if recall is not None:
                 answers[i] = _from_memory(answers[i], recall, self.model)
-        return ServedInFull(self.model.model_id, answers, self.model, probs)
+        return ServedInFull(self.model.model_id, answers, self.model, probs, spent)
 
 
 class Stage:
@@ -173,13 +174,13 @@ class Stage:
         if not inputs:
             nothing: Future[T] = Future()
             none = np.empty((0, len(cast.model.labels)), np.float32)
-            nothing.set_result(then(ServedInFull(cast.model.model_id, [], cast.model, none)))
+            nothing.set_result(then(ServedInFull(cast.model.model_id, [], cast.model, none, Spent())))
             return nothing
         texts = [cast.model.task.text_of(one) for one in inputs]
 
-        def finish(embeddings: np.ndarray, logits: np.ndarray | None) -> T:
+        def finish(embeddings: np.ndarray, logits: np.ndarray | None, spent: Spent) -> T:
             assert logits is not None, "a bundle's graph has a head"
-            return then(cast.serve(texts, embeddings, logits))
+            return then(cast.serve(texts, embeddings, logits, spent=spent))
 
         return self._line.submit(cast.model.encoder, texts, then=finish, deadline_s=deadline_s)
 
@@ -192,8 +193,8 @@ class Stage:
         model = self._live().model
         texts = [model.task.text_of(one) for one in inputs]
 
-        def finish(embeddings: np.ndarray, _logits: np.ndarray | None) -> Embedded:
-            return Embedded(model.model_id, embeddings, sum(map(model.encoder.count_tokens, texts)))
+        def finish(embeddings: np.ndarray, _logits: np.ndarray | None, spent: Spent) -> Embedded:
+            return Embedded(model.model_id, embeddings, spent)
 
         return self._line.submit(model.encoder, texts, then=finish, deadline_s=deadline_s)
 

@@ -57,10 +57,12 @@ async def create_chat_completion(
     fields = _fields_for(body.response_format)
     text = _last_word(body.messages, lang=visit.lang)
     project = visit.project_behind(body.model)
+    visit.meter.is_for(kind="chat", project=project.name, owner=project.tenant)
     (said,) = await visit.house.ask(
         project,
         [text],
         receive=request.receive,
+        meter=visit.meter,
         in_full=True,
         user=body.user or body.safety_identifier,
         champion_only=body.model != project.name,  # who names a model gets that one

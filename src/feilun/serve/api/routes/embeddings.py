@@ -59,8 +59,11 @@ async def create_embeddings(request: Request, visit: Predicting, body: Embedding
     n_hidden = project.stage.model.n_hidden
     if body.dimensions not in (None, n_hidden):
         raise DimensionsRefused(n_hidden=n_hidden, dimensions=body.dimensions, param="dimensions")
+    visit.meter.is_for(kind="embed", project=project.name, owner=project.tenant)
+    visit.meter.claim_inputs(texts)
     future = project.ask_vectors([project.task.inputs_from(text) for text in texts], deadline_s=serve.deadline_s)
     made = await house.wait_for(future, receive=request.receive)
+    visit.meter.add_cost(n_tokens=made.spent.n_tokens, cpu_s=made.spent.cpu_s)
     if body.model not in (project.name, made.model_id):
         raise ModelUnknown(model=body.model[:64], param="model")  # another one went live a moment ago
     vectors = [_in_base64(row) for row in made.vectors] if body.encoding_format == "base64" else made.vectors.tolist()
@@ -69,7 +72,7 @@ async def create_embeddings(request: Request, visit: Predicting, body: Embedding
             "object": "list",
             "data": [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)],
             "model": body.model,
-            "usage": {"prompt_tokens": made.n_tokens, "total_tokens": made.n_tokens},
+            "usage": {"prompt_tokens": made.spent.n_tokens, "total_tokens": made.spent.n_tokens},
             "feilun": {"project": project.name, "model_version": made.model_id},
         }
     )

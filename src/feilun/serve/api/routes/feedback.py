@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Query
 from starlette.responses import Response
 
 from feilun.config import Strategy
-from feilun.records import Why
+from feilun.records import Usage, Why
 from feilun.serve.api.routing import InProject, ProjectVisit, Routes, send
 from feilun.serve.api.shapes import (
     DoubtList,
@@ -57,8 +57,12 @@ async def give_feedback(
         inputs=None if body.inputs is None else visit.project.task.inputs_from(body.inputs.text),
         idempotency_key=idempotency_key,
         actor=visit.caller.name,
+        usage=Usage(visit.meter.bill),
     )
-    if not replayed:
+    if replayed:
+        visit.meter.waive()
+    else:
+        visit.meter.settle()
         visit.house.metrics.count_feedback(project=visit.project.name)
     return send({"replayed": replayed, **_pick(row, ("feedback_id", "labels", "new_label", "hint"))})
 

@@ -29,7 +29,8 @@ async def predict(
     if len(body.inputs) > project.settings.serve.max_batch:
         raise TooManyInputs(n_inputs=len(body.inputs), max_batch=project.settings.serve.max_batch)
     house.must_be_ready(project)
-    served = await house.ask(project, [one.text for one in body.inputs], receive=request.receive, user=body.user)
+    texts = [one.text for one in body.inputs]
+    served = await house.ask(project, texts, receive=request.receive, meter=visit.meter, user=body.user)
     shown = [
         {
             "prediction_id": prediction.prediction_id,
