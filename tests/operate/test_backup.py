@@ -14,7 +14,10 @@ from feilun.models.bundle import BundleMissing, verify_bundle
 from feilun.operate.archive import BackupManifest, Packer, Parcel
 from feilun.operate.errors import BackupExists, BackupMissing, BackupRefused, BackupTooNew, FolderNotEmpty
 from feilun.project import Project
-from feilun.store import EVERYWHERE, Store, StoreTooNew
+from feilun.records import Bill, Usage
+from feilun.store import EVERYWHERE, Store, StoreTooNew, utc_now
+from feilun.store import tables as t
+from feilun.store.chain import Unaudited
 from feilun.store.copies import DatabaseNotEmpty, _poured
 from feilun.trust import verify_audit
 from tests.operate.conftest import TEXTS
@@ -45,6 +48,9 @@ def test_a_backup_under_writes_holds_every_acknowledged_row_and_answers_alike(fo
 
     with Project(folder) as project:
         answers = said(project)
+        limit = project.workspace.set_limit(tenant="house", per_minute=600)
+        project.store.add_usage(Usage(Bill(utc_now(), "house", "support", "", "predict", "srv_1"), 1, 3, 42)).result()
+        usage = project.workspace.usage()
         writer = threading.Thread(target=write, args=(project.store,))
         writer.start()
         try:
@@ -71,6 +77,9 @@ def test_a_backup_under_writes_holds_every_acknowledged_row_and_answers_alike(fo
         assert verify_bundle(again.store.model_path(live)) == verify_bundle(folder / ".feilun/models" / live)
         snapshot = folder / ".feilun/datasets/ds_1.jsonl"
         assert again.store.dataset_path("ds_1").read_bytes() == snapshot.read_bytes()
+        assert (again.workspace.limits(), again.workspace.usage()) == ([limit], usage)
+        with pytest.raises(sa.exc.IntegrityError, match="append-only"):
+            again.store.writer.write(lambda c: c.execute(t.usage.delete()), audit=Unaudited("a test's own hand"))
         assert correct(again.store, 10**6) not in acknowledged
     for name in ("feilun.toml", "消息.csv"):
         assert (tmp_path / "new" / name).read_bytes() == (folder / name).read_bytes()

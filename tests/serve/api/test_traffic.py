@@ -114,6 +114,27 @@ def test_a_shadow_is_never_seen_and_what_it_says_is_compared_and_asked_about(cli
     }
 
 
+def test_what_a_shadow_computes_is_on_nobody_s_account_and_a_canary_s_answer_counts_like_any(client, project, sealed):
+    def used() -> tuple[int, int, int, int]:
+        project.store.writer.flush()
+        (line,) = [one for one in client.get("/v1/usage?by=kind").json()["usage"] if one["kind"] == "predict"]
+        return line["n_requests"], line["n_inputs"], line["n_characters"], line["n_tokens"]
+
+    count = project.stage.model.encoder.count_tokens
+    once = (len(TEXTS), len(TEXTS), sum(map(len, TEXTS)), sum(map(count, TEXTS)))
+    release(client, action="shadow", model_id=sealed["alike"][0], reason="let us see")
+    for n, text in enumerate(TEXTS):
+        ask(client, text)
+        wait_until(lambda n=n: traffic(client)["shadow"]["n_compared"] == n + 1)
+    assert used() == once
+    release(client, action="stop")
+    release(client, action="canary", model_id=sealed["alike"][0], share=1.0, reason="let us see")
+    wait_until(lambda: project.stage.challenger_id == sealed["alike"][0])
+    answers = [ask(client, text) for text in TEXTS]
+    assert {answer["model_version"] for answer in answers} == {sealed["alike"][0]}
+    assert used() == tuple(2 * n for n in once)
+
+
 def test_where_the_two_disagree_a_person_is_asked_and_told_why(client, sealed):
     release(client, action="shadow", model_id=sealed["wrong"][0])
     answers = {}
