@@ -6,12 +6,15 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import tomlkit
 
 from feilun.console import read_console
 from feilun.records import Backbone
@@ -123,11 +126,17 @@ def server(turned: Path, tmp_path: Path, serve: Callable[..., Server]) -> Server
 
 
 @pytest.fixture
-def visit(server: Server) -> Iterator[Callable[..., Visitor]]:
-    with playwright.sync_playwright() as play, httpx.Client(base_url=f"{server.url}/v1/projects", timeout=30) as api:
+def visit(server: Server, visit_at: Callable[..., Visitor]) -> Callable[..., Visitor]:
+    return partial(visit_at, server)
+
+
+@pytest.fixture
+def visit_at() -> Iterator[Callable[..., Visitor]]:
+    with playwright.sync_playwright() as play, ExitStack() as closing:
         browser = play.chromium.launch(executable_path=CHROMIUM)
 
-        def come(lang: str, **options: Any) -> Visitor:
+        def come(server: Server, lang: str, **options: Any) -> Visitor:
+            api = closing.enter_context(httpx.Client(base_url=f"{server.url}/v1/projects", timeout=30))
             context = browser.new_context(locale=LOCALES[lang], viewport={"width": 1280, "height": 860}, **options)
             context.set_default_timeout(WITHIN_MS)
             visitor = Visitor(context.new_page(), server.url, api)
@@ -303,6 +312,35 @@ def _ask_for_a_turn(someone: Visitor, words: dict[str, str]) -> None:
     page.locator(".turn-outcome").wait_for()
     page.locator(".candidate").first.wait_for()
     someone.examine()
+
+
+def test_against_the_goal_a_model_is_promoted_with_a_reason_and_a_name(
+    turned: Path, tmp_path: Path, serve: Callable[..., Server], visit_at: Callable[..., Visitor]
+) -> None:
+    shutil.copytree(turned.parent, tmp_path / "strict")
+    settings = tmp_path / "strict" / "support" / "feilun.toml"
+    document = tomlkit.parse(settings.read_text("utf-8"))
+    document["goal"] = {"max_size_mb": 0.001}
+    settings.write_text(tomlkit.dumps(document), "utf-8")
+    someone = visit_at(serve(settings.parent), "en")
+    page, first = someone.page, someone.champion
+    someone.go("models")
+    page.get_by_role("button", name="Promote", exact=True).click()
+    sheet = page.locator("dialog[open]")
+    promote = sheet.locator("footer").get_by_role("button", name="Promote", exact=True)
+    promote.click()
+    sheet.get_by_role("alert").wait_for()
+    assert someone.champion == first
+    sheet.get_by_role("checkbox").check()
+    sheet.locator("textarea").fill("small enough for now")
+    playwright.expect(promote).to_be_disabled()  # nobody has signed yet
+    sheet.get_by_label("Your name").fill("Ann Lee")
+    someone.examine()
+    promote.click()
+    page.locator(".log li").filter(has_text="Ann Lee").wait_for()
+    assert someone.champion != first
+    assert someone.api.get("/support/releases").json()["releases"][0]["actor"] == "Ann Lee"
+    assert [trouble for trouble in someone.troubles if "409" not in trouble] == []
 
 
 def test_who_is_not_on_this_machine_is_asked_for_a_key_and_keeps_it_no_longer_than_the_tab(

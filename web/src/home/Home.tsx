@@ -41,7 +41,7 @@ function Turning({ project }: { project: Shapes["ProjectReply"] }) {
           project={project}
           report={shown}
           nTurns={n_turns}
-          nReleases={releases.filter((row) => row.action !== "reject").length}
+          nReleases={releases.filter((row) => row.action === "promote" || row.action === "rollback").length}
         />
       </Card>
       {reports.length > 0 && (

@@ -23,7 +23,7 @@ export default function Models() {
       title={t("models.title")}
       lead={t("models.lead")}
       action={
-        (releases.data?.filter((row) => row.action !== "reject").length ?? 0) > 1 && (
+        (releases.data?.filter((row) => row.action === "promote").length ?? 0) > 1 && (
           <Button onClick={() => setBack(true)}>{t("release.rollback")}</Button>
         )
       }
