@@ -13,6 +13,8 @@ from feilun.records import ArmTraffic, Challenge, GuardReading
 from feilun.release.draw import challenged_buckets
 from feilun.release.guard import Outcomes, evidence, has_enough
 
+MOST_ODDS = 1_000_000  # beyond that nobody needs the figure
+
 State = Literal["alone", "too_few", "watching", "worse", "proven"]
 
 METRICS = {
@@ -141,7 +143,7 @@ def _words(
         fields |= {"least": f"{settings.min_messages:,}", "tolerance": _share(settings.guard_tolerance, lang)}
         if state == "worse":
             worst = max((one for one in guards if one.evidence is not None), key=lambda one: one.evidence or 0)
-            fields |= {"metric": METRICS[worst.metric][lang], "evidence": f"{min(worst.evidence or 0, 1e9):,.0f}"}
+            fields |= {"metric": METRICS[worst.metric][lang], "evidence": _odds(worst.evidence or 0, lang)}
             fields |= {"needed": f"{worst.needed:,.0f}"}
             fields |= {"worse": _share(worst.challenger, lang), "before": _share(worst.champion, lang)}
         said.append(text.format(**fields))
@@ -150,3 +152,7 @@ def _words(
 
 def _share(value: float, lang: int) -> str:
     return f"{100 * value:.1f}{'' if lang else ' '}%"
+
+
+def _odds(value: float, lang: int) -> str:
+    return f"{value:,.0f}" if value < MOST_ODDS else f"{'超过 ' if lang else 'over '}{MOST_ODDS:,}"
