@@ -11,7 +11,7 @@ from feilun.store.errors import (
     TenantExists,
     TenantUnknown,
 )
-from feilun.store.limits import Lease, draw
+from feilun.store.limits import Permits, draw
 from feilun.store.store import Store, find_workspace
 from feilun.store.tables import utc_now
 from feilun.store.tenants import EVERYWHERE, HOUSE, Reach
@@ -25,8 +25,8 @@ __all__ = [
     "PARTS",
     "IdempotencyConflict",
     "KeyUnknown",
-    "Lease",
     "NotFound",
+    "Permits",
     "ProjectUnknown",
     "Reach",
     "Store",
