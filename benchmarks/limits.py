@@ -132,18 +132,18 @@ def leases() -> Record:
     from concurrent.futures import Future
 
     from feilun.records import Limit
-    from feilun.store import Lease, draw
+    from feilun.store import Permits, draw
     from feilun.trust import Bucket
 
     limit = Limit(subject="key", subject_id="key_1", per_minute=6_000_000, burst=200_000)
     n_leases, full_at = 0, 0.0
 
-    def ask(n: int) -> Future[Lease | None]:
+    def ask(n: int) -> Future[Permits | None]:
         nonlocal n_leases, full_at
         n_leases += 1
         lease = draw(full_at, now=time.monotonic(), n=n, per_minute=6_000_000, burst=200_000)
         full_at = lease.full_at
-        done: Future[Lease | None] = Future()
+        done: Future[Permits | None] = Future()
         done.set_result(lease)
         return done
 

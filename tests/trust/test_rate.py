@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import pytest
 
 from feilun.records import Limit
-from feilun.store import Lease, draw
+from feilun.store import Permits, draw
 from feilun.trust import Bucket, RateExceeded
 
 
@@ -22,12 +22,12 @@ class Shared:
     def server(self) -> Bucket:
         return Bucket(self.limit, ask=self.lease, clock=lambda: self.now)
 
-    def lease(self, n: int) -> Future[Lease | None]:
+    def lease(self, n: int) -> Future[Permits | None]:
         self.n_leases += 1
         assert self.limit.per_minute and self.limit.burst
         lease = draw(self.full_at, now=self.now, n=n, per_minute=self.limit.per_minute, burst=self.limit.burst)
         self.full_at = lease.full_at
-        done: Future[Lease | None] = Future()
+        done: Future[Permits | None] = Future()
         done.set_result(lease)
         return done
 
@@ -122,8 +122,8 @@ def test_a_clock_that_ran_ahead_by_a_day_shuts_nobody_out():
 def test_without_a_store_the_limit_is_kept_all_the_same(failure: Exception):
     shared = Shared(600, 20)
 
-    def fail(_: int) -> Future[Lease | None]:
-        done: Future[Lease | None] = Future()
+    def fail(_: int) -> Future[Permits | None]:
+        done: Future[Permits | None] = Future()
         done.set_exception(failure)
         return done
 

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from feilun.errors import FeilunError
+from feilun.logs import place
 from feilun.project.base import Base
 from feilun.records import Challenge
 
@@ -81,4 +82,4 @@ class ChallengerVerbs(Base):
     def _log_failed_shadow(self, done: Future[None]) -> None:
         error = None if done.cancelled() else done.exception()
         if error is not None:
-            log.error("shadow of %s: %s", self.name, type(error).__name__, exc_info=error)
+            log.error("shadow of %s: %s", self.name, place(error))

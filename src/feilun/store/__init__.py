@@ -15,7 +15,7 @@ from feilun.store.errors import (
     TenantExists,
     TenantUnknown,
 )
-from feilun.store.limits import Lease, draw
+from feilun.store.limits import Permits, draw
 from feilun.store.store import Store, find_workspace
 from feilun.store.tables import MAX_ACTOR, utc_now
 from feilun.store.tenants import EVERYWHERE, HOUSE, Reach
@@ -31,8 +31,8 @@ __all__ = [
     "HoldLost",
     "IdempotencyConflict",
     "KeyUnknown",
-    "Lease",
     "NotFound",
+    "Permits",
     "ProjectBusy",
     "ProjectUnknown",
     "Reach",

@@ -21,7 +21,7 @@ from feilun.store.verbs import MAX_SHOWN, Verbs
 FIELDS = ("per_minute", "burst", "monthly_requests", "monthly_characters")
 
 
-class Lease(NamedTuple):
+class Permits(NamedTuple):
     """Permits that were handed out."""
 
     n: int
@@ -30,7 +30,7 @@ class Lease(NamedTuple):
     full_at: float
 
 
-def draw(full_at: float, *, now: float, n: int, per_minute: int, burst: int) -> Lease:
+def draw(full_at: float, *, now: float, n: int, per_minute: int, burst: int) -> Permits:
     """Take up to `n` permits at `now` from a bucket that would be full again at `full_at`; times in seconds.
 
     A bucket that would be full later than an empty one can be was written by a clock that ran ahead: it is empty.
@@ -40,7 +40,7 @@ def draw(full_at: float, *, now: float, n: int, per_minute: int, burst: int) -> 
     held = burst - (full_at - now) / interval
     taken = min(n, int(held + 1e-6))  # a permit that is there but for the rounding is there
     left = max(held - taken, 0.0)
-    return Lease(taken, left, max(1 - left, 0.0) * interval, full_at + taken * interval)
+    return Permits(taken, left, max(1 - left, 0.0) * interval, full_at + taken * interval)
 
 
 class LimitVerbs(Verbs):
@@ -83,7 +83,7 @@ class LimitVerbs(Verbs):
         query = sa.select(t.limits).where(*_in_sight(within))
         return [_limit(row) for row in self._list(query.order_by(t.limits.c.subject, t.limits.c.subject_id))]
 
-    def lease_permits(self, subject: str, subject_id: str, *, n: int, now: float | None = None) -> Lease | None:
+    def lease_permits(self, subject: str, subject_id: str, *, n: int, now: float | None = None) -> Permits | None:
         """Take up to `n` permits for this server; None when there is no rate limit any more.
 
         A transaction of its own, beside the writer: several leases in one group of the writer would hold several rows,

@@ -78,6 +78,7 @@ class Store(
                 mark_folder(self.engine, self.workspace)
         except BaseException:
             self.engine.dispose()
+            self.hasty_engine.dispose()
             raise
         self.ledger = Ledger(self.workspace)
         self.writer = Writer(self.engine, ledger=self.ledger, path=str(self.workspace))

@@ -11,7 +11,7 @@ from threading import Lock
 
 from feilun.errors import FeilunError
 from feilun.records import Limit
-from feilun.store import EVERYWHERE, Lease, Reach, Store, new_id, utc_now
+from feilun.store import EVERYWHERE, Permits, Reach, Store, new_id, utc_now
 from feilun.trust.quota import MonthCounts, Payer, Subject
 from feilun.trust.rate import Bucket
 
@@ -157,7 +157,7 @@ class Limits:
         return ", ".join(parts)
 
     def _bucket(self, limit: Limit) -> Bucket:
-        def ask(n: int) -> Future[Lease | None]:
+        def ask(n: int) -> Future[Permits | None]:
             return self._threads.submit(self._store.lease_permits, limit.subject, limit.subject_id, n=n)
 
         return Bucket(limit, ask=ask, clock=self._clock)

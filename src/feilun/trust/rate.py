@@ -16,7 +16,7 @@ from threading import RLock
 
 from feilun.errors import FeilunError
 from feilun.records import Limit
-from feilun.store import Lease, draw
+from feilun.store import Permits, draw
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ LEASE_WITHIN_S = 2.0  # a store that takes longer is done without
 CLOSED_S = 0.1  # an empty bucket is asked again no sooner; it keeps what comes in meanwhile
 WHOSE = {"key": ("This API key", "此 API 密钥"), "tenant": ("This tenant", "此租户")}
 
-Ask = Callable[[int], "Future[Lease | None]"]
+Ask = Callable[[int], "Future[Permits | None]"]
 
 
 class RateExceeded(FeilunError):
@@ -54,7 +54,7 @@ class Bucket:
         self._interval = 60 / limit.per_minute
         self._ask, self._clock = ask, clock
         self._lock = RLock()
-        self._pending: Future[Lease | None] | None = None
+        self._pending: Future[Permits | None] | None = None
         self._n_held = self._n_block = 0
         self._expires_at = self._closed_until = -math.inf
         self._n_wanted, self._wanted_since = 0, clock()
@@ -62,7 +62,7 @@ class Bucket:
         self._own_full_at = -math.inf  # of the bucket that stands in while the store does not answer
         self._is_open = self._is_alone = False
 
-    def take(self) -> Future[Lease | None] | None:
+    def take(self) -> Future[Permits | None] | None:
         """Take a permit; where this process has none left, the lease to wait for before trying again.
 
         Raises:
@@ -123,7 +123,7 @@ class Bucket:
         whose_en, whose_zh = WHOSE[self.limit.subject]
         return RateExceeded(whose_en=whose_en, whose_zh=whose_zh, per_minute=self._per_minute, retry_after_s=wait_s)
 
-    def _lease(self, now: float) -> Future[Lease | None]:
+    def _lease(self, now: float) -> Future[Permits | None]:
         """Called with the lock held: ask the store, unless it is asked already."""
         if self._pending is None:
             share = HOLD_S / max(now - self._wanted_since, MEASURED_S)
@@ -134,7 +134,7 @@ class Bucket:
             return asked
         return self._pending
 
-    def _fill(self, done: Future[Lease | None], n: int) -> None:
+    def _fill(self, done: Future[Permits | None], n: int) -> None:
         now = self._clock()
         with self._lock:
             self._pending = None
@@ -156,7 +156,7 @@ class Bucket:
             if lease.n < n:
                 self._closed_until = now + max(lease.wait_s, min(CLOSED_S, self._burst * self._interval / 2))
 
-    def _draw_alone(self, now: float, n: int) -> Lease:
+    def _draw_alone(self, now: float, n: int) -> Permits:
         lease = draw(self._own_full_at, now=now, n=n, per_minute=self._per_minute, burst=self._burst)
         self._own_full_at = lease.full_at
         return lease

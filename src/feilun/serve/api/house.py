@@ -207,7 +207,7 @@ class House:
         try:
             project.watch_canary()
         except Exception as error:
-            log.error("guard of %s: %s", project.name, type(error).__name__, exc_info=error)
+            log.error("guard of %s: %s", project.name, place(error))
             return AFTER_FAILURE_S
         return max(GUARD_EVERY_S, (time.monotonic() - started) / GUARD_SHARE)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from feilun.logs import place
 from feilun.models.encode import Encoder
 from feilun.models.manifest import damaged, model_id_of, verify_bundle
 from feilun.models.serving import GRAPH_NAME, LABELS_NAME, SPEC_NAME, TOKENIZER_NAME, ModelSpec, read_spec
@@ -121,7 +122,7 @@ def _answers(model: LoadedModel) -> bool:
         return False
     try:
         logits = model.scores(_WARM_UP)[1]
-    except Exception:  # onnxruntime's exceptions share no base but Exception
-        log.warning("the graph of %s cannot be run", model.model_id, exc_info=True)
+    except Exception as error:  # onnxruntime's exceptions share no base but Exception
+        log.warning("the graph of %s cannot be run: %s", model.model_id, place(error))
         return False
     return logits.shape == (len(_WARM_UP), len(model.labels))
