@@ -22,7 +22,7 @@ import pytest
 
 from feilun.project import Project
 from feilun.trust import create_key
-from feilun.trust.keys import ALPHABET, N_CHARS
+from feilun.trust.making import ALPHABET, N_CHARS
 from tests.serve.api.conftest import folder, turned  # noqa: F401
 
 pytestmark = pytest.mark.journey
