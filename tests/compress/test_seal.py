@@ -86,4 +86,4 @@ def test_sealing_again_changes_nothing_and_no_password_travels(tmp_path, tiny_ba
     assert once() == first and contents(folder) == before
     assert not any(b"hunter2" in data or b"earlier_life" in data for data in before.values())
     assert b"CC BY 4.0" in before["NOTICE"]
-    assert json.loads(before["settings.json"])["store"] == {"url": ""}
+    assert json.loads(before["settings.json"])["store"] == {}

@@ -107,7 +107,8 @@ def test_the_metric_of_the_goal_decides_on_the_weights(run_train):
 
 def test_folds_end_when_the_lead_is_clear(run_train, monkeypatch):
     monkeypatch.setattr("feilun.train.tuning.LEAST_TO_LOSE", 1)
-    monkeypatch.setattr("feilun.train.tuning.lead", lambda tuned, probe: -1e9)
+    for room in ("tuning", "scoring"):
+        monkeypatch.setattr(f"feilun.train.{room}.lead", lambda tuned, probe: -1e9)
     result = run_train(train={"tune": FAST, "n_folds": 3})
     tuned = _lines(result)["tune"]
     assert tuned.validation["n_rows"] == 6  # one fold of three

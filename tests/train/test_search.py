@@ -23,7 +23,7 @@ from feilun.network.budget import Budget
 from feilun.network.checkpoint import Checkpoints
 from feilun.process import child_environment
 from feilun.records import Backbone
-from feilun.store import Store
+from feilun.store import EVERYWHERE, Store
 from feilun.tasks import get_task
 from feilun.tasks.classify import ClassifyTask
 from feilun.train.leaderboard import Line
@@ -189,7 +189,7 @@ def test_on_postgresql_a_study_lives_beside_our_own_tables(tmp_path: Path, postg
             storage.engine.dispose()
         with store.engine.connect() as connection:
             found = connection.exec_driver_sql("SELECT study_name FROM feilun_search.studies").scalars().all()
-        assert (found, store.list_projects()) == (["mine"], [])
+        assert (found, store.list_projects(EVERYWHERE)) == (["mine"], [])
 
 
 def test_without_a_judged_tune_rung_or_a_space_there_is_nothing_to_search(tiny_backbone: Backbone, tmp_path: Path):

@@ -23,12 +23,12 @@ def turn(store: Store, tmp_path, *, share: float, model_id: str, **reported) -> 
     told = report(model_id=model_id, **reported).model_dump(mode="json")
     words = {"turn_id": row["turn_id"], "dataset_id": "d"}
     store.add_model("support", model_id=model_id, report=told, size_mb=1.0, **words)
-    return TurnContext.load(store, folder=tmp_path, turn_id=row["turn_id"])
+    return TurnContext.load(store, folder=tmp_path, project="support", turn_id=row["turn_id"])
 
 
 def released(context: TurnContext, model_id: str) -> dict:
     said = step_release(context, {"seal": {"model_id": model_id}})
-    context.store.finish_turn(context.turn_id, status="done")
+    context.store.finish_turn("support", context.turn_id, status="done")
     return said
 
 
