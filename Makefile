@@ -12,12 +12,14 @@
 #                                                                  PyTorch's "Get started" page has the URL for CPU
 #   make demo PIP_FLAGS="--index-url URL"                          a mirror of the package index
 #   make demo NPM_FLAGS="--registry URL"                           a mirror of npm's
+#   make test WORKERS=4                                            so many tests at a time
 
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
 PIP_FLAGS ?=
 NPM_FLAGS ?=
+WORKERS ?= 2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet $(PIP_FLAGS)
@@ -32,7 +34,7 @@ demo: $(VENV)/.train backbones try-console
 	$(BIN)/python demo/run.py
 
 test: $(VENV)/.dev backbones try-console
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 hardening: $(VENV)/.dev backbones
 	FEILUN_HARDENING=night $(BIN)/python -m pytest tests/hardening tests/journeys/test_kill.py

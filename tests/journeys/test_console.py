@@ -89,6 +89,12 @@ class Visitor:
     def examine(self) -> None:
         """Hold the screen against axe's rules; what it calls serious or critical counts."""
         self.page.locator(".ant-skeleton").first.wait_for(state="detached")
+        # Half-way through a change of colour the contrast is another one; what turns for ever is not waited for.
+        self.page.evaluate(
+            "() => Promise.all(document.getAnimations()"
+            ".filter((one) => one.effect.getComputedTiming().endTime !== Infinity)"
+            ".map((one) => one.finished.catch(() => null)))"
+        )
         # by evaluate, not by a script element: the page's policy would refuse that, as it should
         self.page.evaluate(AXE.read_text("utf-8"))
         found = self.page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
