@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Query
+from fastapi import Depends, Header, Query, Request
 from starlette.responses import Response
 
 from feilun.config import Strategy
 from feilun.records import Usage, Why
-from feilun.serve.api.routing import InProject, ProjectVisit, Routes, send
+from feilun.serve.api.routing import InProject, ProjectVisit, Routes, StraightRoute, send
 from feilun.serve.api.shapes import (
     DoubtList,
     FeedbackPage,
@@ -36,8 +36,10 @@ Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most rows in one pa
     summary="Say what was right or wrong about an answer.",
     reply=FeedbackReply,
     problems=(507,),
+    route_class=StraightRoute,
 )
 async def give_feedback(
+    request: Request,
     visit: Annotated[ProjectVisit, Depends(InProject("feedback"))],
     body: FeedbackRequest,
     idempotency_key: Annotated[
@@ -55,7 +57,7 @@ async def give_feedback(
         text=body.text,
         comment=body.comment,
         inputs=None if body.inputs is None else visit.project.task.inputs_from(body.inputs.text),
-        idempotency_key=idempotency_key,
+        idempotency_key=request.headers.get("idempotency-key"),  # a straight route declares it, and resolves nothing
         actor=visit.caller.name,
         usage=Usage(visit.meter.bill),
     )
