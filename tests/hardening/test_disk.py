@@ -202,10 +202,15 @@ def test_a_turn_on_a_full_disk_stops_with_a_reason_and_leaves_no_half_model(
             fill[0].__enter__()
 
     with Project(folder) as project:
-        models = sorted(project.store.models_dir.glob("m_*"))
-        with pytest.raises(FeilunError) as refused:
-            project.turn(seed=3, on_event=fill_at)
-        assert fill and refused.value.code in ("store.full", "wheel.turn_crashed"), refused.value.code
+        for seed in range(3, 8):  # a turn may be past the step before its event is seen here: then the next one
+            models = sorted(project.store.models_dir.glob("m_*"))
+            try:
+                project.turn(seed=seed, on_event=fill_at)
+            except FeilunError as refused:
+                code = refused.code
+                break
+            fill.pop().__exit__(None, None, None)
+        assert fill and code in ("store.full", "wheel.turn_crashed"), code
         fill[0].__exit__(None, None, None)
         assert sorted(project.store.models_dir.glob("m_*")) == models
         assert all(verify_bundle(model) for model in models)
