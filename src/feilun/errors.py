@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 Kind = Literal["invalid", "missing", "conflict", "forbidden", "unavailable", "exhausted"]
@@ -28,6 +29,8 @@ class FeilunError(Exception):
     kind: ClassVar[Kind] = "invalid"
     en: ClassVar[str] = "Something went wrong."
     zh: ClassVar[str] = "出错了。"
+    reasons: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """What each value of the field `what` is called, in English and in Chinese; empty where there is no such field."""
 
     def __init__(self, **fields: Any) -> None:
         self.fields = fields
@@ -35,8 +38,9 @@ class FeilunError(Exception):
 
     def message(self, lang: str | None = None) -> str:
         """The sentence for a person, in `lang` ("en" or "zh"; default: the process's language)."""
-        template = self.zh if (lang or language()) == "zh" else self.en
-        return template.format(**self.fields)
+        is_chinese = (lang or language()) == "zh"
+        spoken = {"what": self.reasons[self.fields["what"]][is_chinese]} if self.reasons else {}
+        return (self.zh if is_chinese else self.en).format(**self.fields | spoken)
 
     def to_dict(self, lang: str | None = None) -> dict[str, Any]:
         """The API's error shape: code, message, fields."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from feilun.errors import FeilunError, language
+from feilun.errors import FeilunError
 
 
 class NoSources(FeilunError):
@@ -51,11 +51,7 @@ class TooMuch(FeilunError):
     code, kind = "data.too_much", "invalid"
     en = "{path} was not read to its end: {what}. Save it as CSV, or split it."
     zh = "{path} 未能读完：{what}。请另存为 CSV，或拆分该文件。"
-
-    def message(self, lang: str | None = None) -> str:
-        spoken = lang or language()
-        template = self.zh if spoken == "zh" else self.en
-        return template.format(**{**self.fields, "what": TOO_MUCH[self.fields["what"]][spoken == "zh"]})
+    reasons = TOO_MUCH
 
 
 class FileBroken(FeilunError):

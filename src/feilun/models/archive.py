@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from feilun.errors import FeilunError, language
+from feilun.errors import FeilunError
 from feilun.models.manifest import SAFE_NAME
 
 MAX_BUNDLE_BYTES = 2 << 30  # a graph in one ONNX file cannot be larger
@@ -52,19 +52,6 @@ class ArchiveExists(FeilunError):
     zh = "{file} 已存在。请换一个名字，或先将其删除。"
 
 
-class ArchiveRefused(FeilunError):
-    """An archive is not one that `feilun model export` writes, and may be hostile. `what` is a key of REFUSALS."""
-
-    code, kind = "bundle.archive_refused", "invalid"
-    en = "{file} was not unpacked: {what} ({member}). Make it again with: feilun model export"
-    zh = "{file} 未被解包：{what}（{member}）。请用 feilun model export 重新导出。"
-
-    def message(self, lang: str | None = None) -> str:
-        spoken = lang or language()
-        template = self.zh if spoken == "zh" else self.en
-        return template.format(**{**self.fields, "what": REFUSALS[self.fields["what"]][spoken == "zh"]})
-
-
 REFUSALS = {
     "broken": ("it is cut short or damaged", "文件不完整或已损坏"),
     "kind": ("it holds something that is not a plain file", "其中含有非普通文件"),
@@ -73,6 +60,15 @@ REFUSALS = {
     "size": ("it unpacks to more than is allowed", "解包后超过允许的大小"),
     "encrypted": ("it is encrypted", "文件已加密"),
 }
+
+
+class ArchiveRefused(FeilunError):
+    """An archive is not one that `feilun model export` writes, and may be hostile. `what` is a key of REFUSALS."""
+
+    code, kind = "bundle.archive_refused", "invalid"
+    en = "{file} was not unpacked: {what} ({member}). Make it again with: feilun model export"
+    zh = "{file} 未被解包：{what}（{member}）。请用 feilun model export 重新导出。"
+    reasons = REFUSALS
 
 
 def pack(files: Sequence[Path], aside: Path, *, goal: Path, top: str) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from feilun.errors import FeilunError, language
+from feilun.errors import FeilunError
 from feilun.records import FileEntry, Manifest
 
 FORMAT_VERSION = 1
@@ -54,11 +54,7 @@ class BundleDamaged(FeilunError):
     code, kind = "bundle.damaged", "conflict"
     en = "The model in {folder} is damaged: {file}: {what}. It is not loaded. Restore it from a copy, or turn again."
     zh = "{folder} 中的模型已损坏：{file}：{what}。系统不会加载它。请从备份恢复，或重新运行 feilun turn。"
-
-    def message(self, lang: str | None = None) -> str:
-        spoken = lang or language()
-        template = self.zh if spoken == "zh" else self.en
-        return template.format(**{**self.fields, "what": FAULTS[self.fields["what"]][spoken == "zh"]})
+    reasons = FAULTS
 
 
 class BundleTooNew(FeilunError):

@@ -1,6 +1,6 @@
 """What can go wrong with a backup."""
 
-from feilun.errors import FeilunError, language
+from feilun.errors import FeilunError
 
 REFUSALS = {
     "not_a_backup": ("it is not a backup of Feilun", "不是飞轮的备份文件"),
@@ -21,11 +21,7 @@ class BackupRefused(FeilunError):
     code, kind = "backup.refused", "invalid"
     en = "{file} was not restored: {member}: {what}. Nothing was written. Use another backup."
     zh = "{file} 未被恢复：{member}：{what}。未写入任何内容。请改用另一份备份。"
-
-    def message(self, lang: str | None = None) -> str:
-        chinese = (lang or language()) == "zh"
-        template = self.zh if chinese else self.en
-        return template.format(**{**self.fields, "what": REFUSALS[self.fields["what"]][chinese]})
+    reasons = REFUSALS
 
 
 class BackupMissing(FeilunError):
