@@ -37,6 +37,7 @@ UNBOUND = {
     "add_audit": "an entry names its project, and its tenant is looked up",
     "change_audit_key": "the key of the whole workspace's log",
     "get_audit_head": "a place and a hash; whose the last entry is does not show",
+    "one_moment": "a connection, for copies of the whole database and for the chain; as the engine itself",
     "audit_chain": "the whole log, for whoever may verify or export it: the operator",
 }
 VERBS = {

@@ -7,7 +7,6 @@ This is the door to everything about bundles; what makes a folder a bundle is in
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from feilun.disk import sync_path
 from feilun.models.archive import (
     MAX_BUNDLE_BYTES,
     ArchiveExists,
@@ -187,12 +187,3 @@ def _fsync_tree(folder: Path) -> None:
     for path in sorted(folder.iterdir()):
         sync_path(path)
     sync_path(folder)
-
-
-def sync_path(path: Path) -> None:
-    """Have the disk keep a file, or the names in a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from feilun.config import CONFIG_NAME, load_settings, set_store_url
+from feilun.disk import sync_path
 from feilun.errors import FeilunError
-from feilun.models.bundle import BundleDamaged, BundleMissing, BundleTooNew, sync_path, verify_bundle
+from feilun.models.bundle import BundleDamaged, BundleMissing, BundleTooNew, verify_bundle
 from feilun.network.machine import MB, disk_left_mb
 from feilun.operate.archive import DATABASE, FORMAT_VERSION, BackupManifest, Packer, is_safe
 from feilun.operate.errors import BackupExists, FolderRefused, NoRoom

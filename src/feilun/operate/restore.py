@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from feilun.config import CONFIG_NAME, set_store_url
-from feilun.models.bundle import sync_path
+from feilun.disk import sync_path
 from feilun.network.machine import MB, disk_left_mb
 from feilun.operate.archive import DATABASE, BackupManifest, Parcel
 from feilun.operate.backup import SPARE_MB

@@ -1,5 +1,6 @@
 """Rows, files and work: SQLite and a folder by default, PostgreSQL by URL."""
 
+from feilun.store.chain import HOUSE, MAX_ACTOR
 from feilun.store.errors import (
     HoldLost,
     IdempotencyConflict,
@@ -17,8 +18,8 @@ from feilun.store.errors import (
 )
 from feilun.store.limits import Permits, draw
 from feilun.store.store import Store, find_workspace
-from feilun.store.tables import MAX_ACTOR, utc_now
-from feilun.store.tenants import EVERYWHERE, HOUSE, Reach
+from feilun.store.tables import utc_now
+from feilun.store.tenants import EVERYWHERE, Reach
 from feilun.store.usage import COUNTS, PARTS
 from feilun.store.verbs import new_id
 

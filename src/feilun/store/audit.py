@@ -12,9 +12,7 @@ import sqlalchemy as sa
 from feilun.store import tables as t
 from feilun.store.chain import GENESIS, Change, Head, Unaudited
 from feilun.store.tenants import Reach
-from feilun.store.verbs import MAX_PAGE, Verbs
-
-CHUNK = 1000
+from feilun.store.verbs import CHUNK, MAX_PAGE, Verbs
 
 
 class AuditVerbs(Verbs):
@@ -47,10 +45,7 @@ class AuditVerbs(Verbs):
     @contextmanager
     def audit_chain(self) -> Iterator[tuple[Iterator[dict[str, Any]], Head, str]]:
         """Every entry as it is stored, in order, then the head and its signature, all of one moment."""
-        options: dict[str, Any] = {"feilun_readonly": True}
-        if self.engine.dialect.name == "postgresql":
-            options["isolation_level"] = "REPEATABLE READ"
-        with self.engine.connect().execution_options(**options) as connection:
+        with self.one_moment() as connection:
             yield read_chain(connection)
 
 

@@ -19,7 +19,7 @@ HOUSE = "house"  # is always there, and owns what no other tenant owns
 FEILUN = "feilun"  # the actor of what no person asked for
 GENESIS = "0" * 64  # what the first entry has for the hash before it
 HASHED = ("seq", "at", "tenant", "project", "actor", "action", "subject", "details", "prev_hash")
-MAX_ACTOR, MAX_SUBJECT = 64, 128
+MAX_ACTOR, MAX_SUBJECT = 64, 128  # characters; PostgreSQL refuses longer ones than its columns hold
 _HEAD = re.compile(r"(\d{1,18}):([0-9a-f]{64})", re.ASCII)
 
 
@@ -49,6 +49,8 @@ class Unaudited:
 
     reason: str
 
+
+TRAFFIC = Unaudited("traffic, not a change of state")
 
 # What a write says of itself: the change, from what the work returned (None when it changed nothing), or why not.
 Audit = Callable[[T], Change | None] | Unaudited

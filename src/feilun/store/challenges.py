@@ -9,10 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from feilun.store import tables as t
-from feilun.store.chain import Unaudited
+from feilun.store.chain import TRAFFIC
 from feilun.store.verbs import MAX_PAGE, Verbs
 
-TRAFFIC = Unaudited("traffic")
 MOST_LABELLED = 10_000  # compared messages with a known label that are looked at
 
 
@@ -45,16 +44,13 @@ class ChallengeVerbs(Verbs):
             f.project == project, f.prediction_id == p.prediction_id, f.contradicts.is_(True)
         )
 
-        def share(condition: Any) -> Any:
-            return sa.func.sum(sa.case((condition, 1), else_=0))
-
         query = (
             sa.select(
                 p.bucket,
                 p.model_id,
                 sa.func.count().label("n_messages"),
-                share(p.decision == "hand_over").label("n_handed_over"),
-                share(sa.and_(p.decision == "answer", spoken_against)).label("n_contradicted"),
+                _count_where(p.decision == "hand_over").label("n_handed_over"),
+                _count_where(sa.and_(p.decision == "answer", spoken_against)).label("n_contradicted"),
             )
             .where(p.project == project, p.release_id == release_id)
             .group_by(p.bucket, p.model_id)
@@ -65,15 +61,12 @@ class ChallengeVerbs(Verbs):
         """How often the two were compared, agreed, and handed over; and, where the label is known, were right."""
         p, s = t.predictions.c, t.shadow_answers.c
 
-        def share(condition: Any) -> Any:
-            return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
-
         counted = self._list(
             sa.select(
                 sa.func.count().label("n_compared"),
-                share(s.agrees.is_(True)).label("n_agreed"),
-                share(p.decision == "hand_over").label("n_champion_handed_over"),
-                share(s.decision == "hand_over").label("n_challenger_handed_over"),
+                _count_where(s.agrees.is_(True)).label("n_agreed"),
+                _count_where(p.decision == "hand_over").label("n_champion_handed_over"),
+                _count_where(s.decision == "hand_over").label("n_challenger_handed_over"),
             )
             .join_from(t.shadow_answers, t.predictions, s.prediction_id == p.prediction_id)
             .where(s.project == project, s.release_id == release_id)
@@ -118,3 +111,8 @@ class ChallengeVerbs(Verbs):
 
 
 _BOTH = ("champion", "challenger")
+
+
+def _count_where(condition: Any) -> Any:
+    """Of the rows that are added up, those for which `condition` holds; 0 of none."""
+    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)

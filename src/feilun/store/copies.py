@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,10 @@ from feilun.store import tables as t
 from feilun.store.chain import Unaudited
 from feilun.store.contents import opened_file
 from feilun.store.store import Store
+from feilun.store.verbs import CHUNK
 
 OWN = ("marks", "leases")  # what a database says about itself stays behind
 BEGUN = (t.tenants, t.audit_head)  # every database begins with the house, and with a log that is empty
-CHUNK = 1000  # rows that are in memory at once
 
 
 class DatabaseDamaged(FeilunError):
@@ -89,7 +88,7 @@ def pour(source: Store, target: Store) -> None:
             if table not in BEGUN and connection.execute(sa.select(table).limit(1)).first() is not None:
                 raise DatabaseNotEmpty(table=table.name)
         connection.execute(t.tenants.delete())
-        with _one_moment(source) as rows:
+        with source.one_moment() as rows:
             for table in _poured():
                 write = t.audit_head.update() if table is t.audit_head else table.insert()
                 for part in rows.execute(sa.select(table)).mappings().partitions(CHUNK):
@@ -102,14 +101,6 @@ def pour(source: Store, target: Store) -> None:
 
 def _poured() -> list[sa.Table]:
     return [table for table in t.metadata.sorted_tables if table.name not in OWN]
-
-
-@contextmanager
-def _one_moment(store: Store) -> Iterator[sa.Connection]:
-    """A connection that sees the state of one moment, and hands rows over part by part."""
-    options: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if store.is_postgres else {"feilun_readonly": True}
-    with store.engine.connect().execution_options(yield_per=CHUNK, **options) as connection:
-        yield connection
 
 
 def _count_on(connection: sa.Connection) -> None:

@@ -21,7 +21,6 @@ T = TypeVar("T")
 class HoldVerbs(Verbs):
     """The right to turn or compress a project, and writes that count only while it lasts."""
 
-    engine: sa.Engine
     _leases: list[Lease]
 
     def lock_path(self, name: str) -> Path:
@@ -41,7 +40,7 @@ class HoldVerbs(Verbs):
         Raises:
             ProjectBusy: somebody else is at work, and we do not wait.
         """
-        if self.engine.dialect.name == "sqlite":
+        if not self.is_postgres:
             lock = FileLock(self.lock_path(f"turn-{project}"), timeout=-1 if is_patient else 0)
             try:
                 lock.acquire()

@@ -11,6 +11,7 @@ import os
 import secrets
 from pathlib import Path
 
+from feilun.disk import sync_path
 from feilun.store.chain import Head, is_signed
 
 KEY_NAME = "audit.key"
@@ -74,7 +75,7 @@ class KeyFile:
             if self._key == read_key(self._next):
                 with contextlib.suppress(FileNotFoundError):  # another process was faster
                     self._next.replace(self.path)
-                _sync_folder(self.path.parent)
+                sync_path(self.path.parent)
             self._settled = self._key
 
     def _make(self) -> None:
@@ -83,7 +84,7 @@ class KeyFile:
         with contextlib.suppress(FileExistsError):
             os.link(aside, self._next)
         aside.unlink()
-        _sync_folder(self.path.parent)
+        sync_path(self.path.parent)
         self._key = next(iter(self.candidates()))
 
 
@@ -104,11 +105,3 @@ def _write_aside(path: Path) -> Path:
         file.flush()
         os.fsync(file.fileno())
     return aside
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -84,11 +84,6 @@ class Store(
         self.writer = Writer(self.engine, ledger=self.ledger, path=str(self.workspace))
 
     @property
-    def is_postgres(self) -> bool:
-        """Whether the rows are on PostgreSQL, where other machines may work too."""
-        return self.engine.dialect.name == "postgresql"
-
-    @property
     def is_writing(self) -> bool:
         """False after a disk error: reads go on, writes are refused until a restart."""
         return not self.writer.is_broken

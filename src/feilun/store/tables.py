@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from feilun.store.chain import MAX_ACTOR, MAX_SUBJECT
+
 metadata = sa.MetaData()
-MAX_ACTOR = 64  # characters of the name of whoever did something; PostgreSQL refuses a longer one
 
 
 def utc_now() -> datetime:
@@ -250,9 +251,9 @@ audit = sa.Table(
     sa.Column("at", sa.String(32), nullable=False),
     sa.Column("tenant", sa.String(64), nullable=False),
     sa.Column("project", sa.String(64), nullable=False),  # empty: the workspace as a whole
-    sa.Column("actor", sa.String(64), nullable=False),
+    sa.Column("actor", sa.String(MAX_ACTOR), nullable=False),
     sa.Column("action", sa.String(32), nullable=False),
-    sa.Column("subject", sa.String(128), nullable=False),
+    sa.Column("subject", sa.String(MAX_SUBJECT), nullable=False),
     sa.Column("details", sa.Text, nullable=False),
     sa.Column("prev_hash", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),

@@ -12,13 +12,12 @@ import sqlalchemy as sa
 
 from feilun.records import Bill, Usage
 from feilun.store import tables as t
-from feilun.store.chain import Unaudited
+from feilun.store.chain import TRAFFIC
 from feilun.store.tenants import Reach
 from feilun.store.verbs import Verbs
 
 COUNTS = ("n_requests", "n_inputs", "n_characters", "n_tokens", "cpu_ms")
 PARTS = ("day", "tenant", "project", "key_id", "kind")
-TRAFFIC = Unaudited("traffic, not a change of state")
 _BILL = tuple(field.name for field in fields(Bill))
 
 

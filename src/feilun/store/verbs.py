@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from feilun.store.writer import Writer
 
 T = TypeVar("T")
 MAX_PAGE = 1000
+CHUNK = 1000  # rows of a large reading that are in memory at once
 MAX_SHOWN = 64  # characters of an id that was asked for in vain
 
 
@@ -34,6 +36,20 @@ class Verbs:
     writer: Writer
     ledger: Ledger
     engine: sa.Engine
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether the rows are on PostgreSQL, where other machines may work too."""
+        return self.engine.dialect.name == "postgresql"
+
+    @contextmanager
+    def one_moment(self) -> Iterator[sa.Connection]:
+        """A connection that sees the state of one moment, and hands rows over part by part."""
+        options: dict[str, Any] = {"feilun_readonly": True, "yield_per": CHUNK}
+        if self.is_postgres:
+            options["isolation_level"] = "REPEATABLE READ"
+        with self.engine.connect().execution_options(**options) as connection:
+            yield connection
 
     def _list(self, query: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[dict[str, Any]]:
         raise AssertionError("provided by Store")

@@ -7,7 +7,6 @@ the callers' futures: nothing is acknowledged before the disk has it. On Postgre
 processes take turns, see `feilun.store.postgres.take_turn`; only rows that nobody follows go past the
 queue.
 
-
 Every write says what the audit log tells of it, or why it tells nothing; the entries of a group are in its transaction.
 """
 

@@ -58,6 +58,9 @@ class Used:
     requests: int = 0
     characters: int = 0
 
+    def __add__(self, other: Used) -> Used:
+        return Used(self.requests + other.requests, self.characters + other.characters)
+
 
 @dataclass
 class Claim:
@@ -208,15 +211,12 @@ class MonthCounts:
         )
 
     def _used(self, subject: Subject) -> Used:
-        mine, others = self._mine[subject], self._others.get(subject, Used())
-        return Used(mine.requests + others.requests, mine.characters + others.characters)
+        return self._mine[subject] + self._others.get(subject, Used())
 
     def _add(self, claim: Claim, sign: int) -> None:
         if claim.month == self._month:
             for subject in claim.payer.subjects:
-                mine = self._mine[subject]
-                mine.requests += sign * claim.requests
-                mine.characters += sign * claim.characters
+                self._mine[subject] += Used(sign * claim.requests, sign * claim.characters)
 
     # the ledger
 
@@ -235,15 +235,10 @@ class MonthCounts:
         rows = self._store.sum_usage(EVERYWHERE, since=since, until=until, by=("tenant", "key_id"), not_by=self._server)
         for row in rows:
             for subject in Payer(row["tenant"], row["key_id"]).subjects:
-                found[subject].requests += row["n_units"]
-                found[subject].characters += row["n_characters"]
+                found[subject] += Used(row["n_units"], row["n_characters"])
         return found
 
 
 def _together(a: Mapping[Subject, Used], b: Mapping[Subject, Used]) -> dict[Subject, Used]:
     nothing = Used()
-    pairs = {subject: (a.get(subject, nothing), b.get(subject, nothing)) for subject in {*a, *b}}
-    return {
-        subject: Used(one.requests + other.requests, one.characters + other.characters)
-        for subject, (one, other) in pairs.items()
-    }
+    return {subject: a.get(subject, nothing) + b.get(subject, nothing) for subject in {*a, *b}}

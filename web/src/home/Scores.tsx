@@ -41,10 +41,6 @@ export function Scores({
         },
         tooltip: {
           trigger: "item",
-          renderMode: "richText",
-          backgroundColor: c.raised,
-          borderColor: c.line,
-          textStyle: { color: c.ink, fontSize: 12 },
           formatter: (at: { dataIndex: number }) => {
             const row = rows[at.dataIndex];
             return row

@@ -18,8 +18,10 @@ export default function Chart({ draw, label, height = 240 }: { draw: Draw; label
     if (!place.current) return;
     const colours = coloursOf(scheme);
     const chart = init(place.current);
+    const drawn = draw(colours);
     chart.setOption({
       animation: false,
+      ...drawn,
       textStyle: { fontFamily: FONT, color: colours.quiet },
       // richText: the usual tooltip is HTML with style attributes, which the page's policy refuses
       tooltip: {
@@ -28,8 +30,8 @@ export default function Chart({ draw, label, height = 240 }: { draw: Draw; label
         backgroundColor: colours.raised,
         borderColor: colours.line,
         textStyle: { color: colours.ink, fontSize: 12, fontFamily: FONT },
+        ...(drawn["tooltip"] as object | undefined),
       },
-      ...draw(colours),
     });
     const watch = new ResizeObserver(() => chart.resize());
     watch.observe(place.current);

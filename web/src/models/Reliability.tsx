@@ -27,10 +27,6 @@ export function Reliability({ of }: { of: Shapes["Calibration"] }) {
         yAxis: { ...scale, name: t("report.right"), nameLocation: "end" },
         tooltip: {
           trigger: "item",
-          renderMode: "richText",
-          backgroundColor: c.raised,
-          borderColor: c.line,
-          textStyle: { color: c.ink, fontSize: 12 },
           formatter: (at: { data: [number, number, number] }) =>
             t("report.bin", { confidence: percent(at.data[0]), right: percent(at.data[1]), count: at.data[2] }),
         },
