@@ -11,7 +11,7 @@ import numpy as np
 from feilun.config import ReleaseSettings
 from feilun.records import ArmTraffic, Challenge, GuardReading
 from feilun.release.draw import challenged_buckets
-from feilun.release.guard import Outcomes, evidence, has_enough
+from feilun.release.guard import FEWEST_UNITS, Outcomes, evidence, has_enough
 
 MOST_ODDS = 1_000_000  # beyond that nobody needs the figure
 
@@ -29,8 +29,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "too_few": (
         "Too few messages so far: the canary answered {n_1}, the champion {n_0}; {least} of each are needed, "
-        "of at least 20 users.",
-        "消息还不够：灰度模型回答了 {n_1} 条，冠军 {n_0} 条；双方各需 {least} 条，且来自不少于 20 位用户。",
+        "of at least {units} users.",
+        "消息还不够：灰度模型回答了 {n_1} 条，冠军 {n_0} 条；双方各需 {least} 条，且来自不少于 {units} 位用户。",
     ),
     "watching": (
         "Nothing speaks against the canary so far: it answered {n_1} messages, the champion {n_0}.",
@@ -140,7 +140,11 @@ def _words(
     said = []
     for lang, text in enumerate(TEXTS[state]):
         fields: dict[str, Any] = {"n_0": f"{arms[0].n_messages:,}", "n_1": f"{arms[1].n_messages:,}"}
-        fields |= {"least": f"{settings.min_messages:,}", "tolerance": _share(settings.guard_tolerance, lang)}
+        fields |= {
+            "least": f"{settings.min_messages:,}",
+            "units": FEWEST_UNITS,
+            "tolerance": _share(settings.guard_tolerance, lang),
+        }
         if state == "worse":
             worst = max((one for one in guards if one.evidence is not None), key=lambda one: one.evidence or 0)
             fields |= {"metric": METRICS[worst.metric][lang], "evidence": _odds(worst.evidence or 0, lang)}
