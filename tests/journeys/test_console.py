@@ -86,6 +86,12 @@ class Visitor:
         here = self.page.get_by_test_id("message")
         playwright.expect(here).not_to_have_text(message, timeout=WITHIN_MS)
 
+    def agree(self, name: str) -> None:
+        """Press the open dialog's own button of that name, and wait until the dialog has gone."""
+        sheet = self.page.locator("dialog[open]")
+        sheet.locator("footer").get_by_role("button", name=name, exact=True).click()
+        sheet.wait_for(state="detached")
+
     def examine(self) -> None:
         """Hold the screen against axe's rules; what it calls serious or critical counts."""
         self.page.locator(".ant-skeleton").first.wait_for(state="detached")
@@ -264,7 +270,7 @@ def _promote_and_go_back(someone: Visitor, words: dict[str, str]) -> None:
     page.get_by_role("button", name=words["promote"], exact=True).click()
     page.locator("dialog[open] textarea").fill("it does better on parcels 包裹")
     someone.examine()
-    page.locator("dialog[open] footer").get_by_role("button", name=words["promote"], exact=True).click()
+    someone.agree(words["promote"])
     page.locator(".log li").nth(2).wait_for()
     second = someone.champion
     assert second != first
@@ -274,7 +280,7 @@ def _promote_and_go_back(someone: Visitor, words: dict[str, str]) -> None:
     someone.examine()
     page.go_back()
     page.get_by_role("button", name=words["rollback"], exact=True).click()
-    page.locator("dialog[open] footer").get_by_role("button", name=words["rollback"], exact=True).click()
+    someone.agree(words["rollback"])
     page.locator(".log li").nth(3).wait_for()
     assert someone.champion == first
     assert [row["action"] for row in someone.api.get("/support/releases").json()["releases"]][:2] == [
@@ -298,7 +304,7 @@ def _watch_a_shadow_and_stop_it(someone: Visitor, words: dict[str, str]) -> None
     someone.examine()
     stop.click()
     page.locator("dialog[open] textarea").fill("seen enough 看够了")
-    page.locator("dialog[open] footer").get_by_role("button", name=words["stop"], exact=True).click()
+    someone.agree(words["stop"])
     stop.wait_for(state="detached")
     assert someone.api.get("/support/traffic").json()["challenge"] is None
     assert "看够了" in someone.api.get("/support/releases").json()["releases"][0]["reason"]
@@ -309,7 +315,7 @@ def _ask_for_a_turn(someone: Visitor, words: dict[str, str]) -> None:
     page = someone.page
     someone.go("turns")
     page.get_by_role("button", name=words["ask"], exact=True).click()
-    page.locator("dialog[open] footer").get_by_role("button", name=words["ask"], exact=True).click()
+    someone.agree(words["ask"])
     page.locator(".turn-list a").nth(2).wait_for()
     page.locator(".steps .done").first.wait_for()
     page.reload()  # what was seen before is there again
