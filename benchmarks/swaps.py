@@ -3,7 +3,7 @@
 
     python benchmarks/swaps.py --data FOLDER [--swaps 100] [--connections 8] [--out FILE]
 
-FOLDER holds `banking77/train.csv` and `test.csv`. Two models with the catalogue's backbone take turns as the champion of
+FOLDER holds `banking77/train.csv` and `test.csv`. Two models with the catalogue's backbone take turns as champion of
 a server that `load.py` keeps busy. A swap lasts from the request to its acknowledgement; the first answer after that
 must come from the model that was promoted. Prints the percentiles; 1 when a request failed or a swap was not live at
 once.
