@@ -10,7 +10,7 @@ import { Problem } from "../api/client";
 import { CHOSEN, SchemeContext, firstScheme } from "../kit/scheme";
 import { paint, themeOf, type Scheme } from "../kit/theme";
 import { KeyGate } from "./KeyGate";
-import { Shell, Start } from "./Shell";
+import { Plain, Shell, Start } from "./Shell";
 
 const Home = lazy(() => import("../home/Home"));
 const Queue = lazy(() => import("../queue/Queue"));
@@ -18,6 +18,8 @@ const Playground = lazy(() => import("../playground/Playground"));
 const Models = lazy(() => import("../models/Models"));
 const Report = lazy(() => import("../models/Report"));
 const Turns = lazy(() => import("../turns/Turns"));
+const NewProject = lazy(() => import("../start/NewProject"));
+const First = lazy(() => import("../start/First"));
 const Data = lazy(() => import("../data/Data"));
 
 const MOST_RETRIES = 2;
@@ -66,6 +68,9 @@ export function App() {
             <KeyGate>
               <Routes>
                 <Route path="/" element={<Start />} />
+                <Route path="/start" element={<Plain />}>
+                  <Route index element={<NewProject />} />
+                </Route>
                 <Route path="/projects/:name" element={<Shell />}>
                   <Route index element={<Home />} />
                   <Route path="queue" element={<Queue />} />
@@ -75,6 +80,7 @@ export function App() {
                   <Route path="turns" element={<Turns />} />
                   <Route path="turns/:turnId" element={<Turns />} />
                   <Route path="data" element={<Data />} />
+                  <Route path="first" element={<First />} />
                 </Route>
                 <Route path="*" element={<Navigate to="/" replace />} />
               </Routes>

@@ -6,7 +6,7 @@ import { hasKey, keepKey } from "../api/client";
 import { useProject, useProjects } from "../api/verbs";
 import { count } from "../kit/format";
 import { DataIcon, HomeIcon, KeyIcon, ModelIcon, MoonIcon, QueueIcon, SunIcon, TryIcon, TurnIcon } from "../kit/icons";
-import { Button, Empty, Given, Segmented, Select, Waiting } from "../kit/parts";
+import { Button, Given, Segmented, Select, Waiting } from "../kit/parts";
 import { useScheme } from "../kit/scheme";
 import { speak, type Language } from "../words";
 
@@ -23,17 +23,16 @@ export function useName(): string {
   return useParams<"name">().name ?? "";
 }
 
-/** The address without a project: the one that was open last, else the first. */
+/** The address without a project: the one that was open last, else the first; where there is none, how to begin. */
 export function Start() {
   const projects = useProjects();
-  const { t } = useTranslation();
   return (
     <main className="page">
       <Given of={projects}>
         {(rows) => {
           const first = rows.find((row) => row.name === localStorage.getItem(LAST)) ?? rows[0];
           if (first) return <Navigate to={`/projects/${encodeURIComponent(first.name)}`} replace />;
-          return <Empty title={t("projects.none.title")}>{t("projects.none.text")}</Empty>;
+          return <Navigate to="/start" replace />;
         }}
       </Given>
     </main>
@@ -41,6 +40,32 @@ export function Start() {
 }
 
 const LAST = "feilun.project";
+const NEW = " new"; // no project's name, for the blank in it
+
+/** A screen about no project yet. */
+export function Plain() {
+  const { t } = useTranslation();
+  useEffect(() => {
+    document.title = `${t("start.title")} · Feilun 飞轮`;
+  }, [t]);
+  return (
+    <div className="shell plain">
+      <a className="skip" href="#content">
+        {t("nav.skip")}
+      </a>
+      <Header />
+      <Suspense
+        fallback={
+          <main className="page">
+            <Waiting />
+          </main>
+        }
+      >
+        <Outlet />
+      </Suspense>
+    </div>
+  );
+}
 
 export function Shell() {
   const { t } = useTranslation();
@@ -71,12 +96,12 @@ export function Shell() {
   );
 }
 
-function Header({ name }: { name: string }) {
+function Header({ name }: { name?: string }) {
   const { t, i18n } = useTranslation();
   const { scheme, choose } = useScheme();
   return (
     <header className="top">
-      <Link to={`/projects/${name}`} className="brand">
+      <Link to={name ? `/projects/${encodeURIComponent(name)}` : "/"} className="brand">
         <svg viewBox="0 0 32 32" width="26" height="26" fill="none" aria-hidden="true">
           <circle
             cx="16"
@@ -94,7 +119,7 @@ function Header({ name }: { name: string }) {
           Feilun <span lang="zh-CN">飞轮</span>
         </span>
       </Link>
-      <Projects name={name} />
+      {name && <Projects name={name} />}
       <div className="top-end">
         <Segmented<Language>
           size="small"
@@ -139,8 +164,13 @@ function Projects({ name }: { name: string }) {
       variant="filled"
       aria-label={t("nav.project")}
       value={name}
-      onChange={(chosen: string) => void go(`/projects/${encodeURIComponent(chosen)}/${screen}`)}
-      options={(projects.length ? projects.map((row) => row.name) : [name]).map((one) => ({ value: one, label: one }))}
+      onChange={(chosen: string) =>
+        void go(chosen === NEW ? "/start" : `/projects/${encodeURIComponent(chosen)}/${screen}`)
+      }
+      options={[
+        ...(projects.length ? projects.map((row) => row.name) : [name]).map((one) => ({ value: one, label: one })),
+        { value: NEW, label: t("nav.new_project") },
+      ]}
     />
   );
 }
