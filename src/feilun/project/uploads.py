@@ -49,7 +49,7 @@ class Uploads:
             TooManyUploads: the tenant has as many that wait as it may.
         """
         self._sweep()
-        n_waiting = sum(one.tenant == tenant for one in self._waiting())
+        n_waiting = sum(1 for _ in self.waiting(tenant=tenant))
         if n_waiting >= MOST_WAITING:
             raise TooManyUploads(n_waiting=n_waiting)
         upload_id = f"up_{secrets.token_hex(12)}"
@@ -81,9 +81,11 @@ class Uploads:
         """It was used, or is not wanted."""
         shutil.rmtree(upload.path.parent, ignore_errors=True)
 
-    def _waiting(self) -> Iterator[Upload]:
+    def waiting(self, *, tenant: str) -> Iterator[Upload]:
+        """Those of a tenant, in no order."""
         for folder in self._folder.glob("up_*"):
-            if (found := self._read(folder)) is not None:
+            found = self._read(folder)
+            if found is not None and found.tenant == tenant:
                 yield found
 
     def _sweep(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from feilun.models.bundle import publish
-from feilun.project import Project, Workspace, open_projects
+from feilun.project import Project, Uploads, Workspace, open_projects
 from feilun.records import Backbone, Bill, Report, Usage
 from feilun.store import Reach, Store, utc_now
 from tests.bundles import MESSAGES, make_bundle
@@ -109,6 +109,9 @@ def _fill(project: Project, sealed: Path, *, model_id: str, mark: str) -> None:
     same = ("prediction_id", "project", "model_id", "labels", "confidence", "decision", "created_at")
     answer = {column: prediction[column] for column in same}
     store.add_shadow_answers([answer | {"release_id": begun["release_id"], "agrees": False}], teach=0.5).result()
+    upload = Uploads(store.workspace).begin(f"{mark}.csv", tenant=project.tenant)
+    upload.path.write_text("text,label\nwhere is it,delivery\ni want a refund,refund\n", "utf-8")
+    Uploads(store.workspace).finish(upload)
     spoken = {"actor": mark, "body_hash": mark, "idempotency_key": f"i_{mark}"}
     store.add_feedback(name, prediction_id=f"p_{mark}", comment=mark, **spoken)
     for scope in (project.tenant, None):
@@ -132,6 +135,7 @@ def side_of(store: Store, project: Project) -> Side:
         "compression_id": (store.list_compressions(name)[0]["compression_id"],),
         "prediction_id": (f"p_{mark}",),
         "key_id": tuple(keys),
+        "upload_id": tuple(one.upload_id for one in Uploads(store.workspace).waiting(tenant=project.tenant)),
         "idempotency-key": (f"i_{mark}",),
     }
     return Side(project.tenant, name, ids)

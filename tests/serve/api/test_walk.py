@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from feilun.config import ServeSettings
 from feilun.serve.api import create_app
 from feilun.serve.api.guard import is_open
-from feilun.serve.api.routing import is_operators, scope_of
+from feilun.serve.api.routing import is_operators, is_tenants, scope_of
 from feilun.store import utc_now
 from feilun.trust import ROLES, SCOPES, opened_by
 from feilun.trust.keys import hash_secret
@@ -42,7 +42,8 @@ class Caller:
         is_operator = self.tenant is None and self.project is None
         if scope_of(route) not in self.scopes or (is_operators(route) and not is_operator):
             return {403}
-        if "{name}" in route.path and self.project not in (None, "support"):
+        is_beyond = "{name}" in route.path and self.project not in (None, "support")
+        if is_beyond or (is_tenants(route) and self.project is not None):
             return {403}
         if "{name}" in route.path and self.tenant not in (None, OURS):
             return {404}

@@ -21,7 +21,7 @@ export const useUpload = () =>
     mutationFn: (file: File) =>
       body(
         http.POST("/v1/uploads", {
-          params: { query: { name: file.name } },
+          params: { query: { filename: file.name } },
           headers: { "Content-Type": "application/octet-stream" },
           body: file as unknown as string,
           bodySerializer: (sent) => sent as unknown as BodyInit,

@@ -150,7 +150,8 @@ export interface paths {
         put?: never;
         /**
          * Make a project of a file.
-         * @description As `feilun init` does, in the folder that is served. Ask for its first turn with POST …/turns.
+         * @description As `feilun init` does, in the folder that is served. Ask for its first turn with POST …/turns. The operator's
+         *     alone: names are unique in a workspace, so that whoever may try some would learn which others have taken.
          */
         post: operations["create_project"];
         delete?: never;
@@ -2828,6 +2829,11 @@ export interface components {
              * @description A file that judges every model and never trains one.
              */
             holdout_upload_id?: string | null;
+            /**
+             * Tenant
+             * @description Whose it is; absent: the house's own.
+             */
+            tenant?: string | null;
             /**
              * Budget S
              * @description Seconds for training, [train] budget_s; absent: the default.
@@ -6660,7 +6666,7 @@ export interface operations {
         parameters: {
             query: {
                 /** @description What you call it, such as may.csv. */
-                name: string;
+                filename: string;
             };
             header?: never;
             path?: never;

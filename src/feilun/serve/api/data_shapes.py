@@ -51,6 +51,7 @@ class ProjectRequest(Shape):
     holdout_upload_id: str | None = Field(
         None, min_length=1, max_length=64, description="A file that judges every model and never trains one."
     )
+    tenant: str | None = Field(None, min_length=1, max_length=64, description="Whose it is; absent: the house's own.")
     budget_s: float | None = Field(
         None, gt=0, le=86_400, description="Seconds for training, [train] budget_s; absent: the default."
     )

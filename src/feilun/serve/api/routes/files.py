@@ -18,13 +18,13 @@ from feilun.serve.api.guard import BODY_WITHIN_S
 from feilun.serve.api.house import Gone, Grounds
 from feilun.serve.api.problems import explain
 from feilun.serve.api.routes.models import project_row
-from feilun.serve.api.routing import InProject, InTenant, InWorkspace, ProjectVisit, Routes, Visit, send
+from feilun.serve.api.routing import ForOperator, InProject, InTenant, InWorkspace, ProjectVisit, Routes, Visit, send
 from feilun.serve.api.shapes import ProjectRow
 from feilun.store import HOUSE
 from feilun.store.chain import Change
 
 routes = Routes("data")
-Founding = Annotated[Visit, Depends(InTenant("admin"))]
+Handing = Annotated[Visit, Depends(InTenant("admin"))]
 Column = Annotated[str | None, Query(min_length=1, max_length=500, description="Its name; absent: as recognised.")]
 MOST_LABELS = 1000
 ANY_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
@@ -42,13 +42,13 @@ RAW = {"requestBody": {"required": True, "content": ANY_BYTES}}
 )
 async def upload(
     request: Request,
-    visit: Founding,
-    name: Annotated[str, Query(min_length=1, max_length=500, description="What you call it, such as may.csv.")],
+    visit: Handing,
+    filename: Annotated[str, Query(min_length=1, max_length=500, description="What you call it, such as may.csv.")],
 ) -> Response:
     """The body is the file: CSV, TSV, JSONL, Excel or Parquet, up to [serve] max_upload_mb. Tells what it seems to
     hold. Nothing is made of it yet; a file that nothing is made of is removed after a day."""
     uploads = _uploads(visit)
-    begun = await visit.house.read(uploads.begin, name, tenant=_tenant(visit))
+    begun = await visit.house.read(uploads.begin, filename, tenant=_tenant(visit))
     try:
         await _receive(request, begun, most=int(visit.house.settings.max_upload_mb * 1_000_000))
         done = await visit.house.read(uploads.finish, begun)
@@ -61,7 +61,7 @@ async def upload(
 @routes(
     "GET", "/v1/uploads/{upload_id}", summary="Look at a file that waits.", reply=UploadReply, problems=(404, 409, 422)
 )
-async def look_at_upload(visit: Founding, upload_id: str, text: Column = None, label: Column = None) -> Response:
+async def look_at_upload(visit: Handing, upload_id: str, text: Column = None, label: Column = None) -> Response:
     """Its first rows and what it seems to hold, with these columns or those that are recognised."""
     found = await visit.house.read(_uploads(visit).get, upload_id, tenant=_own(visit))
     return send(await _look(visit, found, text=text, label=label))
@@ -75,7 +75,7 @@ async def look_at_upload(visit: Founding, upload_id: str, text: Column = None, l
     status=204,
     problems=(404, 409),
 )
-async def remove_upload(visit: Founding, upload_id: str) -> Response:
+async def remove_upload(visit: Handing, upload_id: str) -> Response:
     """Nothing was made of it."""
     uploads = _uploads(visit)
     found = await visit.house.read(uploads.get, upload_id, tenant=_own(visit))
@@ -86,15 +86,16 @@ async def remove_upload(visit: Founding, upload_id: str) -> Response:
 @routes(
     "POST", "/v1/projects", summary="Make a project of a file.", reply=ProjectRow, status=201, problems=(404, 409, 507)
 )
-async def create_project(visit: Founding, body: ProjectRequest) -> Response:
-    """As `feilun init` does, in the folder that is served. Ask for its first turn with POST …/turns."""
+async def create_project(visit: Annotated[Visit, Depends(ForOperator("admin"))], body: ProjectRequest) -> Response:
+    """As `feilun init` does, in the folder that is served. Ask for its first turn with POST …/turns. The operator's
+    alone: names are unique in a workspace, so that whoever may try some would learn which others have taken."""
     grounds = _grounds(visit)
-    uploads, own = Uploads(grounds.store.workspace), _own(visit)
+    uploads = Uploads(grounds.store.workspace)
     if (body.upload_id is None) == (body.sample is None):
         raise _either_or(visit)
 
     def make() -> Project:
-        used = [uploads.get(one, tenant=own) for one in (body.upload_id, body.holdout_upload_id) if one is not None]
+        used = [uploads.get(one) for one in (body.upload_id, body.holdout_upload_id) if one is not None]
         holdout = used[-1].path if body.holdout_upload_id is not None else None
         project = found_project(
             grounds.root,
@@ -104,7 +105,7 @@ async def create_project(visit: Founding, body: ProjectRequest) -> Response:
             text=body.text,
             label=body.label,
             language=body.language,
-            tenant=_tenant(visit),
+            tenant=body.tenant or HOUSE,
             budget_s=body.budget_s,
         )
         project.store.add_audit(
