@@ -73,7 +73,7 @@ def test_every_command_line_in_the_pages_parses(page: Path):
 
 def test_a_wrong_command_line_in_a_page_would_be_found():
     for line in ("feilun turn --bugdet 5", "feilun relese list", "feilun data add", "feilun serve --port 99999999"):
-        with pytest.raises(Exception, match=r"bugdet|relese|FILE|65535"):
+        with pytest.raises(Exception, match=r"bugdet|relese|file|65535"):
             parse(line)
 
 
