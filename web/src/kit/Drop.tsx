@@ -37,8 +37,7 @@ export function Drop(props: { label: ReactNode; note?: ReactNode; isBusy: boolea
         ref={field}
         type="file"
         accept={KINDS}
-        aria-label={t("drop.choose")}
-        tabIndex={-1}
+        hidden
         onChange={(event) => {
           take(event.target.files);
           event.target.value = ""; // the same file again is a change too
