@@ -39,7 +39,9 @@ export function Outside({ title, children }: { title: string; children: ReactNod
     <div className="outside">
       <header className="row between">
         <Brand to="/" />
-        <Looks />
+        <div className="row">
+          <Looks />
+        </div>
       </header>
       <main className="card stack" id="content">
         <h1>{title}</h1>

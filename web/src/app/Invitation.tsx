@@ -1,6 +1,6 @@
 // The first visit: the code that an owner handed over becomes a password of one's own. A link carries the code behind
 // its '#', which no browser sends to a server, so that it stands in no log.
-import { useState, type SubmitEvent } from "react";
+import { useId, useState, type SubmitEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
 import { useAccept } from "../api/session";
@@ -62,29 +62,41 @@ export function Passwords(props: {
   const { t } = useTranslation();
   const { password, setPassword, again, setAgain } = props;
   const differs = again !== "" && again !== password;
+  const rule = useId();
   return (
     <>
-      <label className="field">
-        <span>{t("password.new")}</span>
-        <Input.Password
-          value={password}
-          maxLength={256}
-          onChange={(event) => setPassword(event.target.value)}
-          autoComplete="new-password"
-        />
-        <small className="quiet">{t("password.rule", { n: LEAST_PASSWORD })}</small>
-      </label>
-      <label className="field">
-        <span>{t("password.again")}</span>
-        <Input.Password
-          value={again}
-          maxLength={256}
-          status={differs ? "error" : ""}
-          onChange={(event) => setAgain(event.target.value)}
-          autoComplete="new-password"
-        />
-        {differs && <small className="bad">{t("password.differs")}</small>}
-      </label>
+      <div className="stack tight">
+        <label className="field">
+          <span>{t("password.new")}</span>
+          <Input.Password
+            value={password}
+            maxLength={256}
+            onChange={(event) => setPassword(event.target.value)}
+            autoComplete="new-password"
+            aria-describedby={rule}
+          />
+        </label>
+        <small className="quiet" id={rule}>
+          {t("password.rule", { n: LEAST_PASSWORD })}
+        </small>
+      </div>
+      <div className="stack tight">
+        <label className="field">
+          <span>{t("password.again")}</span>
+          <Input.Password
+            value={again}
+            maxLength={256}
+            status={differs ? "error" : ""}
+            onChange={(event) => setAgain(event.target.value)}
+            autoComplete="new-password"
+          />
+        </label>
+        {differs && (
+          <small className="bad" role="alert">
+            {t("password.differs")}
+          </small>
+        )}
+      </div>
     </>
   );
 }

@@ -254,14 +254,16 @@ function Add(props: { open: boolean; onClose: () => void; onMade: (person: Shape
 export function RoleField({ value, onChange }: { value: Role; onChange: (role: Role) => void }) {
   const { t } = useTranslation();
   return (
-    <label className="field">
-      <span>{t("people.role")}</span>
-      <Select<Role>
-        value={value}
-        onChange={onChange}
-        options={ROLES.map((role) => ({ value: role, label: t(`role.${role}`) }))}
-      />
+    <div className="stack tight">
+      <label className="field">
+        <span>{t("people.role")}</span>
+        <Select<Role>
+          value={value}
+          onChange={onChange}
+          options={ROLES.map((role) => ({ value: role, label: t(`role.${role}`) }))}
+        />
+      </label>
       <small className="quiet">{t(`role.${value}.may`)}</small>
-    </label>
+    </div>
   );
 }

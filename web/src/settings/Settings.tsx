@@ -33,7 +33,7 @@ export default function Settings() {
     document.title = [screen && t(screen.word), t("settings.title"), "Feilun 飞轮"].filter(Boolean).join(" · ");
   }, [screen, t]);
   return (
-    <div className="shell">
+    <div className="shell settings">
       <a className="skip" href="#content">
         {t("nav.skip")}
       </a>

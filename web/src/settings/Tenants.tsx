@@ -120,17 +120,19 @@ function Add({ open, onClose }: { open: boolean; onClose: () => void }) {
     <Sheet open={open} title={t("tenants.add")} onClose={close}>
       <form className="stack" onSubmit={save}>
         {add.error && <Trouble error={add.error} />}
-        <label className="field">
-          <span>{t("tenants.id")}</span>
-          <Input
-            value={tenant}
-            maxLength={64}
-            autoComplete="off"
-            autoFocus
-            onChange={(e) => setTenant(e.target.value)}
-          />
+        <div className="stack tight">
+          <label className="field">
+            <span>{t("tenants.id")}</span>
+            <Input
+              value={tenant}
+              maxLength={64}
+              autoComplete="off"
+              autoFocus
+              onChange={(e) => setTenant(e.target.value)}
+            />
+          </label>
           <small className="quiet">{t("tenants.id.note")}</small>
-        </label>
+        </div>
         <label className="field">
           <span>{t("people.name.optional")}</span>
           <Input value={name} maxLength={64} autoComplete="off" onChange={(e) => setName(e.target.value)} />
