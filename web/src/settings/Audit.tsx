@@ -65,7 +65,12 @@ function Entries({ rows }: { rows: Row[] }) {
         size="small"
         dataSource={rows}
         columns={[
-          { title: <span className="nowrap">{t("audit.seq")}</span>, dataIndex: "seq", align: "right", className: "num" },
+          {
+            title: <span className="nowrap">{t("audit.seq")}</span>,
+            dataIndex: "seq",
+            align: "right",
+            className: "num",
+          },
           { title: t("audit.at"), key: "at", render: (_, row) => <span className="nowrap">{when(row.at)}</span> },
           { title: t("audit.actor"), dataIndex: "actor" },
           { title: t("audit.action"), key: "action", render: (_, row) => <span className="mono">{row.action}</span> },
