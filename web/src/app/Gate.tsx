@@ -117,7 +117,7 @@ function KeyForm({ onDone }: { onDone: () => void }) {
     setKey("");
     setRefused(false);
     onDone();
-    void queries.resetQueries();
+    void queries.invalidateQueries(); // not reset: what was typed into the page below stays
   };
   return (
     <form className="stack" onSubmit={enter}>

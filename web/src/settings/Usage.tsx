@@ -4,11 +4,13 @@ import { useTranslation } from "react-i18next";
 import { useSearchParams } from "react-router";
 import type { Shapes } from "../api/client";
 import { readUsageCsv, useLimits, useUsage } from "../api/settings";
+import { useSession } from "../api/session";
 import { axis, GRID } from "../kit/axes";
 import type { Draw } from "../kit/Chart";
 import { count, decimal } from "../kit/format";
 import { Button, Card, Empty, Given, Input, Page, Trouble, Twin, Waiting } from "../kit/parts";
 import { Table } from "../kit/Table";
+import { SetLimit } from "./SetLimit";
 
 const Chart = lazy(() => import("../kit/Chart"));
 type Line = Shapes["UsageLine"];
@@ -103,25 +105,43 @@ function Lines({ rows }: { rows: Line[] }) {
 
 function Limits() {
   const { t } = useTranslation();
+  const session = useSession().data;
+  const mayRule = session?.is_operator && session.scopes.includes("admin") && session.scopes.includes("keys");
+  const [isSetting, setSetting] = useState(false);
   const most = (n: number | null | undefined) => (n == null ? "–" : count(n));
   return (
     <Card title={t("limits.title")} note={t("limits.note")} flush>
+      {mayRule && (
+        <>
+          <Button className="inset" onClick={() => setSetting(true)}>
+            {t("limits.set")}
+          </Button>
+          <SetLimit open={isSetting} onClose={() => setSetting(false)} />
+        </>
+      )}
       <Given of={useLimits()}>
-        {(rows) => (
-          <Table<Shapes["LimitRow"]>
-            label={t("limits.title")}
-            rowKey="subject_id"
-            dataSource={rows}
-            locale={{ emptyText: t("limits.none") }}
-            columns={[
-              { title: t("limits.whose"), key: "whose", render: (_, row) => t(`limits.${row.subject}`) },
-              { title: t("limits.id"), key: "id", render: (_, row) => <span className="mono">{row.subject_id}</span> },
-              { title: t("limits.per_minute"), key: "minute", render: (_, row) => most(row.per_minute) },
-              { title: t("limits.requests"), key: "requests", render: (_, row) => most(row.monthly_requests) },
-              { title: t("limits.characters"), key: "characters", render: (_, row) => most(row.monthly_characters) },
-            ]}
-          />
-        )}
+        {(rows) =>
+          rows.length === 0 ? (
+            <p className="quiet none">{t("limits.none")}</p>
+          ) : (
+            <Table<Shapes["LimitRow"]>
+              label={t("limits.title")}
+              rowKey="subject_id"
+              dataSource={rows}
+              columns={[
+                { title: t("limits.whose"), key: "whose", render: (_, row) => t(`limits.${row.subject}`) },
+                {
+                  title: t("limits.id"),
+                  key: "id",
+                  render: (_, row) => <span className="mono">{row.subject_id}</span>,
+                },
+                { title: t("limits.per_minute"), key: "minute", render: (_, row) => most(row.per_minute) },
+                { title: t("limits.requests"), key: "requests", render: (_, row) => most(row.monthly_requests) },
+                { title: t("limits.characters"), key: "characters", render: (_, row) => most(row.monthly_characters) },
+              ]}
+            />
+          )
+        }
       </Given>
     </Card>
   );
