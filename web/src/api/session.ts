@@ -1,6 +1,7 @@
 // Who is in front of the screen, and how they come and go.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { body, http, keepKey, type Shapes } from "./client";
+import i18n from "i18next";
+import { body, http, keepKey, Problem, type Shapes } from "./client";
 
 export type Session = Shapes["SessionRow"];
 const SESSION = ["session"];
@@ -35,6 +36,16 @@ export const useSignIn = () =>
   useEntering((said: Shapes["SignIn"]) => {
     keepKey(null); // a key goes before a cookie, and would hide who has just signed in
     return body(http.POST("/v1/session", { body: said }));
+  });
+
+/** A key for this tab, if it opens anything. */
+export const useEnterKey = () =>
+  useEntering(async (key: string) => {
+    keepKey(key);
+    const session = await who();
+    if (session.kind !== "nobody") return session;
+    keepKey(null);
+    throw new Problem("auth.key_invalid", i18n.t("key.refused"), 401);
   });
 
 export const useAccept = () =>

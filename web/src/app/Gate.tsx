@@ -1,10 +1,9 @@
 // Lets somebody in: by name and password, or with a key. Whoever sits at the server's own machine needs neither. When a
 // session ends while somebody works, the same form comes up over their page, and what they had typed stays.
-import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState, type ReactNode, type SubmitEvent } from "react";
 import { useTranslation } from "react-i18next";
-import { hasKey, keepKey, onNobody } from "../api/client";
-import { useSession, useSignIn } from "../api/session";
+import { hasKey, onNobody } from "../api/client";
+import { useEnterKey, useSession, useSignIn } from "../api/session";
 import { Button, Code, Given, Input, Sheet, Trouble } from "../kit/parts";
 import { Brand, Looks } from "./Header";
 
@@ -108,26 +107,18 @@ function PasswordForm({ onDone }: { onDone: () => void }) {
 
 function KeyForm({ onDone }: { onDone: () => void }) {
   const { t } = useTranslation();
-  const queries = useQueryClient();
   const [key, setKey] = useState("");
-  const [isRefused, setRefused] = useState(hasKey); // one was sent, so it is not valid (any more)
+  const open = useEnterKey();
   const enter = (event: SubmitEvent) => {
     event.preventDefault();
-    keepKey(key.trim());
     setKey("");
-    setRefused(false);
-    onDone();
-    void queries.invalidateQueries(); // not reset: what was typed into the page below stays
+    open.mutate(key.trim(), { onSuccess: onDone });
   };
   return (
     <form className="stack" onSubmit={enter}>
       <p className="quiet">{t("key.lead")}</p>
       <Code text="feilun key create --name console --scope admin --days 30" />
-      {isRefused && (
-        <p className="bad" role="alert">
-          {t("key.refused")}
-        </p>
-      )}
+      {open.error && <Trouble error={open.error} />}
       <label className="field">
         <span>{t("key.label")}</span>
         <Input.Password
@@ -138,7 +129,7 @@ function KeyForm({ onDone }: { onDone: () => void }) {
           autoFocus
         />
       </label>
-      <Button type="primary" htmlType="submit" disabled={!key.trim()}>
+      <Button type="primary" htmlType="submit" loading={open.isPending} disabled={!key.trim()}>
         {t("key.enter")}
       </Button>
     </form>
