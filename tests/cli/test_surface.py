@@ -76,6 +76,12 @@ def test_the_commands_are_the_published_ones():
         "model remove",
         "model show",
         "model verify",
+        "person add",
+        "person disable",
+        "person enable",
+        "person list",
+        "person reset",
+        "person role",
         "predict",
         "release canary",
         "release list",
@@ -108,7 +114,18 @@ def test_every_command_has_examples_and_all_but_serve_speak_json(path: tuple[str
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_what_cannot_be_undone_has_yes(path: tuple[str, ...]):
     options = {option for parameter in COMMANDS[path].params for option in parameter.opts}
-    asks = path[-1] in ("promote", "canary", "rollback", "revoke", "cancel", "remove", "init", "disable", "rekey")
+    asks = path[-1] in (
+        "promote",
+        "canary",
+        "rollback",
+        "revoke",
+        "cancel",
+        "remove",
+        "init",
+        "disable",
+        "rekey",
+        "reset",
+    )
     assert ("--yes" in options) == asks
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from feilun.cli import audit, data, feedback, job, key, label, limit, model, release, tenant
+from feilun.cli import audit, data, feedback, job, key, label, limit, model, person, release, tenant
 from feilun.cli.init import init
 from feilun.cli.operate import backup, doctor, restore
 from feilun.cli.predict import predict
@@ -46,6 +46,7 @@ for name, group in {
     "label": label.app,
     "key": key.app,
     "limit": limit.app,
+    "person": person.app,
     "tenant": tenant.app,
     "audit": audit.app,
     "job": job.app,

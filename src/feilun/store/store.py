@@ -20,6 +20,7 @@ from feilun.store.ledger import Ledger
 from feilun.store.limits import LimitVerbs
 from feilun.store.marks import mark_folder
 from feilun.store.releases import ReleaseVerbs
+from feilun.store.sessions import SessionVerbs
 from feilun.store.tenants import TenantVerbs
 from feilun.store.traffic import TrafficVerbs
 from feilun.store.turns import TurnVerbs
@@ -49,6 +50,7 @@ class Store(
     TrafficVerbs,
     ChallengeVerbs,
     KeyVerbs,
+    SessionVerbs,
     LimitVerbs,
     AuditVerbs,
     HoldVerbs,

@@ -12,6 +12,7 @@ from feilun.models.bundle import publish
 from feilun.project import Project, Workspace, open_projects
 from feilun.records import Backbone, Bill, Report, Usage
 from feilun.store import Reach, Store, utc_now
+from feilun.trust import begin_session
 from tests.bundles import MESSAGES, make_bundle
 
 OURS, THEIRS = "acme", "globex"
@@ -43,6 +44,11 @@ class Shop:
 
     def key(self, **wanted: Any) -> str:
         return str(self.workspace.create_key(**{"name": "test"} | wanted)["key"])
+
+    def session(self, *, role: str, tenant: str | None) -> str:
+        """The token of a new person who has signed in."""
+        person = self.workspace.add_person(f"p{len(self.store.list_people(Reach()))}", role=role, tenant=tenant)
+        return begin_session(self.store, person)
 
 
 def build_shop(root: Path, backbone: Backbone) -> None:
@@ -110,6 +116,8 @@ def _fill(project: Project, sealed: Path, *, model_id: str, mark: str) -> None:
     answer = {column: prediction[column] for column in same}
     store.add_shadow_answers([answer | {"release_id": begun["release_id"], "agrees": False}], teach=0.5).result()
     spoken = {"actor": mark, "body_hash": mark, "idempotency_key": f"i_{mark}"}
+    desk = project.workspace.add_person("desk", name=mark, role="viewer", tenant=project.tenant)
+    store.add_session(Reach(project.tenant), desk["person_id"], token_hash=f"t_{mark}")
     store.add_feedback(name, prediction_id=f"p_{mark}", comment=mark, **spoken)
     for scope in (project.tenant, None):
         key = project.workspace.create_key(name=mark, role="viewer", tenant=scope, project=None if scope else name)
@@ -132,6 +140,7 @@ def side_of(store: Store, project: Project) -> Side:
         "compression_id": (store.list_compressions(name)[0]["compression_id"],),
         "prediction_id": (f"p_{mark}",),
         "key_id": tuple(keys),
+        "person_id": tuple(row["person_id"] for row in store.list_people(Reach(project.tenant))),
         "idempotency-key": (f"i_{mark}",),
     }
     return Side(project.tenant, name, ids)

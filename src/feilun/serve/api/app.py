@@ -30,8 +30,10 @@ from feilun.serve.api.routes import (
     feedback,
     keys,
     models,
+    people,
     predictions,
     service,
+    session,
     tenants,
     turns,
     usage,
@@ -83,8 +85,9 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    parts = (predictions, feedback, models, compressions, turns, chat, embeddings, keys, tenants, audit, usage, service)
-    for part in parts:
+    about_projects = (predictions, feedback, models, compressions, turns, chat, embeddings)
+    about_the_server = (session, people, keys, tenants, audit, usage, service)
+    for part in (*about_projects, *about_the_server):
         part.routes.add_to(app)
     console.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
