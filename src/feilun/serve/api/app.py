@@ -27,6 +27,7 @@ from feilun.serve.api.routes import (
     compressions,
     console,
     embeddings,
+    examples,
     feedback,
     keys,
     models,
@@ -83,8 +84,8 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    parts = (predictions, feedback, models, compressions, turns, chat, embeddings, keys, tenants, audit, usage, service)
-    for part in parts:
+    ours = (predictions, feedback, models, examples, compressions, turns, keys, tenants, audit, usage, service)
+    for part in (*ours, chat, embeddings):
         part.routes.add_to(app)
     console.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
