@@ -165,7 +165,7 @@ class FeedbackVerbs(DataVerbs):
             answer=self.answers_of([text], model_id=model_id)[0],
             model_id=model_id,
         )
-        return self.store.ask_people(row, actor=actor[:64])
+        return self.store.ask_people(self.name, row, actor=actor[:64])
 
     def skip(self, prediction_id: str, *, actor: str = "python") -> None:
         self.store.get_prediction(self.name, prediction_id)

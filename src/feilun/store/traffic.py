@@ -229,14 +229,14 @@ class TrafficVerbs(UsageVerbs):
             audit=lambda n_rows: Change("queue.skipped", prediction_id, actor, project) if n_rows else None,
         )
 
-    def ask_people(self, row: dict[str, Any], *, actor: str) -> str:
+    def ask_people(self, project: str, row: dict[str, Any], *, actor: str) -> str:
         """Add a row of the review queue that no user's message brought; gives the prediction id under which it waits.
 
         Where one for the same message waits already, that one stays.
         """
         p = t.predictions.c
         waiting = sa.select(p.prediction_id).where(
-            p.project == row["project"],
+            p.project == project,
             p.example_id == row["example_id"],
             p.queue_state == "open",
             p.reason == ASKED,
@@ -246,12 +246,12 @@ class TrafficVerbs(UsageVerbs):
             known = connection.execute(waiting.limit(1)).scalar_one_or_none()
             if known is not None:
                 return str(known), False
-            connection.execute(t.predictions.insert(), row)
+            connection.execute(t.predictions.insert(), row | {"project": project})
             return str(row["prediction_id"]), True
 
         return self.writer.write(
             work,
-            audit=lambda said: Change("queue.asked", said[0], actor, row["project"]) if said[1] else None,
+            audit=lambda said: Change("queue.asked", said[0], actor, project) if said[1] else None,
         )[0]
 
     def count_queue(self, project: str) -> int:
