@@ -22,7 +22,7 @@ from urllib.parse import quote
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-SCREENS = ("", "queue", "playground", "models", "report", "turns", "data")
+SCREENS = ("", "queue", "playground", "models", "report", "errors", "turns", "data")
 SIZES = {"": (1360, 900), "phone": (390, 844)}
 MESSAGES = {"en": "My card has not arrived yet", "zh": "明天早上七点叫我起床"}
 
@@ -62,12 +62,17 @@ def screens(browser: Browser, address: str, lang: str, scheme: str, size: str) -
     for screen in SCREENS:
         if screen == "report":
             page.locator("td a.mono").first.click()
+        elif screen == "errors":
+            page.locator("a[href$='/errors']").first.click()
+            page.locator(".example button").first.click()
+            page.locator(".decisive").wait_for()
         else:
             page.goto(f"{address}/{screen}".rstrip("/"))
         if screen == "playground":
             page.locator("#try").fill(MESSAGES[lang])
             page.keyboard.press("Enter")
-            page.get_by_test_id("answer").wait_for()
+            page.get_by_test_id("answer").locator("button").first.click()
+            page.locator(".decisive").wait_for()
         page.wait_for_load_state("load")
         page.locator(".ant-skeleton").first.wait_for(state="detached")
         page.wait_for_timeout(900)  # charts draw themselves in a quarter of a second

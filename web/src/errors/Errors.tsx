@@ -7,7 +7,7 @@ import { useExamples, type Wanted } from "../api/examples";
 import { useProject, useReport } from "../api/verbs";
 import { useName } from "../app/Shell";
 import { count } from "../kit/format";
-import { Button, Card, Empty, Given, Page, Trouble, Twin, Waiting } from "../kit/parts";
+import { Button, Card, Empty, Given, Page, Trouble, Twin } from "../kit/parts";
 import { Filters } from "./Filters";
 import { Message } from "./Message";
 import { asCommand, asQuery, readAddress } from "./wanted";
@@ -105,5 +105,9 @@ function End({ onSeen, isMore }: { onSeen: () => void; isMore: boolean }) {
     watch.observe(place.current);
     return () => watch.disconnect();
   }, [onSeen, isMore]);
-  return <div ref={place}>{isMore ? <Waiting rows={2} /> : <p className="quiet small">{t("errors.end")}</p>}</div>;
+  return (
+    <div ref={place} className="quiet small">
+      {isMore ? t("errors.more") : t("errors.end")}
+    </div>
+  );
 }
