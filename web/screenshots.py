@@ -43,7 +43,7 @@ def main() -> int:
                 continue
             for screen, page in screens(browser, f"{address}/console/projects/{quote(name)}", lang, scheme, size):
                 path = given.out / f"{'.'.join(filter(None, (screen or 'home', lang, scheme, size)))}.png"
-                page.screenshot(path=path, full_page=screen != "queue")
+                page.screenshot(path=path, full_page=screen not in ("queue", "errors"))
                 sys.stdout.write(f"{path}\n")
     return 0
 
@@ -74,6 +74,8 @@ def screens(browser: Browser, address: str, lang: str, scheme: str, size: str) -
             page.get_by_test_id("answer").locator("button").first.click()
             page.locator(".decisive").wait_for()
         page.wait_for_load_state("load")
+        if screen == "report":
+            page.locator(".threshold canvas").wait_for()
         page.locator(".ant-skeleton").first.wait_for(state="detached")
         page.wait_for_timeout(900)  # charts draw themselves in a quarter of a second
         yield screen, page

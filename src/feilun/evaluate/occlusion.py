@@ -99,7 +99,7 @@ def weigh(probs: np.ndarray, cut: Occlusion) -> list[WordWeight]:
     for part in cut.parts:
         places = [1 + window for window in part.windows]
         weight, without = float(np.mean(odds[0] - odds[places])), float(np.mean(probs[places]))
-        found.append(WordWeight(start=part.start, end=part.end, weight=round(weight, 4), without=round(without, 4)))
+        found.append(WordWeight(start=part.start, end=part.end, weight=weight, without=without))
     return found
 
 

@@ -153,7 +153,7 @@ def _explained(cut: Any, scored: Scored, label: str | None) -> Explanation:
     return Explanation(
         model_id=scored.model.model_id,
         label=scored.model.labels[column],
-        probability=round(float(scored.probs[0, column]), 4),
+        probability=float(scored.probs[0, column]),
         words=tuple(weigh(scored.probs[:, column], cut)),
         n_read=min(len(cut.text), MAX_CHARS),
     )

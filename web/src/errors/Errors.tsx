@@ -1,10 +1,11 @@
 // The held-out messages of a model, one by one: which ones it gets wrong, and why. The address says what is looked for.
 import { useCallback, useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
-import { Link, useParams, useSearchParams } from "react-router";
+import { Link, useParams } from "react-router";
 import type { Shapes } from "../api/client";
 import { useExamples, type Wanted } from "../api/examples";
 import { useProject, useReport } from "../api/verbs";
+import { useAddress } from "../app/address";
 import { useName } from "../app/Shell";
 import { count } from "../kit/format";
 import { Button, Card, Empty, Given, Page, Trouble, Twin } from "../kit/parts";
@@ -17,31 +18,24 @@ export default function Errors() {
   const { t } = useTranslation();
   const name = useName();
   const modelId = useParams<"modelId">().modelId ?? "";
-  const [address, setAddress] = useSearchParams();
+  const [address, change] = useAddress();
   const wanted = readAddress(address);
   const labels = useLabels(name, modelId);
+  const sources = useExamples(name, modelId, wanted).data?.pages[0]?.sources ?? [];
   const path = `/v1/projects/${name}/models/${modelId}/examples`;
   return (
     <Page title={t("errors.title")} lead={<span className="mono">{modelId}</span>}>
       <p className="back">
         <Link to={`/projects/${encodeURIComponent(name)}/models/${modelId}`}>← {t("report.title")}</Link>
       </p>
-      <Filters
+      <Filters labels={labels} sources={sources} address={address} onSet={change} />
+      <Found
+        name={name}
+        modelId={modelId}
+        wanted={wanted}
         labels={labels}
-        address={address}
-        onSet={(changes) =>
-          setAddress(
-            (before) => {
-              for (const [key, value] of Object.entries(changes))
-                if (value === undefined) before.delete(key);
-                else before.set(key, value);
-              return before;
-            },
-            { replace: true },
-          )
-        }
+        onReset={() => change(Object.fromEntries([...address.keys()].map((key) => [key, undefined])))}
       />
-      <Found name={name} modelId={modelId} wanted={wanted} labels={labels} onReset={() => setAddress({})} />
       <Twin cli={asCommand(name, modelId, wanted)} api={`GET ${path}${asQuery(wanted)}`} />
     </Page>
   );

@@ -2,38 +2,39 @@
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Card, Input, Segmented, Select } from "../kit/parts";
-import { LENGTHS, SURENESS } from "./wanted";
+import { LENGTHS, SURENESS, nameOf } from "./wanted";
 
 const SETTLED_MS = 350; // a pause in typing, after which the list follows
 const NOTHING = "\u0000"; // a select takes "" for no choice, and we mean the label that was not given
 
 type Props = {
   labels: string[];
+  sources: string[];
   address: URLSearchParams;
   onSet: (changes: Record<string, string | undefined>) => void;
 };
 
-export function Filters({ labels, address, onSet }: Props) {
+export function Filters({ labels, sources, address, onSet }: Props) {
   const { t } = useTranslation();
-  const named = [...labels.map((value) => ({ value, label: value })), { value: NOTHING, label: t("matrix.nothing") }];
-  const pick = (key: string, options: { value: string; label: string }[]) => {
-    const now = address.get(key);
+  const every = [...labels.map((value) => ({ value, label: value })), { value: NOTHING, label: t("matrix.nothing") }];
+  const pick = (key: string, options: { value: string; label: string }[], otherwise?: string) => {
+    const now = address.get(key) ?? otherwise;
     return (
       <label className="field" key={key}>
         <span>{t(`errors.by.${key}`)}</span>
         <Select
-          allowClear
+          allowClear={otherwise === undefined}
           showSearch
           aria-label={t(`errors.by.${key}`)}
           placeholder={t("errors.any")}
-          value={now === "" ? NOTHING : (now ?? undefined)}
+          value={now === "" ? NOTHING : now}
           onChange={(value: string | undefined) => onSet({ [key]: value === NOTHING ? "" : value })}
           options={options}
         />
       </label>
     );
   };
-  const named_as = (key: string, values: string[]) =>
+  const named = (key: string, values: string[]) =>
     values.map((value) => ({ value, label: t(`errors.${key}.${value}`) }));
   return (
     <Card>
@@ -43,17 +44,22 @@ export function Filters({ labels, address, onSet }: Props) {
             aria-label={t("errors.show")}
             value={address.get("show") ?? "wrong"}
             onChange={(show) => onSet({ show })}
-            options={named_as("show", ["wrong", "right", "all"])}
+            options={named("show", ["wrong", "right", "all"])}
           />
           <Search value={address.get("text") ?? ""} onSet={(text) => onSet({ text: text || undefined })} />
         </div>
         <div className="filters">
-          {pick("gold", named)}
-          {pick("predicted", named)}
-          {pick("sure", named_as("sure", Object.keys(SURENESS)))}
-          {pick("script", named_as("script", ["han", "latin", "other"]))}
-          {pick("length", named_as("length", Object.keys(LENGTHS)))}
-          {pick("order", named_as("order", ["surest", "least_sure", "as_stored"]))}
+          {pick("gold", every)}
+          {pick("predicted", every)}
+          {pick("sure", named("sure", Object.keys(SURENESS)))}
+          {pick("script", named("script", ["han", "latin", "other"]))}
+          {pick("length", named("length", Object.keys(LENGTHS)))}
+          {sources.length > 1 &&
+            pick(
+              "source",
+              sources.map((value) => ({ value, label: nameOf(value) })),
+            )}
+          {pick("order", named("order", ["surest", "least_sure", "as_stored"]), "surest")}
         </div>
       </div>
     </Card>

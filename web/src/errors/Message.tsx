@@ -7,6 +7,7 @@ import { useGiveFeedback } from "../api/verbs";
 import { percent } from "../kit/format";
 import { Button, Pill, Select, Trouble, Waiting } from "../kit/parts";
 import { Decisive, Words } from "../kit/Words";
+import { nameOf } from "./wanted";
 
 type Props = { name: string; modelId: string; of: Example; labels: string[] };
 
@@ -17,29 +18,33 @@ export function Message({ name, modelId, of, labels }: Props) {
   return (
     <li className="example" data-testid="example">
       <div className="example-head">
-        {isOpen && why.data ? <Words text={of.text} of={why.data} /> : <p className="words">{of.text}</p>}
-        <div className="row example-said">
-          <span>
-            {of.gold.join(", ") || t("matrix.nothing")}
-            {!of.correct && (
-              <>
-                {" "}
-                <span className="quiet" aria-label={t("errors.taken_for")}>
-                  →
-                </span>{" "}
-                <b className="bad">{of.answer.label || t("matrix.nothing")}</b>
-              </>
-            )}
-          </span>
-          <span className="quiet num">{t("try.confidence", { share: percent(of.answer.confidence) })}</span>
-          <Pill tone={of.answer.decision === "answer" && !of.correct ? "bad" : ""}>
-            {t(`decision.${of.answer.decision}`)}
-          </Pill>
-          <span className="quiet small">{placeOf(of, t)}</span>
-          <Button size="small" type="text" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-            {t(isOpen ? "errors.close" : "errors.why")}
-          </Button>
+        <div>
+          {isOpen && why.data ? <Words text={of.text} of={why.data} /> : <p className="words">{of.text}</p>}
+          <div className="row example-said">
+            <span>
+              {of.gold.join(", ") || t("matrix.nothing")}
+              {!of.correct && (
+                <>
+                  {" "}
+                  <span className="quiet" role="img" aria-label={t("errors.taken_for")}>
+                    →
+                  </span>{" "}
+                  <b className="bad">{of.answer.label || t("matrix.nothing")}</b>
+                </>
+              )}
+            </span>
+            <span className="quiet num small">{t("try.confidence", { share: percent(of.answer.confidence) })}</span>
+            <Pill tone={of.answer.decision === "answer" && !of.correct ? "bad" : ""}>
+              {t(`decision.${of.answer.decision}`)}
+            </Pill>
+            <span className="quiet small" title={of.source}>
+              {placeOf(of, t)}
+            </span>
+          </div>
         </div>
+        <Button size="small" type="text" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+          {t(isOpen ? "errors.close" : "errors.why")}
+        </Button>
       </div>
       {isOpen && (
         <div className="example-more">
@@ -103,5 +108,6 @@ function Mend({ name, of, labels }: { name: string; of: Example; labels: string[
 }
 
 function placeOf(of: Example, t: TFunction): string {
-  return of.row === null ? of.source : t("doubts.place", { file: of.source, row: of.row });
+  const file = nameOf(of.source);
+  return of.row === null ? file : t("doubts.place", { file, row: of.row });
 }

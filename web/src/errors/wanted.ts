@@ -48,4 +48,7 @@ export function asCommand(name: string, modelId: string, wanted: Wanted): string
   return `feilun model errors ${name} --model ${modelId}${wanted.correct === false ? "" : " --all"}${options.join("")}`;
 }
 
+/** A file without its folders. */
+export const nameOf = (source: string): string => source.slice(source.lastIndexOf("/") + 1);
+
 const quoted = (text: string): string => (/^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -1,9 +1,9 @@
 // What answering from another confidence on would come to, and at which one the two costs are least. State: the address.
-import { lazy, Suspense, useCallback } from "react";
+import { lazy, Suspense, useCallback, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { useSearchParams } from "react-router";
 import type { Shapes } from "../api/client";
 import { useThresholds } from "../api/examples";
+import { useAddress } from "../app/address";
 import { GRID, axis } from "../kit/axes";
 import type { Draw } from "../kit/Chart";
 import { count, decimal, percent } from "../kit/format";
@@ -25,7 +25,7 @@ export function Threshold({ name, modelId }: { name: string; modelId: string }) 
 const errorRate = (at: Point): number => (at.n_answered ? at.n_wrong / at.n_answered : 0);
 
 function useChoice(of: Curve) {
-  const [asked, ask] = useSearchParams();
+  const [asked, change] = useAddress();
   const number = (key: string, otherwise: number) => {
     const value = Number(asked.get(key) ?? NaN);
     return Number.isFinite(value) && value >= 0 ? value : otherwise;
@@ -40,23 +40,20 @@ function useChoice(of: Curve) {
         Math.abs(at.threshold - threshold) < Math.abs((of.points[best] as Point).threshold - threshold) ? i : best,
       0,
     );
-  const set = (key: string, value: string) =>
-    ask(
-      (before) => {
-        before.set(key, value);
-        return before;
-      },
-      { replace: true, preventScrollReset: true },
-    );
+  // beside the address, which follows a moment later: a slider must not lag behind the hand
+  const [chosen, hold] = useState(() => nearest(number("threshold", of.threshold)));
   return {
     wrong,
     handOver,
     costs,
-    set,
+    set: (key: string, value: string) => change({ [key]: value }),
     own: nearest(of.threshold),
     cheapest: costs.indexOf(Math.min(...costs)),
-    chosen: nearest(number("threshold", of.threshold)),
-    choose: (i: number) => set("threshold", String((of.points[i] as Point).threshold)),
+    chosen,
+    choose: (i: number) => {
+      hold(i);
+      change({ threshold: String((of.points[i] as Point).threshold) });
+    },
   };
 }
 

@@ -1,10 +1,11 @@
 // The same message in other models, side by side. Which ones: the address. Nothing of it is recorded.
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
-import { Link, useSearchParams } from "react-router";
+import { Link } from "react-router";
 import type { Shapes } from "../api/client";
 import { askModel } from "../api/examples";
 import { useModels } from "../api/verbs";
+import { useAddress } from "../app/address";
 import { when } from "../kit/format";
 import { Card, Given, Select } from "../kit/parts";
 import { Odds, Said } from "./Odds";
@@ -14,19 +15,10 @@ const MOST = 3;
 
 export function Others({ name, champion, text }: { name: string; champion: string; text: string }) {
   const { t } = useTranslation();
-  const [address, setAddress] = useSearchParams();
+  const [address, change] = useAddress();
   const models = (useModels(name).data ?? []).filter((row) => row.model_id !== champion);
   const chosen = address.getAll("with").filter((id) => models.some((row) => row.model_id === id));
   if (!models.length) return null;
-  const choose = (ids: string[]) =>
-    setAddress(
-      (before) => {
-        before.delete("with");
-        ids.slice(0, MOST).forEach((id) => before.append("with", id));
-        return before;
-      },
-      { replace: true },
-    );
   return (
     <>
       <Card title={t("try.others")} note={t("try.others.note")}>
@@ -37,7 +29,7 @@ export function Others({ name, champion, text }: { name: string; champion: strin
           aria-label={t("try.others")}
           placeholder={t("try.others.choose", { count: MOST })}
           value={chosen}
-          onChange={choose}
+          onChange={(ids) => change({ with: ids.slice(0, MOST) })}
           options={models.map((row) => ({ value: row.model_id, label: `${row.model_id} · ${when(row.created_at)}` }))}
         />
       </Card>
