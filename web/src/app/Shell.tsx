@@ -76,7 +76,7 @@ function Header({ name }: { name: string }) {
   const { scheme, choose } = useScheme();
   return (
     <header className="top">
-      <Link to={`/projects/${name}`} className="brand">
+      <Link to={`/projects/${name}`} className="brand" aria-label="Feilun 飞轮">
         <svg viewBox="0 0 32 32" width="26" height="26" fill="none" aria-hidden="true">
           <circle
             cx="16"
