@@ -1,6 +1,8 @@
 # make demo   set everything up and run the main job on the bundled samples, in English and in Chinese
 # make test   set everything up and run the tests
 # make hardening   the hardening tests at night's size: 200 kills, 100,000 fuzzed requests; about an hour
+# make release   the wheel, built twice and compared, and its bills of materials, into dist/; licences and checksums checked
+# make audit   known vulnerabilities of what is locked; asks the public databases
 # make lint   style, types, import contracts, generated pages, the console's words and types
 # make console   build the console from web/ into src/feilun/console/static; demo and test do so by themselves
 #
@@ -28,7 +30,7 @@ CONSOLE := src/feilun/console/static/index.html
 WEB := $(shell find web \( -name node_modules -o -name screenshots -o -name __pycache__ \) -prune -o -type f -print)
 NPM := PATH="$(abspath $(BIN)):$$PATH" npm --prefix web
 
-.PHONY: demo test hardening lint docs console try-console backbones setup clean
+.PHONY: demo test hardening release audit lint docs console try-console backbones setup clean
 
 demo: $(VENV)/.train backbones try-console
 	$(BIN)/python demo/run.py
@@ -47,6 +49,13 @@ lint: $(VENV)/.dev $(CONSOLE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
+
+release: $(VENV)/.dev $(CONSOLE)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python deploy/release.py
+
+audit: $(VENV)/.dev $(VENV)/.node
+	$(BIN)/pip-audit --requirement deploy/requirements.lock --disable-pip
+	$(NPM) audit --omit=dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py

@@ -93,6 +93,7 @@ class Server:
 
     def __init__(self, pid: int, port: int, path: str, bodies: list[str]) -> None:
         self.pid = pid
+        self.url = f"http://127.0.0.1:{port}"
         self._job = {"port": port, "path": path, "bodies": bodies}
 
     def load(self, **how: Any) -> Record:

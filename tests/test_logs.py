@@ -71,10 +71,23 @@ def test_a_full_file_is_begun_anew_and_the_latest_ones_are_kept(tmp_path: Path, 
     for n in range(40):
         handler.emit(logging.LogRecord("feilun", logging.INFO, "", 0, f"line {n}", (), None))
     handler.close()
-    files = sorted(path.name for path in tmp_path.iterdir())
+    files = sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".lock")
     assert files == ["a.log", "a.log.1", "a.log.2"]
     assert json.loads((tmp_path / "a.log").read_text("utf-8").splitlines()[-1])["message"] == "line 39"
     assert all((tmp_path / name).stat().st_size < 500 for name in files)
+
+
+def test_two_servers_may_write_to_one_file_and_lose_nothing_when_it_is_begun_anew(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("feilun.logs.MAX_BYTES", 2000)
+    handlers = [LogFile(tmp_path / "a.log", keep=9) for _ in range(2)]
+    for n in range(100):
+        handlers[n % 2].emit(logging.LogRecord("feilun", logging.INFO, "", 0, f"line {n}", (), None))
+    for handler in handlers:
+        handler.close()
+    files = [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
+    lines = [json.loads(line)["message"] for path in files for line in path.read_text("utf-8").splitlines()]
+    assert sorted(lines) == sorted(f"line {n}" for n in range(100))
+    assert all(path.stat().st_size >= 2000 for path in files if path.name != "a.log")
 
 
 def test_an_error_of_the_database_does_not_quote_what_was_to_be_written(tmp_path: Path):

@@ -9,9 +9,12 @@ import re
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 OURS = "feilun"
 REQUEST_ID: ContextVar[str] = ContextVar("feilun_request_id", default="")
@@ -65,3 +68,19 @@ class LogFile(RotatingFileHandler):
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # type: ignore[override]
         return self.stream is not None and os.fstat(self.stream.fileno()).st_size >= self.maxBytes
+
+    def doRollover(self) -> None:
+        """Once, of all the servers that write to it: who comes later goes on in the file that was begun."""
+        with FileLock(f"{self.baseFilename}.lock"):
+            if self.stream is not None and not _is_at(self.stream, Path(self.baseFilename)):
+                self.stream.close()
+                self.stream = self._open()
+            else:
+                super().doRollover()
+
+
+def _is_at(stream: TextIOWrapper, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

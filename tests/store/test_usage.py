@@ -24,8 +24,8 @@ def bill(**parts) -> Bill:
 
 
 @pytest.fixture
-def store(tmp_path: Path):
-    with Store(tmp_path / ".feilun") as opened:
+def store(tmp_path: Path, database_url: str):
+    with Store(tmp_path / ".feilun", url=database_url) as opened:
         yield opened
 
 

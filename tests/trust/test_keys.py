@@ -22,8 +22,8 @@ from feilun.trust.keys import CACHE_S, hash_secret
 
 
 @pytest.fixture
-def store(tmp_path):
-    with Store(tmp_path / ".feilun") as opened:
+def store(tmp_path, database_url):
+    with Store(tmp_path / ".feilun", url=database_url) as opened:
         opened.add_project("support", folder=tmp_path)
         yield opened
 
@@ -35,7 +35,8 @@ def test_a_key_is_shown_once_and_only_its_hash_is_kept(store, tmp_path):
     assert row["secret_hash"] == hash_secret(secret)
     store.close()
     kept = b"".join(path.read_bytes() for path in (tmp_path / ".feilun").rglob("*") if path.is_file())
-    assert row["secret_hash"].encode() in kept
+    if store.engine.dialect.name == "sqlite":
+        assert row["secret_hash"].encode() in kept
     assert secret.encode() not in kept
 
 

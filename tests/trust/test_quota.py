@@ -38,8 +38,8 @@ class Server:
 
 
 @pytest.fixture
-def store(tmp_path: Path):
-    with Store(tmp_path / ".feilun") as opened:
+def store(tmp_path: Path, database_url: str):
+    with Store(tmp_path / ".feilun", url=database_url) as opened:
         for payer in (ANN, BO):
             row = {"key_id": payer.key_id, "name": "k", "secret_hash": payer.key_id, "scopes": ["predict"]}
             query = t.api_keys.insert().values(row | {"created_at": utc_now()})

@@ -14,6 +14,8 @@ from feilun.wheel.worker import ask_if_due
 @pytest.fixture
 def store(tmp_path: Path):
     with Store(tmp_path / ".feilun") as opened:
+        opened.add_tenant("acme", name="Acme", actor="test")
+        opened.add_project("support", folder=tmp_path, tenant="acme")
         yield opened
 
 
@@ -55,4 +57,13 @@ def test_a_failed_turn_is_not_tried_again_until_something_new_came(store):
     turned(store, "failed")
     assert not ask_if_due(store, project="support", settings=settings(5))
     corrected(store, 5)
+    assert ask_if_due(store, project="support", settings=settings(5))
+
+
+def test_the_wheel_of_a_tenant_who_is_shut_out_stands_still(store):
+    turned(store, "done")
+    corrected(store, 5)
+    store.update_tenant("acme", actor="test", is_disabled=True)
+    assert not ask_if_due(store, project="support", settings=settings(5))
+    store.update_tenant("acme", actor="test", is_disabled=False)
     assert ask_if_due(store, project="support", settings=settings(5))

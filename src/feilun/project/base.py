@@ -33,6 +33,7 @@ class Base:
         self._challenger_trouble: tuple[str, FeilunError] | None = None  # of which release, and why
         self._try_challenger_at = 0.0
         self._seen_feedback: int | None = None
+        self._known_labels: tuple[float, tuple[str, ...]] = (0.0, ())  # until when, and which
         self._backlog: list[dict[str, Any]] = []
         self._read: dict[tuple[str, str], Any] = {}
         self._doubted: tuple[Any, list[DoubtfulRow]] = (None, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from feilun.wheel.doubts import DoubtfulRow
 
 log = logging.getLogger(__name__)
+LABELS_HOLD_S = 1.0
 MAX_DOUBTS = 1000
 MOST_READ = 2000  # messages whose embeddings are kept for the next look at the queue
 
@@ -49,7 +51,7 @@ class FeedbackVerbs(DataVerbs):
             self.store,
             project=self.name,
             task=self.task,
-            labels=self.labels(),
+            labels=self._labels_lately(),
             prediction_id=prediction_id,
             label=label,
             thumb=thumb,
@@ -63,6 +65,15 @@ class FeedbackVerbs(DataVerbs):
         if row["labels"] is not None and "stage" in self.__dict__ and not replayed:
             self._remember_up_to(int(row["seq"]))
         return row, replayed
+
+    def _labels_lately(self) -> tuple[str, ...]:
+        """As `labels`, up to LABELS_HOLD_S old: reading them from the store cost more than keeping the feedback."""
+        until, labels = self._known_labels
+        now = time.monotonic()
+        if now >= until:
+            labels = self.labels()
+            self._known_labels = (now + LABELS_HOLD_S, labels)
+        return labels
 
     def settle_label(self, example_id: str, *, label: str | None = None, actor: str = "python") -> dict[str, Any]:
         """Give a doubtful row its right label, or confirm the one it has (`label` None); a correction like any other.

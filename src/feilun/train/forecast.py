@@ -45,7 +45,7 @@ def preflight(
         NotEnoughRoom: memory or disk would not do.
     """
     rows = collect_rows(dataset, settings.train, task=task)
-    settings = settle_recipe(settings, n_examples=rows.n_examples)
+    settings = settle_recipe(settings, n_examples=rows.n_examples, n_classes=len(rows.labels))
     room = check_room(rows, backbone, settings, task=task, folder=workdir)
     order = stratified_order(rows.targets[: rows.n_examples], seed=settings.train.seed)
     wanted = np.zeros(len(rows.texts), dtype=bool)

@@ -64,7 +64,7 @@ def train(
     """
     emit = on_event or (lambda kind, data: None)
     rows = collect_rows(dataset, settings.train, task=task)
-    settings = settle_recipe(settings, n_examples=rows.n_examples)
+    settings = settle_recipe(settings, n_examples=rows.n_examples, n_classes=len(rows.labels))
     emit("train.start", {"n_rows": rows.n_examples, "n_classes": len(rows.labels), "budget_s": budget_s, "seed": seed})
     room = check_room(rows, backbone, settings, task=task, folder=workdir)
     for method, needs in room.items():

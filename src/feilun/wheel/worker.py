@@ -15,7 +15,7 @@ from feilun.config import FeilunSettings, load_settings
 from feilun.errors import FeilunError, language
 from feilun.improve import due
 from feilun.logs import place
-from feilun.store import Store, utc_now
+from feilun.store import EVERYWHERE, Store, utc_now
 from feilun.wheel.compressing import follow_compression
 from feilun.wheel.follow import follow_turn
 
@@ -80,14 +80,17 @@ class Worker:
 
 
 def ask_if_due(store: Store, *, project: str, settings: FeilunSettings) -> bool:
-    """Leave a turn request when enough labels came or the calendar says so; True when one was left."""
+    """Leave a turn request when enough labels came or the calendar says so; True when one was left.
+
+    A tenant that was shut out gets none; its projects turn when an operator asks.
+    """
     if store.find_last_turn(project) is None:
         return False  # the first turn is a person's decision
     last = store.find_last_turn(project, status="")  # a turn that failed is not tried again until something new came
     assert last is not None
     n_new = store.count_corrections(project, after=int(last["last_feedback_seq"]))
     trigger = due(settings.improve, n_new_labels=n_new, last_turn_at=last["created_at"], now=utc_now())
-    if trigger is None:
+    if trigger is None or store.get_tenant(EVERYWHERE, store.tenant_of(project))["disabled_at"] is not None:
         return False
     note = trigger.zh if language() == "zh" else trigger.en
     return store.add_turn_request(project, trigger=trigger.kind, note=note, actor="worker")
