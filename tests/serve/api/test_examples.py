@@ -94,3 +94,29 @@ def test_a_second_opinion_waits_near_the_top_once_and_is_settled_by_a_label(clie
     assert traffic(project) == before | {"open": before["open"] + 1}
     client.post("/v1/projects/support/feedback", json={"prediction_id": row["prediction_id"], "label": "refund"})
     assert TEXT not in [one["inputs"]["text"] for one in client.get(queued).json()["queue"]]
+
+
+@pytest.mark.parametrize(
+    "text", ["a\\u0000b", "🙂", "退款" * 5000, "ｒｅｆｕｎｄ　ｍｅ"],
+    ids=["NUL", "no word", "10 000 characters", "full width"],
+)  # fmt: skip
+def test_every_text_is_answered_explained_and_queued(client, project, text):
+    body = '{"inputs": %s}'
+    for path, inputs in (
+        (f"models/{project.get_model()['model_id']}/answers", f'[{{"text": "{text}"}}]'),
+        ("explanations", f'{{"text": "{text}"}}'),
+        ("queue", f'{{"text": "{text}"}}'),
+    ):
+        reply = client.post(
+            f"/v1/projects/support/{path}", content=body % inputs, headers={"Content-Type": "application/json"}
+        )
+        assert reply.status_code in (200, 201), (path, reply.text)
+    assert client.get("/v1/projects/support/queue").status_code == 200
+
+
+def test_a_damaged_model_is_refused_and_says_so(client, project):
+    other = next(row["model_id"] for row in project.list_models() if row["model_id"] != project.get_model()["model_id"])
+    with (project.store.model_path(other) / "model.onnx").open("r+b") as file:
+        file.write(b"x")
+    refused = client.post(f"/v1/projects/support/models/{other}/answers", json={"inputs": [{"text": TEXT}]})
+    assert (refused.status_code, refused.json()["code"]) == (409, "bundle.damaged")

@@ -34,7 +34,7 @@ MAX_SKIPPED = 2**31
     "/v1/projects/{name}/models/{model_id}/examples",
     summary="Look through the held-out messages of a model.",
     reply=ExamplePageShape,
-    problems=(422,),
+    problems=(409, 422),
 )
 async def list_examples(
     visit: Reading,
@@ -92,6 +92,7 @@ async def list_examples(
     "/v1/projects/{name}/models/{model_id}/confusion",
     summary="See which classes a model takes for which.",
     reply=ConfusionShape,
+    problems=(409, 422),
 )
 async def get_confusion(visit: Reading, model_id: str) -> Response:
     """Every pair that occurs on the holdout; GET …/examples with `gold` and `predicted` shows the messages of one."""
@@ -103,6 +104,7 @@ async def get_confusion(visit: Reading, model_id: str) -> Response:
     "/v1/projects/{name}/models/{model_id}/thresholds",
     summary="See what other thresholds would come to.",
     reply=ThresholdCurveShape,
+    problems=(409, 422),
 )
 async def get_thresholds(visit: Reading, model_id: str) -> Response:
     """Answered and wrong at up to 200 thresholds on the holdout. The model's own is sealed with it; the next turn
@@ -115,6 +117,7 @@ async def get_thresholds(visit: Reading, model_id: str) -> Response:
     "/v1/projects/{name}/models/{model_id}/answers",
     summary="Ask any model, live or not.",
     reply=AnswersReply,
+    problems=(409,),
 )
 async def ask_model(request: Request, visit: Predicting, model_id: str, body: AnswersRequest) -> Response:
     """What it says by itself: no correction has a part in it, and nothing is recorded as traffic. The first question to
@@ -135,6 +138,7 @@ async def ask_model(request: Request, visit: Predicting, model_id: str, body: An
     "/v1/projects/{name}/explanations",
     summary="Say which words decided.",
     reply=ExplanationReply,
+    problems=(409,),
 )
 async def explain_answer(request: Request, visit: Predicting, body: ExplanationRequest) -> Response:
     """Each word is left out once, up to 64 of them, and the model asked again: it counts as so many messages and one,
@@ -159,7 +163,7 @@ async def explain_answer(request: Request, visit: Predicting, body: ExplanationR
     summary="Put a message into the review queue.",
     reply=QueueAsked,
     status=201,
-    problems=(507,),
+    problems=(409, 507),
 )
 async def ask_people(visit: Annotated[ProjectVisit, Depends(InProject("feedback"))], body: QueueRequest) -> Response:
     """For a second opinion, near the top of the queue. No user was answered, so it is no traffic; a message that
