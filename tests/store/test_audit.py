@@ -112,6 +112,11 @@ VERBS: dict[str, tuple[Callable[[Store], Any], Callable[[Store, Any], Any], tupl
         lambda s, _: give(s, "p1", labels=["delivery"], comment="secret words", idempotency_key="k"),
         ("feedback.given", "ann", "support"),
     ),
+    "ask_people": (
+        lambda s: None,
+        lambda s, _: s.ask_people("support", prediction(1) | {"reason": "asked", "queue_state": "open"}, actor="ann"),
+        ("queue.asked", "ann", "support"),
+    ),
     "skip_in_queue": (
         lambda s: s.add_predictions([prediction(1)]),
         lambda s, _: s.skip_in_queue("support", "p1", actor="ann"),

@@ -22,6 +22,9 @@ MESSAGE = {"text": "i want a refund"}
 BODIES: dict[str, dict[str, Any] | None] = {
     "predict": {"inputs": [MESSAGE]},
     "give_feedback": {"prediction_id": "", "comment": "hm"},
+    "ask_model": {"inputs": [MESSAGE]},
+    "explain_answer": {"inputs": MESSAGE, "model_id": ""},
+    "ask_people": {"inputs": MESSAGE},
     "add_release": {"action": "promote", "model_id": "", "override": True, "reason": "a test"},
     "request_compression": {"model_id": "", "n_layers": [1], "only_show": True},
     "request_turn": {"note": "a test"},
@@ -40,6 +43,9 @@ BODIES: dict[str, dict[str, Any] | None] = {
     "set_tenant_limit": {"monthly_requests": 6000},
     **dict.fromkeys(
         (
+            "list_examples",
+            "get_confusion",
+            "get_thresholds",
             "list_feedback",
             "list_queue",
             "list_doubts",
@@ -94,6 +100,8 @@ PLAIN = {
     *("stream_options", "n", "tools", "functions", "tool_choice", "function_call", "audio", "modalities"),
     "web_search_options",
     *("sign_in_name", "password", "code", "old", "new"),
+    *("gold", "predicted", "correct", "decision", "min_confidence", "max_confidence", "min_chars", "max_chars"),
+    *("script", "source", "order"),
     *("month", "by", "per_minute", "burst", "monthly_requests", "monthly_characters"),
 }
 FIXED_QUERY = {"preflight": {"budget_s": "-1"}}  # a trial of seconds otherwise

@@ -27,7 +27,7 @@ export function Header({ home, children }: { home: string; children?: ReactNode 
 
 export function Brand({ to }: { to: string }) {
   return (
-    <Link to={to} className="brand">
+    <Link to={to} className="brand" aria-label="Feilun 飞轮">
       <svg viewBox="0 0 32 32" width="26" height="26" fill="none" aria-hidden="true">
         <circle
           cx="16"

@@ -27,6 +27,7 @@ from feilun.serve.api.routes import (
     compressions,
     console,
     embeddings,
+    examples,
     feedback,
     keys,
     models,
@@ -85,7 +86,7 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    about_projects = (predictions, feedback, models, compressions, turns, chat, embeddings)
+    about_projects = (predictions, feedback, models, examples, compressions, turns, chat, embeddings)
     about_the_server = (session, people, keys, tenants, audit, usage, service)
     for part in (*about_projects, *about_the_server):
         part.routes.add_to(app)
