@@ -27,12 +27,15 @@ from feilun.serve.api.routes import (
     compressions,
     console,
     embeddings,
+    examples,
     feedback,
     files,
     keys,
     models,
+    people,
     predictions,
     service,
+    session,
     tenants,
     turns,
     usage,
@@ -90,8 +93,9 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    of_projects = (predictions, feedback, models, compressions, turns, files, chat, embeddings)
-    for part in (*of_projects, keys, tenants, audit, usage, service):
+    about_projects = (predictions, feedback, models, examples, compressions, turns, files, chat, embeddings)
+    about_the_server = (session, people, keys, tenants, audit, usage, service)
+    for part in (*about_projects, *about_the_server):
         part.routes.add_to(app)
     console.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

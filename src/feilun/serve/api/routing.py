@@ -24,7 +24,7 @@ from feilun.serve.api.openai_shapes import OpenAIProblem
 from feilun.serve.api.problems import is_openai, speak
 from feilun.serve.api.shapes import Problem
 from feilun.store import ProjectUnknown
-from feilun.trust import ScopeMissing
+from feilun.trust import PersonOnly, ScopeMissing
 
 REASONS = {
     400: "The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is.",
@@ -133,6 +133,16 @@ class InTenant(InWorkspace):
         visit = await super().__call__(request)
         if visit.caller.key is not None and visit.caller.key["project"] is not None:
             raise ScopeMissing(scope=self.scope)
+        return visit
+
+
+class ForPerson(InWorkspace):
+    """A route about whoever has signed in, closed to keys."""
+
+    async def __call__(self, request: Request) -> Visit:
+        visit = await super().__call__(request)
+        if visit.caller.person is None:
+            raise PersonOnly()
         return visit
 
 
@@ -311,6 +321,11 @@ def is_operators(route: Any) -> bool:
 def is_tenants(route: Any) -> bool:
     """Whether a route is closed to keys of single projects."""
     return isinstance(_need_of(route), InTenant)
+
+
+def is_persons(route: Any) -> bool:
+    """Whether a route is closed to keys."""
+    return isinstance(_need_of(route), ForPerson)
 
 
 def _need_of(route: Any) -> Need | None:
