@@ -118,6 +118,7 @@ def _fill(project: Project, sealed: Path, *, model_id: str, mark: str) -> None:
         "created_at": utc_now(),
     }
     store.add_predictions([prediction]).result()
+    store.claim(name, [f"e_{mark}"], desk=f"desk_{mark}")
     begun = store.add_release(name, action="shadow", model_id=model_id, share=1.0, **said)
     same = ("prediction_id", "project", "model_id", "labels", "confidence", "decision", "created_at")
     answer = {column: prediction[column] for column in same}
@@ -160,6 +161,8 @@ def side_of(store: Store, project: Project) -> Side:
         "compression_id": (store.list_compressions(name)[0]["compression_id"],),
         "prediction_id": (f"p_{mark}",),
         "key_id": tuple(keys),
+        "desk": (f"desk_{mark}",),
+        "holdout_upload_id": ("up_" + "0" * 24,),
         "upload_id": tuple(one.upload_id for one in Uploads(store.workspace).waiting(tenant=project.tenant)),
         "person_id": tuple(row["person_id"] for row in store.list_people(Reach(project.tenant))),
         "idempotency-key": (f"i_{mark}",),

@@ -61,7 +61,7 @@ def test_from_a_file_to_a_project_and_more_data(empty: httpx.Client, grounds: Gr
     assert (report["n_rows"], report["n_exact_duplicates"]) == (23, 2)
     assert set(report["class_counts"]) | set(report["holdout_counts"]) == {"card", "delivery", "refund"}
     assert empty.post("/v1/projects/support/turns", json={}).status_code == 202
-    told = [row["action"] for row in empty.get("/v1/audit").json()["entries"]]
+    told = [row["action"] for row in empty.get("/v1/audit").json()["audit"]]
     assert {"project.founded", "data.added"} <= set(told)
 
 

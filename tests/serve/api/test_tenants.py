@@ -51,6 +51,8 @@ BODIES: dict[str, dict[str, Any] | None] = {
             "list_feedback",
             "list_queue",
             "list_doubts",
+            "take_from_queue",
+            "clear_desk",
             "skip_in_queue",
             "list_suggestions",
             "list_projects",
