@@ -470,6 +470,7 @@ class ServeSettings(Settings):
     )
     max_batch: int = Field(256, ge=1, le=10_000, description="Most inputs in one request.")
     max_body_mb: float = Field(8, gt=0, le=1024, description="Largest request body in megabytes.")
+    max_upload_mb: float = Field(200, gt=0, le=100_000, description="Largest file of messages that is taken in.")
     traces: str = Field(
         "",
         pattern=r"^(https?://[^\s/]+(/\S*)?)?$",
@@ -617,6 +618,22 @@ def set_store_url(text: str, url: str) -> str:
     """A feilun.toml's `text` with another [store] url; everything else stays as it was written."""
     document = tomlkit.parse(text.removeprefix("\ufeff"))
     document.setdefault("store", tomlkit.table())["url"] = url
+    return tomlkit.dumps(document)
+
+
+def add_source(text: str, source: SourceSettings) -> str:
+    """A feilun.toml's `text` with one more [[data.sources]]; everything else stays as it was written."""
+    document = tomlkit.parse(text.removeprefix("\ufeff"))
+    data = document.setdefault("data", tomlkit.table())
+    said = source.model_dump(exclude_defaults=True) | {"path": source.path, "text": source.text, "label": source.label}
+    if isinstance(data.get("sources"), tomlkit.items.Array):
+        row: Any = tomlkit.inline_table()
+        row.update(said)
+        data["sources"].append(row)
+        return tomlkit.dumps(document)
+    row = tomlkit.table()
+    row.update(said)
+    data.setdefault("sources", tomlkit.aot()).append(row)
     return tomlkit.dumps(document)
 
 

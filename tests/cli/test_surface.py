@@ -42,6 +42,7 @@ def test_the_commands_are_the_published_ones():
         "audit rekey",
         "audit verify",
         "backup",
+        "data add",
         "data advise",
         "data check",
         "data doubts",

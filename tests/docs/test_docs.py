@@ -72,8 +72,8 @@ def test_every_command_line_in_the_pages_parses(page: Path):
 
 
 def test_a_wrong_command_line_in_a_page_would_be_found():
-    for line in ("feilun turn --bugdet 5", "feilun relese list", "feilun init x", "feilun serve --port 99999999"):
-        with pytest.raises(Exception, match=r"bugdet|relese|data|65535"):
+    for line in ("feilun turn --bugdet 5", "feilun relese list", "feilun data add", "feilun serve --port 99999999"):
+        with pytest.raises(Exception, match=r"bugdet|relese|file|65535"):
             parse(line)
 
 

@@ -12,15 +12,9 @@ import tomlkit
 
 from feilun.project import Workspace
 from tests.journeys.conftest import Server
-from tests.journeys.test_console import (  # noqa: F401 (fixtures)
-    LOCALES,
-    Visitor,
-    playwright,
-    pytestmark,
-    server,
-    turned,
-    visit_at,
-)
+from tests.journeys.visitor import IN_A_BROWSER, LOCALES, Visitor, playwright
+
+pytestmark = IN_A_BROWSER
 
 OWNERS, THEIRS = "correct horse battery", "staple of the second drawer"
 WORDS = {
@@ -64,7 +58,7 @@ WORDS = {
 
 
 @pytest.fixture
-def locked(server: Server, tmp_path: Path, serve: Callable[..., Server]) -> tuple[Server, str]:  # noqa: F811
+def locked(server: Server, tmp_path: Path, serve: Callable[..., Server]) -> tuple[Server, str]:
     """The served project, to which everybody is a stranger, and the code of its owner's invitation."""
     server.kill(signal.SIGTERM)
     folder = tmp_path / "console" / "support"
@@ -95,7 +89,7 @@ def sign_in(visitor: Visitor, words: dict[str, str], name: str, password: str) -
 @pytest.mark.parametrize("lang", LOCALES)
 def test_a_person_is_invited_labels_and_sees_no_keys(
     locked: tuple[Server, str],
-    visit_at: Callable[..., Any],  # noqa: F811
+    visit_at: Callable[..., Any],
     tmp_path: Path,
     lang: str,
 ) -> None:

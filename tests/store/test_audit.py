@@ -201,6 +201,8 @@ SILENT = {
     "_record": "what those two have in common",
     "lease_permits": "traffic",
     "add_event": "progress",
+    "claim": "who has a message in hand; what comes of it is feedback",
+    "release_claims": "as claim",
     "note_key_used": "traffic",
     "note_session_used": "traffic",
     "take_knocks": "traffic; signing in is an entry",

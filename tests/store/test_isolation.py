@@ -104,6 +104,9 @@ PLAIN: dict[str, Any] = {
         actor="ann",
         created_at=utc_now(),
     ),
+    "desk": "own",
+    "besides": "own",
+    "example_ids": ["e_own", "e_THEIRS"],
     "since": datetime(2026, 1, 1, tzinfo=UTC),
     "until": datetime(2100, 1, 1, tzinfo=UTC),
     "subject": "key",
@@ -165,6 +168,7 @@ def people_a_project(store: Store, whose: Reach, *, mark: str) -> dict[str, str]
         "created_at": utc_now(),
     }
     store.add_predictions([row]).result()
+    store.claim(project, [row["example_id"]], desk=mark)
     said, _ = store.add_feedback(
         project, prediction_id=None, actor="ann", body_hash=mark, comment=mark, idempotency_key=mark
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,6 +30,29 @@ def check(folder: Folder = HERE, as_json: AsJson = False) -> None:
     """
     with open_project(folder) as project:
         result(project.check_data(), as_json=as_json, human=show_check)
+
+
+@app.command()
+def add(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Messages: CSV, TSV, JSONL, XLSX or Parquet.")],
+    folder: Folder = HERE,
+    text: Annotated[str | None, typer.Option(metavar="COL", help="Column of the message.")] = None,
+    label: Annotated[str | None, typer.Option(metavar="COL", help="Column of the label.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a file of messages into the project; turns learn from it from the next one on.
+
+    Its columns are those of the first source where it has them, else they are recognised. Look at the whole with
+    'feilun data check' afterwards.
+
+    \b
+    Examples:
+      feilun data add june.csv support
+      feilun data add june.xlsx support --text 内容 --label 类别
+    """
+    with open_project(folder) as project:
+        source = project.add_data(file, text=text, label=label)
+        result(source, as_json=as_json, human=lambda source: typer.echo(source.path))
 
 
 @app.command()

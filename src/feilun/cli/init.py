@@ -18,7 +18,12 @@ from feilun.errors import language as spoken
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; it gets a feilun.toml.")],
-    data: Annotated[Path, typer.Option(metavar="FILE", help="Labelled messages: CSV, TSV, JSONL, XLSX or Parquet.")],
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Labelled messages: CSV, TSV, JSONL, XLSX or Parquet.")
+    ] = None,
+    sample: Annotated[
+        str | None, typer.Option(metavar="en|zh", help="Begin with the bundled sample instead of a file of yours.")
+    ] = None,
     holdout: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A file that judges every model and never trains one.")
     ] = None,
@@ -37,12 +42,19 @@ def init(
     \b
     Examples:
       feilun init support --data messages.csv
+      feilun init support --sample zh
       feilun init support --data messages.xlsx --text 内容 --label 类别 --language zh --yes
       feilun init support --data messages.csv --holdout judged.csv --yes
     """
     from feilun.config import CONFIG_NAME, NAME_PATTERN
-    from feilun.project import Project
+    from feilun.project import SAMPLES, Project, sample_path
 
+    if sample is not None and sample not in SAMPLES:
+        raise typer.BadParameter(f"{sample!r} is not en or zh", param_hint="--sample")
+    if (data is None) == (sample is None):
+        raise typer.BadParameter("give either a file or --sample", param_hint="--data")
+    data = sample_path(sample) if sample else data
+    assert data is not None
     if language not in (None, "en", "zh", "multi"):
         raise typer.BadParameter(f"{language!r} is not en, zh or multi", param_hint="--language")
     if name is not None and not re.match(NAME_PATTERN, name):

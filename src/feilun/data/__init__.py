@@ -3,6 +3,7 @@
 from feilun.data.build import build_dataset, check
 from feilun.data.describe import describe
 from feilun.data.inspection import FileGuess, inspect_file, make_settings
+from feilun.data.look import FileLook, look_at
 from feilun.data.messages import FoundMessages, inspect_messages
 from feilun.data.predicting import predict_rows, read_labelled
 from feilun.data.reading import open_table
@@ -13,6 +14,7 @@ from feilun.data.writing import ANSWER_COLUMNS, csv_text, plain_cell, write_rows
 __all__ = [
     "ANSWER_COLUMNS",
     "FileGuess",
+    "FileLook",
     "FoundMessages",
     "Row",
     "Table",
@@ -22,6 +24,7 @@ __all__ = [
     "describe",
     "inspect_file",
     "inspect_messages",
+    "look_at",
     "make_settings",
     "open_table",
     "plain_cell",

@@ -55,16 +55,17 @@ class FileGuess:
     notes_zh: tuple[str, ...] = ()
 
 
-def inspect_file(path: Path, *, text: str | None = None, label: str | None = None) -> FileGuess:
+def inspect_file(path: Path, *, name: str = "", text: str | None = None, label: str | None = None) -> FileGuess:
     """Read `path` once from end to end and say what it seems to hold.
 
     Args:
+        name: what the user calls the file, for messages.
         text, label: column names where the caller knows them; None means: guess.
     Raises:
         FeilunError: what `open_table` raises; EmptyFile, NoSuchColumn, CannotTellColumns (lists the columns and the
             flags to give), NoHeader; NoLabelColumn, NoLabels (both say how to start without labels).
     """
-    table = open_table(path, name=str(path))
+    table = open_table(path, name=name or str(path))
     survey = survey_of(table)
     text, label = guess_columns(table, survey.stats, text=text, label=label)
     cells = survey.stats[label].values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -28,17 +28,20 @@ def review_queue(
     task: Task,
     limit: int = 20,
     embed: Callable[[Sequence[str]], np.ndarray] | None = None,
+    without: Set[str] = frozenset(),
 ) -> list[dict[str, Any]]:
     """Predictions that wait for a person, those that teach most first; near-identical messages are one entry.
 
     Args:
         embed: texts -> (n, n_hidden) of unit length. With it, what means nearly the same as a row further up comes
             later, so that ten questions are about ten things; what somebody disliked stays in front.
+        without: example ids to leave out.
     Returns:
-        Rows with three keys more than the table: `similar`, the prediction ids of the messages that a row stands for,
-        `why`, the reasons why it waits, and `given`, None: nobody has labelled it.
+        Rows with four keys more than the table: `similar`, the prediction ids of the messages that a row stands for,
+        `twins`, their example ids, `why`, the reasons why it waits, and `given`, None: nobody has labelled it.
     """
-    rows = store.list_queue(project, limit=min(limit * LOOK_AHEAD, MAX_LOOKED_AT))
+    found = store.list_queue(project, limit=min(limit * LOOK_AHEAD + len(without), MAX_LOOKED_AT))
+    rows = [row for row in found if row["example_id"] not in without]
     shown = group_alike(rows, texts=[task.text_of(row["inputs"]) for row in rows])
     if embed is not None and shown:
         embeddings = embed([task.text_of(row["inputs"]) for row in shown])
@@ -85,15 +88,17 @@ def each_about_another(embeddings: np.ndarray, teach: Sequence[float]) -> list[i
 
 
 def group_alike(rows: Sequence[dict[str, Any]], *, texts: Sequence[str]) -> list[dict[str, Any]]:
-    """`rows` in order, without those whose text is nearly an earlier row's; that row lists them as `similar`."""
+    """`rows` in order, without those whose text is nearly an earlier row's; that row lists their
+    predictions as `similar` and their messages as `twins`."""
     shown: list[tuple[dict[str, Any], frozenset[str]]] = []
     for row, text in zip(rows, texts, strict=True):
         grams = _trigrams(text)
         twin = next((entry for entry, others in shown if _jaccard(grams, others) >= ALIKE), None)
         if twin is None:
-            shown.append((row | {"similar": []}, grams))
+            shown.append((row | {"similar": [], "twins": []}, grams))
         else:
             twin["similar"].append(row["prediction_id"])
+            twin["twins"].append(row["example_id"])
     return [entry for entry, _ in shown]
 
 

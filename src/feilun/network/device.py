@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, wraps
-from pathlib import Path
+from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import torch
 
 from feilun.network.budget import n_threads
+from feilun.network.machine import NATIVE_BF16, cpu_flags
 
 THREADS_PAY_FROM = 400_000_000
 """Multiplications of a batch with one square matrix from which several threads are quicker than one. Measured: 430
@@ -18,9 +18,6 @@ tokens of 384 numbers took 29 CPU seconds with one thread and 35 with two, and 3
 Args = ParamSpec("Args")
 Owner = TypeVar("Owner", bound="Threaded")
 Result = TypeVar("Result")
-
-NATIVE_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
-"""CPU flags of x86 and Arm chips that multiply bfloat16 themselves; elsewhere it is emulated, slower than float32."""
 
 
 def pick_device() -> torch.device:
@@ -32,17 +29,7 @@ def pick_precision(device: torch.device) -> torch.dtype:
     """The type of matrix products: bfloat16 where the hardware multiplies it, else float32."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    return torch.bfloat16 if _cpu_flags().intersection(NATIVE_BF16) else torch.float32
-
-
-@cache
-def _cpu_flags() -> frozenset[str]:
-    try:
-        text = Path("/proc/cpuinfo").read_text("utf-8")
-    except OSError:
-        return frozenset()
-    lines = [line for line in text.splitlines() if line.lower().startswith(("flags", "features"))]
-    return frozenset(lines[0].partition(":")[2].split()) if lines else frozenset()
+    return torch.bfloat16 if cpu_flags().intersection(NATIVE_BF16) else torch.float32
 
 
 def threads_for(n_tokens: float, *, n_hidden: int) -> int:

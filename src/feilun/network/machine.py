@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from pathlib import Path
 
 MB = 1e6
+NATIVE_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
+"""CPU flags of x86 and Arm chips that multiply bfloat16 themselves; elsewhere it is emulated, slower than float32."""
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -19,6 +22,17 @@ def disk_left_mb(folder: Path) -> float:
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free / MB
+
+
+@cache
+def cpu_flags() -> frozenset[str]:
+    """What the processor can do, in Linux' words; empty where nobody says."""
+    try:
+        text = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        return frozenset()
+    lines = [line for line in text.splitlines() if line.lower().startswith(("flags", "features"))]
+    return frozenset(lines[0].partition(":")[2].split()) if lines else frozenset()
 
 
 def _system_left_mb() -> float:

@@ -2,6 +2,7 @@
 
 from feilun.operate.backup import back_up
 from feilun.operate.doctor import examine
+from feilun.operate.machine import describe_machine
 from feilun.operate.restore import restore
 
-__all__ = ["back_up", "examine", "restore"]
+__all__ = ["back_up", "describe_machine", "examine", "restore"]

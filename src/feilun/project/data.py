@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import secrets
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from feilun.config import CONFIG_NAME, SourceSettings, add_source, load_settings
 from feilun.errors import FeilunError
 from feilun.project.errors import TooFewRows
 from feilun.project.traffic import TrafficVerbs
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
     from feilun.wheel.doubts import DoubtfulRow
 
 log = logging.getLogger(__name__)
+ADDED = "data"  # the folder, in the project's, of files that were handed over
 
 
 class DataVerbs(TrafficVerbs):
@@ -27,6 +32,36 @@ class DataVerbs(TrafficVerbs):
         doubts = self._open_doubts(dataset)
         listed = tuple((row.place, said(row.example.target), said(row.doubt.suggested)) for row in doubts)
         return report.model_copy(update={"n_label_doubts": len(doubts), "label_doubts": listed})
+
+    def add_data(
+        self, data: str | Path, *, name: str = "", text: str | None = None, label: str | None = None
+    ) -> SourceSettings:
+        """Copy a file of messages into the project; turns learn from it from the next one on.
+
+        Args:
+            name: what its owner calls it, for messages.
+            text, label: its columns; None: those of the first source where it has them, else as guessed.
+        Raises:
+            FileMissing and whatever else `inspect_file` raises: nothing has changed.
+        """
+        from feilun.data import inspect_file, open_table
+
+        data, first = Path(data), self.settings.data.sources[0]
+        columns = open_table(data, name=name or str(data)).columns
+        known = {one for one in (first.text, first.label) if one in columns}
+        if len(known) == 2:
+            text, label = text or first.text, label or first.label
+        guess = inspect_file(data, name=name, text=text, label=label)
+        kept = self.folder / ADDED / f"{secrets.token_hex(6)}{data.suffix}"
+        kept.parent.mkdir(exist_ok=True)
+        shutil.copyfile(data, kept)
+        source = SourceSettings(path=f"{ADDED}/{kept.name}", text=guess.text, label=guess.label)
+        config = self.folder / CONFIG_NAME
+        aside = config.with_name(f"{CONFIG_NAME}.partial")
+        aside.write_text(add_source(config.read_text("utf-8"), source), "utf-8")
+        aside.replace(config)
+        self.settings = load_settings(self.folder)
+        return source
 
     def doubtful_labels(self, *, limit: int = 20) -> list[dict[str, Any]]:
         """Training rows whose label looks wrong by the last turn's cross-validation, the most doubtful first.

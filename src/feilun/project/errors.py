@@ -110,3 +110,35 @@ class TooFewRows(FeilunError):
     zh = (
         "只有 {n_rows} 行训练数据，不足以预测再标注的效果：至少需要 20 行，且有类别不少于两行。请为每个类别再标注几行。"
     )
+
+
+class NameUnusable(FeilunError):
+    """A project was to have a name that cannot stand in an address."""
+
+    code, kind = "project.name_unusable", "invalid"
+    en = "{name!r} cannot be a project's name. Use letters, digits, '-' and '_', at most 64, a letter or digit first."
+    zh = "{name!r} 不能用作项目名称。请使用字母、数字、“-”和“_”，最多 64 个字符，并以字母或数字开头。"
+
+
+class FoundingElsewhere(FeilunError):
+    """A new project was asked of a server that serves one project, not a folder of them."""
+
+    code, kind = "project.founding_elsewhere", "conflict"
+    en = "This server serves one project and can hold no other. Serve a folder of projects: feilun serve FOLDER"
+    zh = "此服务只服务于一个项目，不能再容纳其他项目。请改为服务一个存放项目的文件夹：feilun serve FOLDER"
+
+
+class UploadUnknown(FeilunError):
+    """A file was named that does not wait here."""
+
+    code, kind = "upload.unknown", "missing"
+    en = "There is no file {upload_id!r} here: those that nothing is made of are kept for a day. Send it again."
+    zh = "这里没有（或不再有）文件 {upload_id!r}：未被使用的文件只保留一天。请重新上传。"
+
+
+class TooManyUploads(FeilunError):
+    """A tenant has many files waiting."""
+
+    code, kind = "upload.too_many", "conflict"
+    en = "{n_waiting} files wait already and nothing was made of them. Use one of them, or remove some."
+    zh = "已有 {n_waiting} 个上传的文件在等待使用。请先使用其中的文件，或删除一些。"

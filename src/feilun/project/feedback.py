@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,17 +108,38 @@ class FeedbackVerbs(DataVerbs):
         """Latest first; `before` is the `seq` of the last row of the page before."""
         return self.store.list_latest_feedback(self.name, before=before, limit=limit)
 
-    def queue(self, *, limit: int = 20) -> list[dict[str, Any]]:
+    def take_from_queue(self, desk: str, *, limit: int = 20) -> list[dict[str, Any]]:
+        """As `queue`, for one of several people: what lies on another's desk is left out, and what this gives lies on
+        `desk` for the next three minutes, or for as long as the desk asks again.
+
+        Args:
+            desk: any name of at most 64 characters that is one person's alone, such as a random one.
+        """
+        others = self.store.list_claimed(self.name, besides=desk)
+        rows = self.queue(limit=limit, without=others)
+        # Twins too: alone they would come up on another desk.
+        messages = [one for row in rows for one in (row["example_id"], *row["twins"])]
+        mine = self.store.claim(self.name, messages, desk=desk)
+        return [row for row in rows if row["example_id"] in mine]
+
+    def clear_desk(self, desk: str) -> None:
+        """What lies on a desk is for others again."""
+        self.store.release_claims(self.name, desk=desk)
+
+    def queue(self, *, limit: int = 20, without: Set[str] = frozenset()) -> list[dict[str, Any]]:
         """Messages that wait for a person, those that would teach most first; near-identical ones as one.
 
         While a model is live, messages that mean nearly the same as one further up come later. Where people's
         messages leave room, rows follow whose label looks wrong (`prediction_id` None, `reason` "label_doubt"):
         feedback with their inputs and a label settles them, as `settle_label` does.
+
+        Args:
+            without: example ids to leave out.
         """
         from feilun.feedback import review_queue
 
-        rows = review_queue(self.store, self.name, task=self.task, limit=limit, embed=self._reader())
-        waiting = {row["example_id"] for row in rows}
+        rows = review_queue(self.store, self.name, task=self.task, limit=limit, embed=self._reader(), without=without)
+        waiting = {row["example_id"] for row in rows} | without
         more = [row for row in self._doubts_to_ask() if row.example.example_id not in waiting][: limit - len(rows)]
         return rows + (self._as_queue_rows(more) if more else [])
 

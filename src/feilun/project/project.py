@@ -116,18 +116,18 @@ class Project(TurnVerbs, LabellingVerbs, AuditVerbs):
         return examine(Path(folder))
 
 
-def open_projects(folder: str | Path) -> dict[str, Project]:
+def open_projects(folder: str | Path, *, may_be_empty: bool = False) -> dict[str, Project]:
     """The project in `folder`, or all those in its sub-folders, by name.
 
     Raises:
-        ConfigMissing: there is none.
+        ConfigMissing: there is none, and it may not be empty.
     """
     folder = Path(folder).resolve()
     if (folder / CONFIG_NAME).is_file():
         folders = [folder]
     else:
         folders = sorted(path.parent for path in folder.glob(f"*/{CONFIG_NAME}"))
-    if not folders:
+    if not folders and not may_be_empty:
         raise ConfigMissing(name=CONFIG_NAME, folder=str(folder))
     projects = [Project(path) for path in folders]
     return {project.name: project for project in projects}

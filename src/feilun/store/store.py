@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from feilun.store.audit import AuditVerbs
 from feilun.store.challenges import ChallengeVerbs
+from feilun.store.claims import ClaimVerbs
 from feilun.store.compressions import CompressionVerbs
 from feilun.store.database import migrate, open_engine, parse_url
 from feilun.store.errors import NotFound
@@ -49,6 +50,7 @@ class Store(
     ReleaseVerbs,
     TrafficVerbs,
     ChallengeVerbs,
+    ClaimVerbs,
     KeyVerbs,
     SessionVerbs,
     LimitVerbs,

@@ -317,6 +317,16 @@ leases = sa.Table(
     sa.Column("holder", sa.Text, nullable=False),  # a process, see `feilun.process.identity`; empty: free
 )
 
+# Messages on people's desks, see `feilun.store.claims`.
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("project", sa.String(64), primary_key=True),
+    sa.Column("example_id", sa.String(40), primary_key=True),
+    sa.Column("desk", sa.String(64), nullable=False),
+    sa.Column("until", UtcTime, nullable=False),
+)
+
 # One row: the database's own id, and whether a workspace folder was marked with it, see `feilun.store.marks`.
 marks = sa.Table(
     "marks",

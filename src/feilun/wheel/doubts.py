@@ -73,6 +73,7 @@ def queue_rows(rows: Iterable[DoubtfulRow], *, model_id: str, created_at: dateti
             "teach": 1 - row.doubt.score,  # how likely the label is wrong
             "model_id": model_id,
             "similar": [],
+            "twins": [],
             "why": (row.why,),
             "created_at": created_at,
         }

@@ -43,6 +43,10 @@ class Worker:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feilun-worker", daemon=True)
 
+    def watch(self, project: Watched) -> None:
+        """Turn one more project."""
+        self._projects = [*self._projects, project]
+
     def start(self) -> None:
         self._thread.start()
 

@@ -13,7 +13,7 @@ import numpy as np
 from feilun.data.snapshot import make_dataset, write_snapshot
 from feilun.models.bundle import publish
 from feilun.models.manifest import read_manifest
-from feilun.project import Project, Workspace, open_projects
+from feilun.project import Project, Uploads, Workspace, open_projects
 from feilun.records import Backbone, Bill, Example, Report, Usage
 from feilun.store import Reach, Store, utc_now
 from feilun.trust import begin_session
@@ -118,10 +118,14 @@ def _fill(project: Project, sealed: Path, *, model_id: str, mark: str) -> None:
         "created_at": utc_now(),
     }
     store.add_predictions([prediction]).result()
+    store.claim(name, [f"e_{mark}"], desk=f"desk_{mark}")
     begun = store.add_release(name, action="shadow", model_id=model_id, share=1.0, **said)
     same = ("prediction_id", "project", "model_id", "labels", "confidence", "decision", "created_at")
     answer = {column: prediction[column] for column in same}
     store.add_shadow_answers([answer | {"release_id": begun["release_id"], "agrees": False}], teach=0.5).result()
+    upload = Uploads(store.workspace).begin(f"{mark}.csv", tenant=project.tenant)
+    upload.path.write_text("text,label\nwhere is it,delivery\ni want a refund,refund\n", "utf-8")
+    Uploads(store.workspace).finish(upload)
     spoken = {"actor": mark, "body_hash": mark, "idempotency_key": f"i_{mark}"}
     desk = project.workspace.add_person("desk", name=mark, role="viewer", tenant=project.tenant)
     store.add_session(Reach(project.tenant), desk["person_id"], token_hash=f"t_{mark}")
@@ -157,6 +161,9 @@ def side_of(store: Store, project: Project) -> Side:
         "compression_id": (store.list_compressions(name)[0]["compression_id"],),
         "prediction_id": (f"p_{mark}",),
         "key_id": tuple(keys),
+        "desk": (f"desk_{mark}",),
+        "holdout_upload_id": ("up_" + "0" * 24,),
+        "upload_id": tuple(one.upload_id for one in Uploads(store.workspace).waiting(tenant=project.tenant)),
         "person_id": tuple(row["person_id"] for row in store.list_people(Reach(project.tenant))),
         "idempotency-key": (f"i_{mark}",),
     }

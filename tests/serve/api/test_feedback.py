@@ -135,6 +135,20 @@ def test_the_queue_asks_what_was_disliked_until_it_is_labelled_or_skipped(client
     assert client.post(f"{AT}/queue/p_404/skip").status_code == 404
 
 
+def test_two_people_at_once_never_get_the_same_message(client):
+    for text in ("where is my parcel", "i want a refund", "my card was eaten", "hello there"):
+        say(client, prediction_id=ask(client, text)["prediction_id"], thumb="down")
+    first = client.post(f"{AT}/queue/desks/anns-desk", params={"limit": 2}).json()
+    second = client.post(f"{AT}/queue/desks/bos-desk-1", params={"limit": 10}).json()
+    taken = [{row["example_id"] for row in page["queue"]} for page in (first, second)]
+    assert (len(taken[0]), len(taken[1]), first["n_waiting"]) == (2, 2, 4) and not taken[0] & taken[1]
+    assert len(client.get(f"{AT}/queue").json()["queue"]) == 4  # who only looks sees all
+    assert client.delete(f"{AT}/queue/desks/anns-desk").status_code == 204
+    third = client.post(f"{AT}/queue/desks/bos-desk-1", params={"limit": 10}).json()
+    assert {row["example_id"] for row in third["queue"]} == taken[0] | taken[1]
+    assert client.post(f"{AT}/queue/desks/a%20desk%20of%20mine").status_code == 422
+
+
 def test_a_doubtful_label_is_shown_until_feedback_with_its_message_settles_it(client, project):
     rows = [f"{text} {n},{label}" for label, texts in MESSAGES.items() for text in texts for n in range(4)]
     (project.folder.parent / "messages.csv").write_text("\n".join(["text,label", *rows]), "utf-8")

@@ -16,7 +16,7 @@ from feilun.config import ServeSettings
 from feilun.serve.api import create_app
 from feilun.serve.api.cookies import FORM_PROOF, PLAIN
 from feilun.serve.api.guard import is_open
-from feilun.serve.api.routing import is_operators, is_persons, scope_of
+from feilun.serve.api.routing import is_operators, is_persons, is_tenants, scope_of
 from feilun.store import utc_now
 from feilun.trust import ROLES, SCOPES, opened_by
 from feilun.trust.keys import hash_secret
@@ -54,7 +54,8 @@ class Caller:
         is_kind = (self.has_session or not is_persons(route)) and (is_operator or not is_operators(route))
         if scope_of(route) not in self.scopes or not is_kind:
             return {403}
-        if "{name}" in route.path and self.project not in (None, "support"):
+        is_beyond = "{name}" in route.path and self.project not in (None, "support")
+        if is_beyond or (is_tenants(route) and self.project is not None):
             return {403}
         if "{name}" in route.path and self.tenant not in (None, OURS):
             return {404}

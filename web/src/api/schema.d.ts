@@ -76,6 +76,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{name}/queue/desks/{desk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take messages from the queue onto a desk.
+         * @description As GET …/queue, for one of several people: what lies on another desk is left out, and what this gives lies on
+         *     this one for three minutes. Ask again within them to keep it; so nobody gets what somebody else has in hand.
+         */
+        post: operations["take_from_queue"];
+        /**
+         * Clear a desk.
+         * @description What lies on it is for others at once.
+         */
+        delete: operations["clear_desk"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{name}/doubts": {
         parameters: {
             query?: never;
@@ -153,7 +178,12 @@ export interface paths {
          */
         get: operations["list_projects"];
         put?: never;
-        post?: never;
+        /**
+         * Make a project of a file.
+         * @description As `feilun init` does, in the folder that is served. Ask for its first turn with POST …/turns. The operator's
+         *     alone: names are unique in a workspace, so that whoever may try some would learn which others have taken.
+         */
+        post: operations["create_project"];
         delete?: never;
         options?: never;
         head?: never;
@@ -533,6 +563,96 @@ export interface paths {
          * @description A page of JSON; with `Accept: text/event-stream`, server-sent events that go on as things happen.
          */
         get: operations["list_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand over a file of messages.
+         * @description The body is the file: CSV, TSV, JSONL, Excel or Parquet, up to [serve] max_upload_mb. Tells what it seems to
+         *     hold. Nothing is made of it yet; a file that nothing is made of is removed after a day.
+         */
+        post: operations["upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/uploads/{upload_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at a file that waits.
+         * @description Its first rows and what it seems to hold, with these columns or those that are recognised.
+         */
+        get: operations["look_at_upload"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a file that waits.
+         * @description Nothing was made of it.
+         */
+        delete: operations["remove_upload"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{name}/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what is in the data.
+         * @description As `feilun data check`: rows set aside with the reason, duplicates, contradictions, leaks, classes, advice. All
+         *     files are read for it.
+         */
+        get: operations["check_data"];
+        put?: never;
+        /**
+         * Add a file to the data.
+         * @description Turns learn from it from the next one on.
+         */
+        post: operations["add_data"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/machine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See what this machine can do.
+         * @description Cores, memory, disk, what the processor is good at, and which pretrained backbones are here already.
+         */
+        get: operations["get_machine"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1787,6 +1907,168 @@ export interface components {
             /** Value */
             value: number;
         };
+        /**
+         * DataReport
+         * @description What was found in the data; made by `data`, shown by `feilun data check`.
+         *
+         *     Pairs are (row reference, row reference), a reference being "file:row"; the lists are cut, the counts are whole.
+         *     n_conflicts counts texts, the other counts rows. Near leaks are near duplicates across train and holdout. Label
+         *     doubts are (row reference, label, suggested label): labels that the last turn's cross-validation speaks against
+         *     and that nobody has changed or confirmed since.
+         */
+        DataReport: {
+            /** N Rows */
+            n_rows: number;
+            /** N Train */
+            n_train: number;
+            /** N Holdout */
+            n_holdout: number;
+            /** N Unlabelled */
+            n_unlabelled: number;
+            /**
+             * N Corrections
+             * @default 0
+             */
+            n_corrections: number;
+            /**
+             * Encodings
+             * @default {}
+             */
+            encodings: {
+                [key: string]: string;
+            };
+            /**
+             * Class Counts
+             * @default {}
+             */
+            class_counts: {
+                [key: string]: number;
+            };
+            /**
+             * Holdout Counts
+             * @default {}
+             */
+            holdout_counts: {
+                [key: string]: number;
+            };
+            /**
+             * Set Aside
+             * @default []
+             */
+            set_aside: components["schemas"]["SetAside"][];
+            /**
+             * N Set Aside
+             * @default 0
+             */
+            n_set_aside: number;
+            /**
+             * N Exact Duplicates
+             * @default 0
+             */
+            n_exact_duplicates: number;
+            /**
+             * Exact Duplicates
+             * @default []
+             */
+            exact_duplicates: [
+                string,
+                string
+            ][];
+            /**
+             * N Near Duplicates
+             * @default 0
+             */
+            n_near_duplicates: number;
+            /**
+             * Near Duplicates
+             * @default []
+             */
+            near_duplicates: [
+                string,
+                string
+            ][];
+            /**
+             * N Conflicts
+             * @default 0
+             */
+            n_conflicts: number;
+            /**
+             * Conflicts
+             * @default []
+             */
+            conflicts: [
+                string,
+                string
+            ][];
+            /**
+             * N Leaks
+             * @default 0
+             */
+            n_leaks: number;
+            /**
+             * Leaks
+             * @default []
+             */
+            leaks: [
+                string,
+                string
+            ][];
+            /**
+             * N Near Leaks
+             * @default 0
+             */
+            n_near_leaks: number;
+            /**
+             * Near Leaks
+             * @default []
+             */
+            near_leaks: [
+                string,
+                string
+            ][];
+            /**
+             * N Label Doubts
+             * @default 0
+             */
+            n_label_doubts: number;
+            /**
+             * Label Doubts
+             * @default []
+             */
+            label_doubts: [
+                string,
+                string,
+                string
+            ][];
+            /**
+             * Advice En
+             * @default []
+             */
+            advice_en: string[];
+            /**
+             * Advice Zh
+             * @default []
+             */
+            advice_zh: string[];
+        };
+        /** DataRequest */
+        DataRequest: {
+            /**
+             * Upload Id
+             * @description A file, as POST /v1/uploads named it.
+             */
+            upload_id: string;
+            /**
+             * Text
+             * @description A column's name; absent: as recognised.
+             */
+            text?: string | null;
+            /**
+             * Label
+             * @description A column's name; absent: as recognised.
+             */
+            label?: string | null;
+        };
         /** DoubtList */
         DoubtList: {
             /**
@@ -2362,6 +2644,13 @@ export interface components {
              */
             last_used_at: string | null;
         };
+        /** LabelCount */
+        LabelCount: {
+            /** Label */
+            label: string;
+            /** N */
+            n: number;
+        };
         /**
          * LabelDoubt
          * @description A training example whose label looks wrong.
@@ -2536,6 +2825,46 @@ export interface components {
             content: components["schemas"]["TokenLogprob"][];
             /** Refusal */
             refusal?: null;
+        };
+        /**
+         * MachineReply
+         * @description What this machine can do.
+         */
+        MachineReply: {
+            /** N Cores */
+            n_cores: number;
+            /**
+             * Memory Left Mb
+             * @description Memory that can still be taken; null where nobody says.
+             */
+            memory_left_mb: number | null;
+            /** Disk Left Mb */
+            disk_left_mb: number;
+            /**
+             * Can Train
+             * @description Whether layers can be trained; without torch, heads on a frozen backbone.
+             */
+            can_train: boolean;
+            /**
+             * Has Bfloat16
+             * @description Whether the processor multiplies bfloat16 by itself.
+             */
+            has_bfloat16: boolean;
+            /**
+             * Has Int8
+             * @description Whether the processor multiplies bytes by itself (VNNI, AMX, dot products).
+             */
+            has_int8: boolean;
+            /**
+             * Backbones
+             * @description Languages whose pretrained backbone is on this machine already.
+             */
+            backbones: string[];
+            /**
+             * Can Found
+             * @description Whether projects can be made here.
+             */
+            can_found: boolean;
         };
         /**
          * MessageInput
@@ -3093,6 +3422,58 @@ export interface components {
              * @description True when a turn is asked for that has not started.
              */
             turn_is_requested: boolean;
+        };
+        /**
+         * ProjectRequest
+         * @description A project to make, of a file that was sent or of the bundled sample.
+         */
+        ProjectRequest: {
+            /**
+             * Name
+             * @description Its name in addresses.
+             * @example support
+             */
+            name: string;
+            /**
+             * Upload Id
+             * @description The file it learns from.
+             */
+            upload_id?: string | null;
+            /**
+             * Sample
+             * @description The bundled sample, instead of a file.
+             */
+            sample?: ("en" | "zh") | null;
+            /**
+             * Text
+             * @description A column's name; absent: as recognised.
+             */
+            text?: string | null;
+            /**
+             * Label
+             * @description A column's name; absent: as recognised.
+             */
+            label?: string | null;
+            /**
+             * Language
+             * @description Of the messages; absent: as recognised.
+             */
+            language?: ("en" | "zh" | "multi") | null;
+            /**
+             * Holdout Upload Id
+             * @description A file that judges every model and never trains one.
+             */
+            holdout_upload_id?: string | null;
+            /**
+             * Tenant
+             * @description Whose it is; absent: the house's own.
+             */
+            tenant?: string | null;
+            /**
+             * Budget S
+             * @description Seconds for training, [train] budget_s; absent: the default.
+             */
+            budget_s?: number | null;
         };
         /**
          * ProjectRow
@@ -3653,6 +4034,22 @@ export interface components {
              */
             is_operator: boolean;
         };
+        /**
+         * SetAside
+         * @description A row that could not be used, and why. `row` is the line a person sees (header = 1 for tables).
+         */
+        SetAside: {
+            /** Source */
+            source: string;
+            /** Row */
+            row: number;
+            /** Reason Code */
+            reason_code: string;
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+        };
         /** SignIn */
         SignIn: {
             /**
@@ -3666,6 +4063,21 @@ export interface components {
              * @description Theirs.
              */
             password: string;
+        };
+        /**
+         * SourceRow
+         * @description A file that turns learn from.
+         */
+        SourceRow: {
+            /**
+             * Path
+             * @description In the project's folder.
+             */
+            path: string;
+            /** Text */
+            text: string;
+            /** Label */
+            label: string;
         };
         /** StreamOptions */
         StreamOptions: {
@@ -4182,6 +4594,76 @@ export interface components {
             created_at: string;
             /** Finished At */
             finished_at: string | null;
+        };
+        /**
+         * UploadReply
+         * @description A file that waits, and what it seems to hold.
+         */
+        UploadReply: {
+            /** Upload Id */
+            upload_id: string;
+            /**
+             * Name
+             * @description What its owner calls it.
+             */
+            name: string;
+            /**
+             * Size
+             * @description In bytes.
+             */
+            size: number;
+            /**
+             * Format
+             * @description csv, tsv, jsonl, xlsx or parquet, by its content.
+             */
+            format: string;
+            /** Encoding */
+            encoding: string;
+            /** Columns */
+            columns: string[];
+            /**
+             * Rows
+             * @description The first ones; long cells are cut.
+             */
+            rows: string[][];
+            /**
+             * Text
+             * @description The column of the message, as recognised or as asked for.
+             */
+            text: string | null;
+            /**
+             * Label
+             * @description The column of the label.
+             */
+            label: string | null;
+            /** Language */
+            language: ("en" | "zh" | "multi") | null;
+            /** N Rows */
+            n_rows: number | null;
+            /**
+             * N Bad
+             * @description Rows that cannot be read; a turn sets them aside.
+             */
+            n_bad: number | null;
+            /** N Unlabelled */
+            n_unlabelled: number | null;
+            /**
+             * Labels
+             * @description The most frequent first.
+             */
+            labels: components["schemas"]["LabelCount"][];
+            /** Multi Label */
+            multi_label: boolean;
+            /**
+             * Notes
+             * @description What was noticed, in the caller's language.
+             */
+            notes: string[];
+            /**
+             * Trouble
+             * @description Why the columns cannot be told, or hold nothing to learn from.
+             */
+            trouble: string | null;
         };
         /** Usage */
         Usage: {
@@ -4871,6 +5353,237 @@ export interface operations {
             };
         };
     };
+    take_from_queue: {
+        parameters: {
+            query?: {
+                /** @description Most rows. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description A name that is one person's alone, such as a random one. */
+                desk: string;
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueReply"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    clear_desk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A name that is one person's alone, such as a random one. */
+                desk: string;
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_doubts: {
         parameters: {
             query?: {
@@ -5255,6 +5968,138 @@ export interface operations {
             };
             /** @description Not now; Retry-After says when to try again. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectRow"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7517,6 +8362,645 @@ export interface operations {
             };
             /** @description The request cannot be used as it is; the fields say why. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upload: {
+        parameters: {
+            query: {
+                /** @description What you call it, such as may.csv. */
+                filename: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadReply"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    look_at_upload: {
+        parameters: {
+            query?: {
+                /** @description Its name; absent: as recognised. */
+                text?: string | null;
+                /** @description Its name; absent: as recognised. */
+                label?: string | null;
+            };
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadReply"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataReport"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DataRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceRow"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_machine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MachineReply"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -101,12 +101,11 @@ export const useChangeTenant = () =>
     ),
   );
 
-export type LimitWish = { subject: "key" | "tenant"; id: string } & Omit<Shapes["LimitRequest"], "burst">;
+export type LimitWish = { subject: "key" | "tenant"; id: string } & Shapes["LimitRequest"];
 
 /** All of a limit: what is null has none. */
 export const useSetLimit = () =>
-  useVerb("limits", ({ subject, id, ...rest }: LimitWish) => {
-    const wish = { ...rest, burst: null };
+  useVerb("limits", ({ subject, id, ...wish }: LimitWish) => {
     return subject === "key"
       ? body(http.PUT("/v1/limits/key/{key_id}", { params: { path: { key_id: id } }, body: wish }))
       : body(http.PUT("/v1/limits/tenant/{tenant}", { params: { path: { tenant: id } }, body: wish }));

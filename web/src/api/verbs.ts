@@ -94,10 +94,15 @@ export function readFeedback(name: string, before: number | null) {
 }
 
 // The client widens [label, probability] to a list; the shapes say what it is.
-export function readQueue(name: string) {
-  const page = body(http.GET("/v1/projects/{name}/queue", { params: { path: { name }, query: { limit: 40 } } }));
-  return page as Promise<Shapes["QueueReply"]>;
+export function takeFromQueue(name: string, desk: string) {
+  const asked = { params: { path: { name, desk }, query: { limit: 40 } } };
+  return body(http.POST("/v1/projects/{name}/queue/desks/{desk}", asked)) as Promise<Shapes["QueueReply"]>;
 }
+
+export const clearDesk = (name: string, desk: string) =>
+  http
+    .DELETE("/v1/projects/{name}/queue/desks/{desk}", { params: { path: { name, desk } }, keepalive: true })
+    .catch(() => null); // what lies on it is for others in three minutes anyway
 
 /** A verb that changes something in a project; what is shown of the project is read again afterwards. */
 function useVerb<In, Out>(name: string, verb: (input: In) => Promise<Out>) {

@@ -10,7 +10,7 @@ import { Problem } from "../api/client";
 import { CHOSEN, SchemeContext, firstScheme } from "../kit/scheme";
 import { paint, themeOf, type Scheme } from "../kit/theme";
 import { Gate } from "./Gate";
-import { Shell, Start } from "./Shell";
+import { Plain, Shell, Start } from "./Shell";
 
 const Home = lazy(() => import("../home/Home"));
 const Queue = lazy(() => import("../queue/Queue"));
@@ -19,6 +19,8 @@ const Models = lazy(() => import("../models/Models"));
 const Errors = lazy(() => import("../errors/Errors"));
 const Report = lazy(() => import("../models/Report"));
 const Turns = lazy(() => import("../turns/Turns"));
+const NewProject = lazy(() => import("../start/NewProject"));
+const First = lazy(() => import("../start/First"));
 const Data = lazy(() => import("../data/Data"));
 
 const Invitation = lazy(() => import("./Invitation"));
@@ -90,6 +92,9 @@ export function App() {
                 }
               >
                 <Route path="/" element={<Start />} />
+                <Route path="/start" element={<Plain />}>
+                  <Route index element={<NewProject />} />
+                </Route>
                 <Route path="/projects/:name" element={<Shell />}>
                   <Route index element={<Home />} />
                   <Route path="queue" element={<Queue />} />
@@ -100,6 +105,7 @@ export function App() {
                   <Route path="turns" element={<Turns />} />
                   <Route path="turns/:turnId" element={<Turns />} />
                   <Route path="data" element={<Data />} />
+                  <Route path="first" element={<First />} />
                 </Route>
                 <Route
                   path="/settings"

@@ -5,7 +5,7 @@ import { NavLink, Navigate, Outlet, useLocation, useNavigate, useParams } from "
 import { useProject, useProjects } from "../api/verbs";
 import { count } from "../kit/format";
 import { DataIcon, HomeIcon, ModelIcon, QueueIcon, TryIcon, TurnIcon } from "../kit/icons";
-import { Empty, Given, Select, Waiting } from "../kit/parts";
+import { Given, Select, Waiting } from "../kit/parts";
 import { Header } from "./Header";
 
 const SCREENS = [
@@ -21,17 +21,16 @@ export function useName(): string {
   return useParams<"name">().name ?? "";
 }
 
-/** The address without a project: the one that was open last, else the first. */
+/** The address without a project: the one that was open last, else the first; where there is none, how to begin. */
 export function Start() {
   const projects = useProjects();
-  const { t } = useTranslation();
   return (
     <main className="page">
       <Given of={projects}>
         {(rows) => {
           const first = rows.find((row) => row.name === localStorage.getItem(LAST)) ?? rows[0];
           if (first) return <Navigate to={`/projects/${encodeURIComponent(first.name)}`} replace />;
-          return <Empty title={t("projects.none.title")}>{t("projects.none.text")}</Empty>;
+          return <Navigate to="/start" replace />;
         }}
       </Given>
     </main>
@@ -39,6 +38,32 @@ export function Start() {
 }
 
 const LAST = "feilun.project";
+const NEW = " new"; // no project's name, for the blank in it
+
+/** A screen about no project yet. */
+export function Plain() {
+  const { t } = useTranslation();
+  useEffect(() => {
+    document.title = `${t("start.title")} · Feilun 飞轮`;
+  }, [t]);
+  return (
+    <div className="shell plain">
+      <a className="skip" href="#content">
+        {t("nav.skip")}
+      </a>
+      <Header home="/" />
+      <Suspense
+        fallback={
+          <main className="page">
+            <Waiting />
+          </main>
+        }
+      >
+        <Outlet />
+      </Suspense>
+    </div>
+  );
+}
 
 export function Shell() {
   const { t } = useTranslation();
@@ -82,8 +107,13 @@ function Projects({ name }: { name: string }) {
       variant="filled"
       aria-label={t("nav.project")}
       value={name}
-      onChange={(chosen: string) => void go(`/projects/${encodeURIComponent(chosen)}/${screen}`)}
-      options={(projects.length ? projects.map((row) => row.name) : [name]).map((one) => ({ value: one, label: one }))}
+      onChange={(chosen: string) =>
+        void go(chosen === NEW ? "/start" : `/projects/${encodeURIComponent(chosen)}/${screen}`)
+      }
+      options={[
+        ...(projects.length ? projects.map((row) => row.name) : [name]).map((one) => ({ value: one, label: one })),
+        { value: NEW, label: t("nav.new_project") },
+      ]}
     />
   );
 }

@@ -2,8 +2,10 @@
 import { useTranslation } from "react-i18next";
 import { useName } from "../app/Shell";
 import { Page, Twin } from "../kit/parts";
+import { Add } from "./Add";
 import { Doubts } from "./Doubts";
 import { Feedback } from "./Feedback";
+import { Found } from "./Found";
 import "./data.css";
 
 export default function Data() {
@@ -11,11 +13,13 @@ export default function Data() {
   const name = useName();
   return (
     <Page title={t("data.title")} lead={t("data.lead")}>
+      <Found name={name} />
+      <Add name={name} />
       <Doubts name={name} />
       <Feedback name={name} />
       <Twin
-        cli={`feilun data doubts ${name}\nfeilun data settle EXAMPLE ${name} --label LABEL\nfeilun feedback list ${name} --latest`}
-        api={`GET /v1/projects/${name}/doubts\nGET /v1/projects/${name}/feedback?latest=true`}
+        cli={`feilun data check ${name}\nfeilun data add FILE ${name}\nfeilun data doubts ${name}\nfeilun data settle EXAMPLE ${name} --label LABEL\nfeilun feedback list ${name} --latest`}
+        api={`GET /v1/projects/${name}/data\nPOST /v1/projects/${name}/data\nGET /v1/projects/${name}/doubts\nGET /v1/projects/${name}/feedback?latest=true`}
       />
     </Page>
   );

@@ -3,11 +3,12 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useReducer, useRef, useState } from "react";
 import type { Shapes } from "../api/client";
-import { readQueue } from "../api/verbs";
+import { clearDesk, newKey, takeFromQueue } from "../api/verbs";
 import { Outbox, type Decision, type Row } from "./outbox";
 
 const REFILL_BELOW = 8;
 const LOOK_EVERY_MS = 5_000; // while nothing waits
+const KEEP_EVERY_MS = 60_000; // what lies on this desk is nobody else's for three minutes
 
 type Desk = { rows: Row[]; done: Decision[]; nWaiting: number; loaded: boolean };
 type Change =
@@ -50,12 +51,13 @@ export function useDesk(name: string) {
     [name, queries],
   );
 
+  const own = useMemo(newKey, []); // of this page alone: two of one person's are two desks
   const busy = useRef(false);
   const refill = useCallback(async () => {
     if (busy.current) return;
     busy.current = true;
     try {
-      const page = await readQueue(name);
+      const page = await takeFromQueue(name, own);
       dispatch({ kind: "refill", rows: page.queue, nWaiting: page.n_waiting });
       setError(null);
     } catch (trouble) {
@@ -63,10 +65,14 @@ export function useDesk(name: string) {
     } finally {
       busy.current = false;
     }
-  }, [name]);
+  }, [name, own]);
 
   const short = desk.rows.length < REFILL_BELOW;
   useEffect(() => void refill(), [refill]);
+  useEffect(() => {
+    const timer = setInterval(() => void refill(), KEEP_EVERY_MS);
+    return () => clearInterval(timer);
+  }, [refill]);
   useEffect(() => {
     if (!short) return;
     const timer = setInterval(() => void refill(), LOOK_EVERY_MS);
@@ -74,13 +80,17 @@ export function useDesk(name: string) {
   }, [short, refill]);
 
   useEffect(() => {
-    const leave = () => outbox.flush(true);
+    const leave = () => {
+      outbox.flush(true);
+      void clearDesk(name, own);
+    };
     window.addEventListener("pagehide", leave);
     return () => {
       window.removeEventListener("pagehide", leave);
       outbox.flush(false);
+      void clearDesk(name, own);
     };
-  }, [outbox]);
+  }, [outbox, name, own]);
 
   const row = desk.rows[0];
   return {

@@ -4,13 +4,14 @@ import { useTranslation } from "react-i18next";
 import { useKeys, useLimits, useSetLimit, useTenants, type LimitWish } from "../api/settings";
 import { Button, Input, Select, Sheet, Trouble, Twin } from "../kit/parts";
 
-type Field = "per_minute" | "monthly_requests" | "monthly_characters";
+type Field = "per_minute" | "burst" | "monthly_requests" | "monthly_characters";
 const FIELDS: { name: Field; word: string; option: string }[] = [
   { name: "per_minute", word: "limits.per_minute", option: "--per-minute" },
+  { name: "burst", word: "limits.burst", option: "--burst" },
   { name: "monthly_requests", word: "limits.requests", option: "--monthly-requests" },
   { name: "monthly_characters", word: "limits.characters", option: "--monthly-characters" },
 ];
-const NOTHING = { per_minute: null, monthly_requests: null, monthly_characters: null };
+const NOTHING = { per_minute: null, burst: null, monthly_requests: null, monthly_characters: null };
 
 export function SetLimit({ open, onClose }: { open: boolean; onClose: () => void }) {
   const { t } = useTranslation();
@@ -22,8 +23,8 @@ export function SetLimit({ open, onClose }: { open: boolean; onClose: () => void
   const choose = (chosen: string) => {
     const [subject, id] = chosen.split(/ (.*)/) as [LimitWish["subject"], string];
     const now = limits.find((one) => one.subject === subject && one.subject_id === id);
-    const { per_minute, monthly_requests, monthly_characters } = { ...NOTHING, ...now };
-    setWish({ subject, id, per_minute, monthly_requests, monthly_characters });
+    const { per_minute, burst, monthly_requests, monthly_characters } = { ...NOTHING, ...now };
+    setWish({ subject, id, per_minute, burst, monthly_requests, monthly_characters });
   };
   const close = () => {
     set.reset();
@@ -58,7 +59,7 @@ export function SetLimit({ open, onClose }: { open: boolean; onClose: () => void
             <span>{t(word)}</span>
             <Input
               type="number"
-              min={name === "per_minute" ? 1 : 0}
+              min={name === "per_minute" || name === "burst" ? 1 : 0}
               value={wish[name] ?? ""}
               placeholder={t("limits.no_limit")}
               onChange={(event) =>

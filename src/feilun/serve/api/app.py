@@ -19,7 +19,7 @@ from feilun.config import ServeSettings
 from feilun.project import Project
 from feilun.serve.api.errors import BodyMalformed, MethodRefused, RouteMissing
 from feilun.serve.api.guard import Guard, is_open
-from feilun.serve.api.house import House
+from feilun.serve.api.house import Grounds, House
 from feilun.serve.api.problems import explain, is_openai, problem, speak
 from feilun.serve.api.routes import (
     audit,
@@ -29,6 +29,7 @@ from feilun.serve.api.routes import (
     embeddings,
     examples,
     feedback,
+    files,
     keys,
     models,
     people,
@@ -51,7 +52,12 @@ OFF: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure":
 
 
 def create_app(
-    projects: Mapping[str, Project], *, require_key: bool, settings: ServeSettings, hosts: Sequence[str] = ()
+    projects: Mapping[str, Project],
+    *,
+    require_key: bool,
+    settings: ServeSettings,
+    hosts: Sequence[str] = (),
+    grounds: Grounds | None = None,
 ) -> FastAPI:
     """The ASGI app that serves `projects`, by name.
 
@@ -59,10 +65,11 @@ def create_app(
         require_key: ask callers on this very machine for an API key too.
         settings: the limits on bodies; those on inputs are each project's own.
         hosts: further names under which callers on this machine may address the server without a key.
+        grounds: where new projects may be made; None: nowhere.
     Raises:
         ScopeUndeclared: a route does not say who may use it; raised at start-up for routes added later.
     """
-    house = House(projects, require_key=require_key, settings=settings, hosts=hosts)
+    house = House(projects, require_key=require_key, settings=settings, hosts=hosts, grounds=grounds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -86,7 +93,7 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    about_projects = (predictions, feedback, models, examples, compressions, turns, chat, embeddings)
+    about_projects = (predictions, feedback, models, examples, compressions, turns, files, chat, embeddings)
     about_the_server = (session, people, keys, tenants, audit, usage, service)
     for part in (*about_projects, *about_the_server):
         part.routes.add_to(app)

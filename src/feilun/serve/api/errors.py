@@ -43,6 +43,14 @@ class BodyTooLarge(FeilunError):
     zh = "请求体超过 {max_mb} MB。请减少每次发送的消息，或调大 [serve] max_body_mb。"
 
 
+class UploadTooLarge(FeilunError):
+    """A file is larger than [serve] max_upload_mb."""
+
+    code, kind = "upload.too_large", "invalid"
+    en = "The file is larger than {max_mb} MB. Send a smaller one, or raise [serve] max_upload_mb."
+    zh = "文件超过 {max_mb} MB。请上传较小的文件，或调大 [serve] max_upload_mb。"
+
+
 class BodyTooSlow(FeilunError):
     """The body did not arrive in time."""
 

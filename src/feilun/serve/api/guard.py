@@ -28,6 +28,7 @@ from feilun.trust import SessionEnded
 
 log = logging.getLogger(__name__)
 OPEN_PATHS = ("/health", "/ready")
+UPLOADS = "/v1/uploads"  # files, too large to be read whole before the route sees them
 SESSION = ("/v1/session", "/v1/session/invitation")  # where somebody comes in; who they are is not known before
 CONSOLE = "/console/"  # the console's files below it, and "/" which leads there
 MAX_IN_FLIGHT = 256
@@ -130,6 +131,9 @@ class Guard:
             reply.meter = await till.admit(caller, path)
             CURRENT.set(reply.meter)
         state["meter"] = reply.meter
+        if scope["path"] == UPLOADS:
+            await self._app(scope, receive, reply.send)  # which reads it piece by piece
+            return
         body = await self._body(receive, headers)
         await self._app(scope, _replay(body, receive), reply.send)
 

@@ -9,7 +9,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -49,6 +51,18 @@ N_COMPUTE_THREADS = 8
 MAX_PASSWORDS = 8
 
 
+@dataclass(frozen=True)
+class Grounds:
+    """The folder in which new projects may be made, and its workspace.
+
+    on_founded: told of each, so that the wheel turns it too.
+    """
+
+    root: Path
+    store: Store
+    on_founded: Callable[[Project], None] = lambda project: None
+
+
 class Gone(Exception):
     """The client hung up before its reply was there."""
 
@@ -57,14 +71,22 @@ class House:
     """The projects that a server serves, who may come in, and what is counted."""
 
     def __init__(
-        self, projects: Mapping[str, Project], *, require_key: bool, settings: ServeSettings, hosts: Sequence[str] = ()
+        self,
+        projects: Mapping[str, Project],
+        *,
+        require_key: bool,
+        settings: ServeSettings,
+        hosts: Sequence[str] = (),
+        grounds: Grounds | None = None,
     ) -> None:
         self.projects = dict(projects)
+        self.grounds = grounds
         self.settings = settings
         self._stores = _shared_stores(projects)
-        self.stores = list({id(store): store for store in self._stores.values()}.values())
+        empty = [grounds.store] if grounds is not None and not projects else []
+        self.stores = [*{id(store): store for store in self._stores.values()}.values(), *empty]
         self.access = Access(self.stores, require_key=require_key, hosts=hosts)
-        self.till = Till(self._stores, {one.name: one.tenant for one in projects.values()})
+        self.till = Till(self.stores, self._stores, {one.name: one.tenant for one in projects.values()})
         self.metrics = Metrics()
         self.traces = _traces(settings.traces)
         self.streams = 0
@@ -76,6 +98,17 @@ class House:
         self._loaded: set[str] = set()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+
+    def add(self, project: Project) -> None:
+        """Serve one more project, which was made in the grounds: in the workspace that the others are in."""
+        store = next(store for store in self.stores if store.workspace == project.store.workspace)
+        self._stores[project.name] = store
+        self.till.add(project.name, store=store, owner=project.tenant)
+        self.projects = self.projects | {project.name: project}  # whoever goes through them goes on with the old ones
+        self._look_after(project)
+        self._start(threading.Thread(target=self._follow, args=(project,), name=f"feilun-follow-{project.name}"))
+        if self.grounds is not None:
+            self.grounds.on_founded(project)
 
     def store_of(self, project: Project) -> Store:
         """The one store object of the project's workspace that keys were looked up in."""
@@ -169,20 +202,21 @@ class House:
         self.till.follow()
         for project in self.projects.values():
             self._look_after(project)
-        self._threads = [
-            threading.Thread(target=self._keep_limits, name="feilun-limits", daemon=True),
-        ] + [
-            threading.Thread(target=self._follow, args=(project,), name=f"feilun-follow-{project.name}", daemon=True)
-            for project in self.projects.values()
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._start(threading.Thread(target=self._keep_limits, name="feilun-limits"))
+        for project in self.projects.values():
+            self._start(threading.Thread(target=self._follow, args=(project,), name=f"feilun-follow-{project.name}"))
+
+    def _start(self, thread: threading.Thread) -> None:
+        thread.daemon = True
+        self._threads.append(thread)
+        thread.start()
 
     def stop(self) -> None:
         self.is_stopping = True
         self._stop.set()
         for thread in self._threads:
             thread.join()
+        self._threads.clear()
         self.till.close()
         if self.traces is not None:
             self.traces.close()

@@ -114,14 +114,19 @@ class Till:
     """The limits of every workspace that a server serves, and who is let in under them.
 
     Args:
+        workspaces: the store of each.
         stores: by project; the same object for the same workspace.
         owners: by project, the tenant whose it is.
     """
 
-    def __init__(self, stores: Mapping[str, Store], owners: Mapping[str, str]) -> None:
+    def __init__(self, workspaces: Sequence[Store], stores: Mapping[str, Store], owners: Mapping[str, str]) -> None:
         self._stores, self._owners = dict(stores), dict(owners)
-        self._limits = {store: Limits(store) for store in self._stores.values()}
+        self._limits = {store: Limits(store) for store in workspaces}
         self._nowhere = next(iter(self._limits), None)
+
+    def add(self, project: str, *, store: Store, owner: str) -> None:
+        """Count for one more project of a known workspace."""
+        self._stores[project], self._owners[project] = store, owner
 
     def follow(self) -> None:
         """Take up what was set, and used elsewhere, meanwhile."""

@@ -26,6 +26,7 @@ _BY_CODE = {
     "request.head_too_large": 431,
     "request.not_http": 400,
     "request.too_large": 413,
+    "upload.too_large": 413,
     "feedback.idempotency_conflict": 422,  # as the IETF's Idempotency-Key draft has it; 409 is for a twin in flight
     "feilun.internal": 500,
     "store.full": 507,

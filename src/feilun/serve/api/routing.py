@@ -24,7 +24,7 @@ from feilun.serve.api.openai_shapes import OpenAIProblem
 from feilun.serve.api.problems import is_openai, speak
 from feilun.serve.api.shapes import Problem
 from feilun.store import ProjectUnknown
-from feilun.trust import PersonOnly
+from feilun.trust import PersonOnly, ScopeMissing
 
 REASONS = {
     400: "The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is.",
@@ -123,6 +123,16 @@ class ForOperator(InWorkspace):
     async def __call__(self, request: Request) -> Visit:
         visit = await super().__call__(request)
         visit.caller.must_be_operator()
+        return visit
+
+
+class InTenant(InWorkspace):
+    """A route about all that a tenant has, closed to keys of single projects whatever they open there."""
+
+    async def __call__(self, request: Request) -> Visit:
+        visit = await super().__call__(request)
+        if visit.caller.key is not None and visit.caller.key["project"] is not None:
+            raise ScopeMissing(scope=self.scope)
         return visit
 
 
@@ -227,6 +237,7 @@ class Routes:
         status: int = 200,
         also: dict[int | str, dict[str, Any]] | None = None,
         route_class: type[APIRoute] = APIRoute,
+        extra: dict[str, Any] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare an endpoint.
 
@@ -234,6 +245,7 @@ class Routes:
             problems: statuses beyond those that every route of its kind can answer with.
             also: further OpenAPI responses, such as another media type.
             route_class: how a request becomes a call of the endpoint.
+            extra: what else the OpenAPI document says of it, such as a body that is no JSON.
         """
         statuses = {413, 500, *problems}
         if not is_open(path):
@@ -253,6 +265,7 @@ class Routes:
             "status_code": status,
             "responses": responses | (also or {}),
             "route_class_override": route_class,
+            "openapi_extra": extra,
         }
 
         def keep(endpoint: Callable[..., Any]) -> Callable[..., Any]:
@@ -303,6 +316,11 @@ def scope_of(route: Any) -> str | None:
 def is_operators(route: Any) -> bool:
     """Whether a route is closed to keys of tenants and of single projects."""
     return isinstance(_need_of(route), ForOperator)
+
+
+def is_tenants(route: Any) -> bool:
+    """Whether a route is closed to keys of single projects."""
+    return isinstance(_need_of(route), InTenant)
 
 
 def is_persons(route: Any) -> bool:

@@ -7,18 +7,22 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import uvicorn
 
+from feilun.config import CONFIG_NAME, ServeSettings
 from feilun.project import Project, open_projects
 from feilun.serve.api.access_log import log_files
 from feilun.serve.api.app import create_app
 from feilun.serve.api.errors import AddressTaken
+from feilun.serve.api.house import Grounds
 from feilun.serve.api.wire import Wire
+from feilun.store import Store, find_workspace
+from feilun.wheel.worker import Watched, Worker
 
 FINISH_WITHIN_S = 10  # requests in flight get this long after SIGTERM
 BACKLOG = 512
@@ -33,23 +37,30 @@ def serve(
 ) -> None:
     """Serve the project in `folder`, or all those in its sub-folders, until SIGTERM or SIGINT; then return.
 
-    Two servers may share a workspace: each follows what the other writes.
+    In a folder of projects, which may be empty or not be there yet, new ones can be made while it is served. Two
+    servers may share a workspace: each follows what the other writes.
 
     Args:
         host, port: None takes the first project's [serve]; port 0 picks a free one.
         on_ready: called with the address, such as "http://127.0.0.1:8710", once requests are answered.
     Raises:
-        ConfigMissing, ConfigInvalid: there is nothing to serve.
+        ConfigInvalid: a project's settings cannot be used.
         AddressTaken: it cannot listen there.
     """
-    projects = open_projects(folder)
-    first = next(iter(projects.values()))
-    try:
-        settings = first.settings.serve
+    root = Path(folder).resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    projects = open_projects(root, may_be_empty=True)
+    worker = Worker([_watched(project) for project in projects.values()])
+    with ExitStack() as closing:
+        for project in projects.values():
+            closing.callback(project.close)
+        grounds = closing.enter_context(_grounds(root, projects, worker))
+        first = next(iter(projects.values()), None)
+        settings = ServeSettings() if first is None else first.settings.serve
         host = settings.host if host is None else host
         listener = _listen(host, settings.port if port is None else port)
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        app = create_app(projects, require_key=settings.require_key, settings=settings, hosts=[host])
+        app = create_app(projects, require_key=settings.require_key, settings=settings, hosts=[host], grounds=grounds)
         config = uvicorn.Config(
             app,
             http=Wire,
@@ -63,11 +74,30 @@ def serve(
             timeout_graceful_shutdown=FINISH_WITHIN_S,
         )
         # What goes wrong inside ends up in the workspace, where the error id of a reply can be looked up.
-        with log_files(first.store.workspace / "logs"), _worker(projects):
+        with log_files(find_workspace(root if first is None else first.folder) / "logs"), _working(worker):
             Server(config, app=app, address=address, on_ready=on_ready).run(sockets=[listener])
-    finally:
-        for project in projects.values():
-            project.close()
+
+
+@contextmanager
+def _grounds(root: Path, projects: Mapping[str, Project], worker: Worker) -> Iterator[Grounds | None]:
+    """Where new projects may be made; those are closed at the end.
+
+    Nowhere in a project's own folder, and nowhere beside projects that each have a workspace of their own: a new one
+    would have another again, with other keys.
+    """
+    workspace = find_workspace(root)
+    shared = next((project.store for project in projects.values() if project.store.workspace == workspace), None)
+    if (root / CONFIG_NAME).is_file() or (projects and shared is None):
+        yield None
+        return
+    with ExitStack() as closing:
+        store = shared or closing.enter_context(Store(workspace))
+
+        def founded(project: Project) -> None:
+            closing.callback(project.close)
+            worker.watch(_watched(project))
+
+        yield Grounds(root, store, founded)
 
 
 class Server(uvicorn.Server):
@@ -141,12 +171,13 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-@contextmanager
-def _worker(projects: Mapping[str, Project]) -> Iterator[None]:
-    """The wheel's worker, which turns when a turn is asked for or due."""
-    from feilun.wheel.worker import Watched, Worker
+def _watched(project: Project) -> Watched:
+    return Watched(project.name, folder=project.folder, store=project.store)
 
-    worker = Worker([Watched(p.name, folder=p.folder, store=p.store) for p in projects.values()])
+
+@contextmanager
+def _working(worker: Worker) -> Iterator[None]:
+    """The wheel's worker, which turns when a turn is asked for or due."""
     worker.start()
     try:
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 from starlette.responses import Response
 
 from feilun.config import Strategy
@@ -27,6 +27,9 @@ MAX_PAGE = 1000
 MOST_NEW = 1000  # messages that one request runs through the network: a few seconds of one core
 MAX_SEQ = 2**63 - 1
 After = Annotated[int, Query(ge=0, le=MAX_SEQ, description="Only what comes after this place in the log.")]
+Desk = Annotated[
+    str, Path(pattern=r"^[A-Za-z0-9_-]{8,64}$", description="A name that is one person's alone, such as a random one.")
+]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most rows in one page.")]
 
 
@@ -103,15 +106,46 @@ async def list_queue(
     """Answers that were handed over or got a thumb down, those whose label would teach most first; each message once,
     and what means nearly the same as one further up later. Where they leave room, training rows follow whose label
     looks wrong. Give feedback with the prediction_id to settle an answer, with the inputs to settle a row."""
-    project = visit.project
-    rows = await visit.house.compute(project.queue, limit=limit)
-    n_waiting = await visit.house.read(project.store.count_queue, project.name)
-    return send(
-        {
-            "queue": [_pick({**row, "why": _reasons(row["why"], visit.lang)}, QueueRow.model_fields) for row in rows],
-            "n_waiting": n_waiting,
-        }
-    )
+    rows = await visit.house.compute(visit.project.queue, limit=limit)
+    return await _queue_page(visit, rows)
+
+
+@routes(
+    "POST",
+    "/v1/projects/{name}/queue/desks/{desk}",
+    summary="Take messages from the queue onto a desk.",
+    reply=QueueReply,
+    problems=(507,),
+)
+async def take_from_queue(
+    visit: Annotated[ProjectVisit, Depends(InProject("feedback"))],
+    desk: Desk,
+    limit: Annotated[int, Query(ge=1, le=100, description="Most rows.")] = 20,
+) -> Response:
+    """As GET …/queue, for one of several people: what lies on another desk is left out, and what this gives lies on
+    this one for three minutes. Ask again within them to keep it; so nobody gets what somebody else has in hand."""
+    rows = await visit.house.compute(visit.project.take_from_queue, desk, limit=limit)
+    return await _queue_page(visit, rows)
+
+
+@routes(
+    "DELETE",
+    "/v1/projects/{name}/queue/desks/{desk}",
+    summary="Clear a desk.",
+    reply=None,
+    status=204,
+    problems=(422, 507),
+)
+async def clear_desk(visit: Annotated[ProjectVisit, Depends(InProject("feedback"))], desk: Desk) -> Response:
+    """What lies on it is for others at once."""
+    await visit.house.read(visit.project.clear_desk, desk)
+    return Response(status_code=204)
+
+
+async def _queue_page(visit: ProjectVisit, rows: list[dict[str, Any]]) -> Response:
+    n_waiting = await visit.house.read(visit.project.store.count_queue, visit.project.name)
+    shown = [_pick({**row, "why": _reasons(row["why"], visit.lang)}, QueueRow.model_fields) for row in rows]
+    return send({"queue": shown, "n_waiting": n_waiting})
 
 
 @routes(

@@ -33,7 +33,7 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="Most rows, latest first
 async def list_projects(visit: Annotated[Visit, Depends(InWorkspace("read"))]) -> Response:
     """Those that the key may know of."""
     house, known = visit.house, visit.known_projects()
-    return send({"projects": await house.read(lambda: [_project(p, house=house) for p in known])})
+    return send({"projects": await house.read(lambda: [project_row(p, house=house) for p in known])})
 
 
 @routes("GET", "/v1/projects/{name}", summary="See one project.", reply=ProjectReply)
@@ -45,7 +45,7 @@ async def get_project(visit: Reading) -> Response:
         running = project.store.find_unfinished_turn(project.name)
         last = project.store.find_last_turn(project.name)
         learnt_to = int(last["last_feedback_seq"]) if last else 0
-        return _project(project, house=house) | {
+        return project_row(project, house=house) | {
             "traffic": project.store.count_traffic(project.name),
             "n_new_labels": project.store.count_corrections(project.name, after=learnt_to),
             "turn_id": running["turn_id"] if running else None,
@@ -152,7 +152,8 @@ def _model_id_missing(lang: str) -> RequestInvalid:
     return explain([{"type": "missing", "loc": ("body", "model_id")}], lang=lang)
 
 
-def _project(project: Project, *, house: House) -> dict[str, Any]:
+def project_row(project: Project, *, house: House) -> dict[str, Any]:
+    """What is told of a project in one line."""
     champion = project.store.find_champion(project.name)
     return {
         "name": project.name,

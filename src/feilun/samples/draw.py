@@ -53,8 +53,8 @@ def main() -> int:
             elif path.read_bytes() != content:
                 different.append(str(path))
             sys.stdout.write(f"{name}/{part}.csv: {len(rows)} rows, {len({label for _, _, label in rows})} classes\n")
-    for path in different:
-        sys.stderr.write(f"differs: {path}\n")
+    for one in different:
+        sys.stderr.write(f"differs: {one}\n")
     return 1 if different else 0
 
 
