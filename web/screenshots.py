@@ -22,7 +22,7 @@ from urllib.parse import quote
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-SCREENS = ("", "queue", "playground", "models", "report", "turns", "data")
+SCREENS = ("", "queue", "playground", "models", "report", "turns", "monitor", "data")
 SIZES = {"": (1360, 900), "phone": (390, 844)}
 MESSAGES = {"en": "My card has not arrived yet", "zh": "明天早上七点叫我起床"}
 

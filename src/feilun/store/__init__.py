@@ -19,6 +19,7 @@ from feilun.store.errors import (
 from feilun.store.limits import Permits, draw
 from feilun.store.store import Store, find_workspace
 from feilun.store.tables import utc_now
+from feilun.store.tallies import N_CONFIDENCE_BINS, latency_of
 from feilun.store.tenants import EVERYWHERE, Reach
 from feilun.store.usage import COUNTS, PARTS
 from feilun.store.verbs import new_id
@@ -28,6 +29,7 @@ __all__ = [
     "EVERYWHERE",
     "HOUSE",
     "MAX_ACTOR",
+    "N_CONFIDENCE_BINS",
     "PARTS",
     "HoldLost",
     "IdempotencyConflict",
@@ -47,6 +49,7 @@ __all__ = [
     "TenantUnknown",
     "draw",
     "find_workspace",
+    "latency_of",
     "new_id",
     "utc_now",
 ]

@@ -19,6 +19,7 @@ from feilun.store.leases import Lease
 from feilun.store.ledger import Ledger
 from feilun.store.limits import LimitVerbs
 from feilun.store.marks import mark_folder
+from feilun.store.monitor import MonitorVerbs
 from feilun.store.releases import ReleaseVerbs
 from feilun.store.tenants import TenantVerbs
 from feilun.store.traffic import TrafficVerbs
@@ -48,6 +49,7 @@ class Store(
     ReleaseVerbs,
     TrafficVerbs,
     ChallengeVerbs,
+    MonitorVerbs,
     KeyVerbs,
     LimitVerbs,
     AuditVerbs,

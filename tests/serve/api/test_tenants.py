@@ -47,6 +47,7 @@ BODIES: dict[str, dict[str, Any] | None] = {
             "get_report",
             "list_releases",
             "get_traffic",
+            "get_monitor",
             "list_compressions",
             "get_compression",
             "list_turns",
@@ -83,6 +84,7 @@ PLAIN = {
     *("input", "dimensions", "encoding_format", "messages", "response_format", "logprobs", "top_logprobs", "stream"),
     *("stream_options", "n", "tools", "functions", "tool_choice", "function_call", "audio", "modalities"),
     "web_search_options",
+    *("since", "until", "bucket"),
     *("month", "by", "per_minute", "burst", "monthly_requests", "monthly_characters"),
 }
 FIXED_QUERY = {"preflight": {"budget_s": "-1"}}  # a trial of seconds otherwise

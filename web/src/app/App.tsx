@@ -18,6 +18,7 @@ const Playground = lazy(() => import("../playground/Playground"));
 const Models = lazy(() => import("../models/Models"));
 const Report = lazy(() => import("../models/Report"));
 const Turns = lazy(() => import("../turns/Turns"));
+const Monitor = lazy(() => import("../monitor/Monitor"));
 const Data = lazy(() => import("../data/Data"));
 
 const MOST_RETRIES = 2;
@@ -74,6 +75,7 @@ export function App() {
                   <Route path="models/:modelId" element={<Report />} />
                   <Route path="turns" element={<Turns />} />
                   <Route path="turns/:turnId" element={<Turns />} />
+                  <Route path="monitor" element={<Monitor />} />
                   <Route path="data" element={<Data />} />
                 </Route>
                 <Route path="*" element={<Navigate to="/" replace />} />

@@ -5,7 +5,18 @@ import { Link, NavLink, Navigate, Outlet, useLocation, useNavigate, useParams } 
 import { hasKey, keepKey } from "../api/client";
 import { useProject, useProjects } from "../api/verbs";
 import { count } from "../kit/format";
-import { DataIcon, HomeIcon, KeyIcon, ModelIcon, MoonIcon, QueueIcon, SunIcon, TryIcon, TurnIcon } from "../kit/icons";
+import {
+  DataIcon,
+  HomeIcon,
+  KeyIcon,
+  ModelIcon,
+  MonitorIcon,
+  MoonIcon,
+  QueueIcon,
+  SunIcon,
+  TryIcon,
+  TurnIcon,
+} from "../kit/icons";
 import { Button, Empty, Given, Segmented, Select, Waiting } from "../kit/parts";
 import { useScheme } from "../kit/scheme";
 import { speak, type Language } from "../words";
@@ -16,6 +27,7 @@ const SCREENS = [
   { to: "playground", word: "nav.playground", icon: <TryIcon /> },
   { to: "models", word: "nav.models", icon: <ModelIcon /> },
   { to: "turns", word: "nav.turns", icon: <TurnIcon /> },
+  { to: "monitor", word: "nav.monitor", icon: <MonitorIcon /> },
   { to: "data", word: "nav.data", icon: <DataIcon /> },
 ];
 

@@ -30,6 +30,7 @@ from feilun.serve.api.routes import (
     feedback,
     keys,
     models,
+    monitor,
     predictions,
     service,
     tenants,
@@ -83,7 +84,8 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    parts = (predictions, feedback, models, compressions, turns, chat, embeddings, keys, tenants, audit, usage, service)
+    parts = (predictions, feedback, models, monitor, compressions, turns, chat, embeddings)
+    parts += (keys, tenants, audit, usage, service)
     for part in parts:
         part.routes.add_to(app)
     console.add_to(app)
