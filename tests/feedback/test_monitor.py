@@ -162,6 +162,4 @@ def every_count(store: Store) -> list[tuple[Any, ...]]:
     query = sa.select(*key, sa.func.sum(c.n)).group_by(*key).order_by(*key)
     with store.engine.connect().execution_options(feilun_readonly=True) as connection:
         rows = connection.execute(query).all()
-            query.group_by(c.project, c.hour, c.part, c.value).order_by(c.project, c.hour, c.part, c.value)
-        ).all()
     return [tuple(row) for row in rows]

@@ -84,9 +84,8 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    parts = (predictions, feedback, models, monitor, compressions, turns, chat, embeddings)
-    parts += (keys, tenants, audit, usage, service)
-    for part in parts:
+    loop = (predictions, feedback, models, monitor, compressions, turns, chat, embeddings)
+    for part in (*loop, keys, tenants, audit, usage, service):
         part.routes.add_to(app)
     console.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
