@@ -22,7 +22,9 @@ from urllib.parse import quote
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-SCREENS = ("", "queue", "playground", "models", "report", "turns", "monitor", "data")
+SCREENS = ("", "queue", "playground", "models", "report", "errors", "turns", "monitor", "data")
+SETTINGS = ("account", "people", "keys", "usage", "audit", "tenants")
+STRANGER = {"X-Forwarded-For": "203.0.113.1"}  # an address of documentation: somebody from elsewhere
 SIZES = {"": (1360, 900), "phone": (390, 844)}
 MESSAGES = {"en": "My card has not arrived yet", "zh": "明天早上七点叫我起床"}
 
@@ -43,7 +45,7 @@ def main() -> int:
                 continue
             for screen, page in screens(browser, f"{address}/console/projects/{quote(name)}", lang, scheme, size):
                 path = given.out / f"{'.'.join(filter(None, (screen or 'home', lang, scheme, size)))}.png"
-                page.screenshot(path=path, full_page=screen != "queue")
+                page.screenshot(path=path, full_page=screen not in ("queue", "errors"))
                 sys.stdout.write(f"{path}\n")
     return 0
 
@@ -62,17 +64,39 @@ def screens(browser: Browser, address: str, lang: str, scheme: str, size: str) -
     for screen in SCREENS:
         if screen == "report":
             page.locator("td a.mono").first.click()
+        elif screen == "errors":
+            page.locator("a[href$='/errors']").first.click()
+            page.locator(".example button").first.click()
+            page.locator(".decisive").wait_for()
         else:
             page.goto(f"{address}/{screen}".rstrip("/"))
         if screen == "playground":
             page.locator("#try").fill(MESSAGES[lang])
             page.keyboard.press("Enter")
-            page.get_by_test_id("answer").wait_for()
-        page.wait_for_load_state("load")
-        page.locator(".ant-skeleton").first.wait_for(state="detached")
-        page.wait_for_timeout(900)  # charts draw themselves in a quarter of a second
-        yield screen, page
+            page.get_by_test_id("answer").locator("button").first.click()
+            page.locator(".decisive").wait_for()
+        if screen == "report":
+            page.locator(".threshold canvas").wait_for()
+        yield screen, settled(page)
+    server = address.partition("/console/")[0]
+    for screen in SETTINGS:
+        page.goto(f"{server}/console/settings/{'' if screen == 'account' else screen}")
+        yield f"settings-{screen}", settled(page)
+    page.goto(f"{server}/console/invitation#fi_0123456789")
+    yield "invitation", settled(page)
+    page.set_extra_http_headers(STRANGER)
+    page.goto(f"{server}/console/")
+    yield "sign-in", settled(page)
     context.close()
+
+
+def settled(page: Page) -> Page:
+    """The page, once everything on it has come."""
+    page.wait_for_load_state("load")
+    page.locator("h1").first.wait_for()
+    page.locator(".ant-skeleton").first.wait_for(state="detached")
+    page.wait_for_timeout(900)  # charts draw themselves in a quarter of a second
+    return page
 
 
 @contextmanager

@@ -164,7 +164,7 @@ class FewSettings(Settings):
 
     max_rows: int = Field(400, ge=0, description="Up to so many training examples; 0: never.")
     max_classes: int = Field(8, ge=2, description="Up to so many classes.")
-    epochs: int = Field(20, ge=1, le=200, description="Passes over the training examples.")
+    epochs: int = Field(10, ge=1, le=200, description="Passes over the training examples.")
     learning_rate: float = Field(1e-4, gt=0, le=1e-1, description="Peak step size of AdamW, reached after warm-up.")
     frozen_fraction: float = Field(0.0, ge=0, lt=1, description="Share of the layers, from below, kept frozen.")
 

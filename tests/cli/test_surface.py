@@ -48,6 +48,7 @@ def test_the_commands_are_the_published_ones():
         "data settle",
         "data show",
         "doctor",
+        "explain",
         "feedback add",
         "feedback import",
         "feedback list",
@@ -64,18 +65,29 @@ def test_the_commands_are_the_published_ones():
         "key revoke",
         "key rotate",
         "label apply",
+        "label ask",
         "label next",
         "label start",
         "limit set",
         "limit show",
+        "model ask",
         "model compress",
+        "model confusion",
+        "model errors",
         "model export",
         "model import",
         "model list",
         "model pull",
         "model remove",
         "model show",
+        "model thresholds",
         "model verify",
+        "person add",
+        "person disable",
+        "person enable",
+        "person list",
+        "person reset",
+        "person role",
         "predict",
         "release canary",
         "release list",
@@ -108,7 +120,18 @@ def test_every_command_has_examples_and_all_but_serve_speak_json(path: tuple[str
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_what_cannot_be_undone_has_yes(path: tuple[str, ...]):
     options = {option for parameter in COMMANDS[path].params for option in parameter.opts}
-    asks = path[-1] in ("promote", "canary", "rollback", "revoke", "cancel", "remove", "init", "disable", "rekey")
+    asks = path[-1] in (
+        "promote",
+        "canary",
+        "rollback",
+        "revoke",
+        "cancel",
+        "remove",
+        "init",
+        "disable",
+        "rekey",
+        "reset",
+    )
     assert ("--yes" in options) == asks
 
 

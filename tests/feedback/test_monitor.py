@@ -150,7 +150,7 @@ def test_what_was_answered_before_there_were_counts_is_counted_by_the_migration(
     from alembic import command
 
     with store.engine.connect() as connection, connection.begin():
-        command.downgrade(alembic_config(connection), "0007")
+        command.downgrade(alembic_config(connection), "0009")
         assert not sa.inspect(connection).has_table("tallies")
     with Store(tmp_path) as again:
         assert every_count(again) == counted != []

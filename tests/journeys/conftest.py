@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +24,7 @@ import feilun
 from feilun.config import CONFIG_NAME, FeilunSettings, dump_settings
 from feilun.models import pull
 from feilun.records import Backbone
+from tests.projects import turned_twice
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 READY_WITHIN_S = 60
@@ -132,3 +137,51 @@ def serve() -> Iterator[Callable[..., Server]]:
     yield start
     for server in started:
         server.kill()
+
+
+# ---------------------------------------------------------------------------------------------- the console
+
+
+@pytest.fixture(scope="session")
+def turned(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Backbone, _own_home: Path) -> Path:
+    return turned_twice(tmp_path_factory.mktemp("console"), tiny_backbone, home=_own_home)
+
+
+@pytest.fixture
+def server(turned: Path, tmp_path: Path, serve: Callable[..., Server]) -> Server:
+    """A copy of the turned project, served, with messages that somebody disliked in its queue."""
+    shutil.copytree(turned.parent, tmp_path / "console")
+    server = serve(tmp_path / "console" / "support")
+    texts = [row["text"] for row in read_sample("banking77/traffic.csv")[:40]]
+    with httpx.Client(base_url=f"{server.url}/v1/projects/support", timeout=30) as api:
+        answers = api.post("/predictions", json={"inputs": [{"text": text} for text in texts]}).json()["predictions"]
+        for answer in answers:
+            api.post("/feedback", json={"prediction_id": answer["prediction_id"], "thumb": "down"}).raise_for_status()
+    return server
+
+
+@pytest.fixture
+def visit(server: Server, visit_at: Callable[..., Any]) -> Callable[..., Any]:
+    """Visitors of `server`, by language."""
+    return partial(visit_at, server)
+
+
+@pytest.fixture
+def visit_at() -> Iterator[Callable[..., Any]]:
+    """Visitors of any server."""
+    from tests.journeys.visitor import CHROMIUM, LOCALES, WITHIN_MS, Visitor, playwright  # skipped where there is none
+
+    with playwright.sync_playwright() as play, ExitStack() as closing:
+        browser = play.chromium.launch(executable_path=CHROMIUM)
+
+        def come(server: Server, lang: str, **options: Any) -> Visitor:
+            api = closing.enter_context(httpx.Client(base_url=f"{server.url}/v1/projects", timeout=30))
+            options = {"viewport": {"width": 1280, "height": 860}} | options
+            context = browser.new_context(locale=LOCALES[lang], **options)
+            context.set_default_timeout(WITHIN_MS)
+            visitor = Visitor(context.new_page(), server.url, api)
+            visitor.watch()
+            return visitor
+
+        yield come
+        browser.close()

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 import tomlkit
 
-from feilun.console import read_console
-from feilun.records import Backbone
 from feilun.trust import create_key
-from tests.journeys.conftest import SAMPLES, Server, read_sample
-from tests.projects import turned_twice
+from tests.journeys.conftest import Server
+from tests.journeys.visitor import IN_A_BROWSER, LOCALES, WITHIN_MS, Visitor, playwright
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-AXE = SAMPLES.parent / "web" / "node_modules" / "axe-core" / "axe.min.js"
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium fonts-noto-cjk"),
-    pytest.mark.skipif(read_console() is None or not AXE.is_file(), reason="the console is not built: make console"),
-]
-LOCALES = {"en": "en-GB", "zh": "zh-CN"}
+pytestmark = IN_A_BROWSER
 WORDS = {
     "en": {
         "queue": "Queue",
@@ -50,113 +34,6 @@ WORDS = {
     },
 }
 N_LABELLED = 10
-WITHIN_MS = 60_000  # patience on a busy machine, not a promise
-
-
-@dataclass
-class Visitor:
-    """A person with a browser, and what must not happen to them."""
-
-    page: Any
-    url: str
-    api: httpx.Client
-    troubles: list[str] = field(default_factory=list)
-
-    def go(self, screen: str = "") -> None:
-        self.page.goto(f"{self.url}/console/projects/support{screen and '/' + screen}")
-        self.page.locator("h1").wait_for()
-
-    @property
-    def message(self) -> str:
-        return str(self.page.get_by_test_id("message").inner_text())
-
-    @property
-    def champion(self) -> str:
-        return str(self.api.get("/support").json()["champion"])
-
-    def press(self, key: str) -> str:
-        """Press a key in the queue and wait for the next message; gives the one that was there."""
-        before = self.message
-        self.page.keyboard.press(key)
-        self.wait_past(before)
-        return before
-
-    def wait_past(self, message: str) -> None:
-        """Until another message lies on the desk; by a locator, as the page's policy lets no string become code."""
-        here = self.page.get_by_test_id("message")
-        playwright.expect(here).not_to_have_text(message, timeout=WITHIN_MS)
-
-    def agree(self, name: str) -> None:
-        """Press the open dialog's own button of that name, and wait until the dialog has gone."""
-        sheet = self.page.locator("dialog[open]")
-        sheet.locator("footer").get_by_role("button", name=name, exact=True).click()
-        sheet.wait_for(state="detached")
-
-    def examine(self) -> None:
-        """Hold the screen against axe's rules; what it calls serious or critical counts."""
-        self.page.locator(".ant-skeleton").first.wait_for(state="detached")
-        # Half-way through a change of colour the contrast is another one; what turns for ever is not waited for.
-        self.page.evaluate(
-            "() => Promise.all(document.getAnimations()"
-            ".filter((one) => one.effect.getComputedTiming().endTime !== Infinity)"
-            ".map((one) => one.finished.catch(() => null)))"
-        )
-        # by evaluate, not by a script element: the page's policy would refuse that, as it should
-        self.page.evaluate(AXE.read_text("utf-8"))
-        found = self.page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
-        for one in found:
-            if one["impact"] in ("serious", "critical"):
-                places = [node["target"] for node in one["nodes"]][:3]
-                self.troubles.append(
-                    f"{self.page.url}: {one['id']}: {json.dumps(places)} {one['nodes'][0]['failureSummary']}"
-                )
-
-    def watch(self) -> None:
-        """Note every console error, every exception and every request to another host."""
-        page, own = self.page, self.url
-        page.on("console", lambda said: said.type in ("error", "warning") and self.troubles.append(said.text))
-        page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        page.on("request", lambda asked: asked.url.startswith((own, "data:")) or self.troubles.append(asked.url))
-
-
-@pytest.fixture(scope="module")
-def turned(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Backbone, _own_home: Path) -> Path:
-    return turned_twice(tmp_path_factory.mktemp("console"), tiny_backbone, home=_own_home)
-
-
-@pytest.fixture
-def server(turned: Path, tmp_path: Path, serve: Callable[..., Server]) -> Server:
-    """A copy of the turned project, served, with messages that somebody disliked in its queue."""
-    shutil.copytree(turned.parent, tmp_path / "console")
-    server = serve(tmp_path / "console" / "support")
-    texts = [row["text"] for row in read_sample("banking77/traffic.csv")[:40]]
-    with httpx.Client(base_url=f"{server.url}/v1/projects/support", timeout=30) as api:
-        answers = api.post("/predictions", json={"inputs": [{"text": text} for text in texts]}).json()["predictions"]
-        for answer in answers:
-            api.post("/feedback", json={"prediction_id": answer["prediction_id"], "thumb": "down"}).raise_for_status()
-    return server
-
-
-@pytest.fixture
-def visit(server: Server, visit_at: Callable[..., Visitor]) -> Callable[..., Visitor]:
-    return partial(visit_at, server)
-
-
-@pytest.fixture
-def visit_at() -> Iterator[Callable[..., Visitor]]:
-    with playwright.sync_playwright() as play, ExitStack() as closing:
-        browser = play.chromium.launch(executable_path=CHROMIUM)
-
-        def come(server: Server, lang: str, **options: Any) -> Visitor:
-            api = closing.enter_context(httpx.Client(base_url=f"{server.url}/v1/projects", timeout=30))
-            context = browser.new_context(locale=LOCALES[lang], viewport={"width": 1280, "height": 860}, **options)
-            context.set_default_timeout(WITHIN_MS)
-            visitor = Visitor(context.new_page(), server.url, api)
-            visitor.watch()
-            return visitor
-
-        yield come
-        browser.close()
 
 
 @pytest.mark.parametrize(("lang", "scheme"), [("en", "light"), ("zh", "dark")])
@@ -365,11 +242,12 @@ def test_who_is_not_on_this_machine_is_asked_for_a_key_and_keeps_it_no_longer_th
     someone = visit("en", extra_http_headers={"X-Forwarded-For": "192.0.2.7"})
     page = someone.page
     page.goto(someone.url)
-    page.locator("dialog[open] input").fill("fl_wrong")
+    page.get_by_role("button", name="Use a key instead").click()
+    page.locator("main input").fill("fl_wrong")
     page.keyboard.press("Enter")
-    page.locator("dialog[open] [role=alert]").wait_for()
+    page.locator("main [role=alert]").wait_for()
     someone.examine()
-    page.locator("dialog[open] input").fill(secret)
+    page.locator("main input").fill(secret)
     page.keyboard.press("Enter")
     page.wait_for_url("**/console/projects/support")
     page.locator(".wheel-score").get_by_text("%").wait_for()
@@ -377,6 +255,5 @@ def test_who_is_not_on_this_machine_is_asked_for_a_key_and_keeps_it_no_longer_th
     assert page.context.cookies() == []
     other = page.context.new_page()
     other.goto(someone.url)
-    other.locator("dialog[open] input").wait_for()
-    refused = [trouble for trouble in someone.troubles if "401" not in trouble]
-    assert refused == []
+    other.get_by_role("button", name="Use a key instead").wait_for()
+    assert someone.troubles == []

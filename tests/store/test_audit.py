@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ KEY = {
     "actor": "ann",
 }
 SAID = {"actor": "bo", "reason_code": "by_hand", "en": "e", "zh": "z"}
+PERSON = {"name": "Desk", "role": "labeller", "tenant": None, "code_hash": "c", "actor": "ann"}
 ROTATED = {"secret_hash": "1" * 64, "expires_at": None, "actor": "bo"}
 TURN = {"settings": {}, "seed": 1, "budget_s": 9, "requested_by": "ann"}
 MODEL = {"model_id": "m_1", "turn_id": "turn_1", "dataset_id": "ds_1", "report": {}, "size_mb": 1.0}
@@ -110,6 +112,11 @@ VERBS: dict[str, tuple[Callable[[Store], Any], Callable[[Store, Any], Any], tupl
         lambda s, _: give(s, "p1", labels=["delivery"], comment="secret words", idempotency_key="k"),
         ("feedback.given", "ann", "support"),
     ),
+    "ask_people": (
+        lambda s: None,
+        lambda s, _: s.ask_people("support", prediction(1) | {"reason": "asked", "queue_state": "open"}, actor="ann"),
+        ("queue.asked", "ann", "support"),
+    ),
     "skip_in_queue": (
         lambda s: s.add_predictions([prediction(1)]),
         lambda s, _: s.skip_in_queue("support", "p1", actor="ann"),
@@ -146,6 +153,46 @@ VERBS: dict[str, tuple[Callable[[Store], Any], Callable[[Store, Any], Any], tupl
         ("key.revoked", "bo", "support"),
     ),
 }
+
+
+def person(store: Store) -> str:
+    """Somebody with a code, and their id."""
+    return str(store.add_person(sign_in_name="desk1", code_until=utc_now() + timedelta(days=1), **PERSON)["person_id"])
+
+
+def session(store: Store) -> str:
+    store.add_session(EVERYWHERE, person(store), token_hash="t")
+    return "t"
+
+
+LATER = utc_now() + timedelta(days=2)
+VERBS |= {
+    "add_person": (
+        lambda s: None,
+        lambda s, _: s.list_people(EVERYWHERE) or person(s),
+        ("person.added", "ann", ""),
+    ),
+    "_change": (
+        person,
+        lambda s, person_id: s.update_person(EVERYWHERE, person_id, role="owner", is_disabled=True, actor="bo"),
+        ("person.changed", "bo", ""),
+    ),
+    "accept_invitation": (
+        person,
+        lambda s, _: s.find_invited("c") and s.accept_invitation("c", password_hash="p"),
+        ("person.accepted", "desk1", ""),
+    ),
+    "add_session": (
+        person,
+        lambda s, person_id: s.find_session("t") or s.add_session(EVERYWHERE, person_id, token_hash="t"),
+        ("session.begun", "desk1", ""),
+    ),
+    "end_session": (
+        session,
+        lambda s, token_hash: s.end_session(token_hash),
+        ("session.ended", "desk1", ""),
+    ),
+}
 # Verbs that write and leave no entry, or whose entry is what they are given.
 SILENT = {
     "_write_alone": "its callers say",
@@ -155,6 +202,9 @@ SILENT = {
     "lease_permits": "traffic",
     "add_event": "progress",
     "note_key_used": "traffic",
+    "note_session_used": "traffic",
+    "take_knocks": "traffic; signing in is an entry",
+    "put_back_knocks": "as take_knocks",
     "add_shadow_answers": "traffic",
     "update_turn": "progress; what it seals and how it ends are entries",
     "start_compression": "progress; that it was asked for and how it ended are entries",
@@ -183,6 +233,20 @@ def test_a_verb_leaves_one_entry_and_none_when_it_changes_nothing(name: str, sto
     verb(store, given)
     assert told(store) == [*before, entry]
     assert verify_audit(store).is_whole
+
+
+def test_a_reset_and_another_password_are_entries_too_and_sign_out(store: Store):
+    store.add_session(EVERYWHERE, person_id := person(store), token_hash="t1")
+    store.reset_person(EVERYWHERE, person_id, code_hash="d", code_until=LATER, actor="bo")
+    assert store.find_session("t1") is None and store.find_invited("c") is None
+    store.add_session(EVERYWHERE, person_id, token_hash="t2")
+    store.set_password(EVERYWHERE, person_id, password_hash="p", actor="desk1")
+    assert store.find_session("t2") is None and store.find_invited("d") is None
+    assert [row[:2] for row in told(store)[-3:]] == [
+        ("person.reset", "bo"),
+        ("session.begun", "desk1"),
+        ("person.password_changed", "desk1"),
+    ]
 
 
 def test_entries_tell_ids_and_counts_and_no_words_of_people(store: Store):

@@ -25,9 +25,18 @@ UNBOUND = {
     "lease_permits": "numbers of permits for a server that keeps a limit; nobody's rows show",
     "find_key": "asked with the hash of a secret: who has the secret is whose key it is",
     "note_key_used": "after find_key, about the key that it gave",
+    "find_person": "asked with a name to sign in with; the password says whether it is theirs",
+    "find_invited": "as find_key, with the hash of a code",
+    "accept_invitation": "as find_invited",
+    "find_session": "as find_key, with the hash of a session's token",
+    "note_session_used": "after find_session, about the session that it gave",
+    "end_session": "as find_session",
+    "take_knocks": "numbers of tries to sign in; who tries is nobody's yet",
+    "put_back_knocks": "as take_knocks",
     "dataset_path": "a name of a file, from a row that its project's verb gave",
     "model_path": "as dataset_path",
     "network_path": "as dataset_path",
+    "judged_path": "as dataset_path",
     "turn_path": "as dataset_path",
     "lock_path": "a name of a file; shows nothing",
     "close": "no rows",
@@ -79,6 +88,12 @@ PLAIN: dict[str, Any] = {
     "scopes": ["read"],
     "expires_at": None,
     "previous_until": utc_now(),
+    "sign_in_name": "desk1",
+    "role": "viewer",
+    "code_hash": "c" * 64,
+    "code_until": utc_now(),
+    "token_hash": "t" * 64,
+    "password_hash": "p",
     "folder": Path("/nowhere"),
     "challenge": Challenge(
         release_id="rel_theirs",
@@ -95,6 +110,21 @@ PLAIN: dict[str, Any] = {
     "limit": 10,
     "inputs": {"text": "hello"},
     "example_id": "e_own",
+    "row": {
+        "prediction_id": "p_asked",
+        "model_id": "m_asked",
+        "inputs": {"text": "hello"},
+        "example_id": "e_asked",
+        "labels": ["x"],
+        "confidence": 0.5,
+        "decision": "hand_over",
+        "reason": "asked",
+        "alternatives": [],
+        "teach": 1.0,
+        "queue_state": "open",
+        "latency_ms": 0.0,
+        "created_at": utc_now(),
+    },
 }
 IDS = {
     "release_id",
@@ -105,6 +135,7 @@ IDS = {
     "dataset_id",
     "compression_id",
     "key_id",
+    "person_id",
     "idempotency_key",
     "subject_id",
 }
@@ -153,6 +184,9 @@ def people_a_project(store: Store, whose: Reach, *, mark: str) -> dict[str, str]
     owner = {"tenant": tenant, "project": project, "actor": mark}
     key = store.add_key(name=mark, secret_hash=mark, scopes=["read"], expires_at=None, **owner)
     store.set_limit(Reach(), Limit(subject="key", subject_id=key["key_id"], per_minute=7), actor=mark)
+    said_of = {"role": "viewer", "code_hash": f"c_{mark}", "code_until": utc_now(), "actor": mark}
+    person = store.add_person(sign_in_name=f"{mark}@{tenant}", name=mark, tenant=tenant, **said_of)
+    store.add_session(Reach(tenant), person["person_id"], token_hash=f"t_{mark}")
     bill = Bill(utc_now(), tenant, project, key["key_id"], "read", f"srv_{mark}")
     store.add_usage(Usage(bill, 1)).result()
     store.add_event(project, kind="k", data={"mark": mark}, turn_id=ids["turn_id"])
@@ -162,6 +196,7 @@ def people_a_project(store: Store, whose: Reach, *, mark: str) -> dict[str, str]
         "release_id": begun["release_id"],
         "compression_id": compression["compression_id"],
         "key_id": key["key_id"],
+        "person_id": person["person_id"],
         "subject_id": key["key_id"],
         "idempotency_key": said["idempotency_key"],
     }
@@ -181,8 +216,8 @@ def rows_of_others(store: Store) -> list[Any]:
     found = []
     with store.engine.connect() as connection:
         for table in t.metadata.sorted_tables:
-            if table in (t.audit_head, t.marks):
-                continue  # one row for the whole workspace
+            if table in (t.audit_head, t.marks, t.knocks):
+                continue  # one row for the whole workspace, or of nobody yet
             owner = "project" if "project" in table.c else "tenant"
             named = {"project": OTHER.project, "tenant": OTHER.tenant}[owner]
             rows = connection.execute(sa.select(table).where(table.c[owner] == named)).all()
@@ -253,6 +288,7 @@ def test_tenants_projects_and_limits_out_of_reach_are_unknown(peopled):
             assert [row["tenant"] for row in store.list_tenants(reach)] == ["ours"]
             assert [row["project"] for row in store.list_projects(reach)] == ["our-project"]
             assert [row["name"] for row in store.list_keys(reach)] == ["own"]
+            assert [row["name"] for row in store.list_people(reach)] == ([] if reach.project else ["own"])
             assert [row.subject_id for row in store.list_limits(reach)] == [store.list_keys(reach)[0]["key_id"]]
             assert [row["project"] for row in store.sum_usage(reach, **ALWAYS)] == ["our-project"]
             for limit in (

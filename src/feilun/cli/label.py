@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from feilun.cli.shared import HERE, AsJson, Folder, new_app, open_project, result, say, short, table, words
+from feilun.cli.shared import HERE, AsJson, Folder, new_app, open_project, result, say, short, table, user_name, words
 from feilun.errors import language as spoken
 
 if TYPE_CHECKING:
@@ -129,6 +129,23 @@ def apply(
     done = Project.apply_labels(groups, out=out, core=core)
     result(done, as_json=as_json, human=_show_labelled)
     say("label.init_next", out=done.out)
+
+
+@app.command()
+def ask(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The message.")],
+    folder: Annotated[Path, typer.Option("--project", metavar="DIR", help="Folder of the project.")] = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Put a message into the review queue, for a second opinion.
+
+    \b
+    Examples:
+      feilun label ask "my card was swallowed" --project support
+    """
+    with open_project(folder) as project:
+        prediction_id = project.ask_people(text, actor=user_name())
+    result({"prediction_id": prediction_id}, as_json=as_json, human=lambda made: typer.echo(made["prediction_id"]))
 
 
 class _Counting:

@@ -36,6 +36,15 @@ def per_class_metrics(
     )
 
 
+def mistaken(given: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels that were missed and labels given instead, both (n, c + 1) bool: the last column is NOTHING."""
+    missed, extra = gold & ~given, given & ~gold
+    return (
+        np.column_stack([missed, ~missed.any(axis=1) & extra.any(axis=1)]),
+        np.column_stack([extra, ~extra.any(axis=1) & missed.any(axis=1)]),
+    )
+
+
 def confused_pairs(
     given: np.ndarray, gold: np.ndarray, labels: Sequence[str], example_ids: Sequence[str]
 ) -> tuple[ConfusedPair, ...]:
@@ -48,9 +57,7 @@ def confused_pairs(
         given, gold: (n, c) bool.
         example_ids: n ids.
     """
-    missed, extra = gold & ~given, given & ~gold
-    missed = np.column_stack([missed, ~missed.any(axis=1) & extra.any(axis=1)])
-    extra = np.column_stack([extra, ~extra.any(axis=1) & missed[:, :-1].any(axis=1)])
+    missed, extra = mistaken(given, gold)
     counts = missed.T.astype(np.float32) @ extra.astype(np.float32)  # exact below 2**24 rows
     names = [*labels, NOTHING]
     order = np.argsort(-counts, axis=None, kind="stable")[:N_PAIRS]

@@ -12,25 +12,14 @@ from feilun.evaluate.advice import FEW_VALIDATION, SMALL_HOLDOUT, Warnings
 from feilun.evaluate.arrays import ChampionView, Judgement, ValidationArrays, align, check_logits, check_rows
 from feilun.evaluate.calibration import ece_interval, expected_calibration_error, fit_temperature, reliability_bins
 from feilun.evaluate.classes import confused_pairs, per_class_metrics
-from feilun.evaluate.errors import HoldoutEmpty, ShapeMismatch
+from feilun.evaluate.errors import ShapeMismatch
 from feilun.evaluate.intervals import Resamples, bootstrap_interval, wilson
+from feilun.evaluate.judged import Holdout, hold_out, read_answers
 from feilun.evaluate.paired import compare
 from feilun.evaluate.scope import MIN_OUTSIDE, judge_scope, scope_threshold
 from feilun.evaluate.thresholds import AnswerThreshold, answer_threshold, label_threshold, memory_threshold
 from feilun.records import Calibration, Comparison, Example, Interval, OutOfScope, Thresholds
 from feilun.tasks import Task
-
-
-@dataclass(frozen=True)
-class _Holdout:
-    """The labelled holdout rows. `space` is the model's labels and, after them, those only the holdout knows."""
-
-    rows: tuple[Example, ...]
-    kept: np.ndarray  # (n_holdout,) bool, the labelled ones
-    outside: np.ndarray  # (n,) bool, out of scope
-    space: tuple[str, ...]
-    unknown: tuple[str, ...]
-    n_unknown_rows: int
 
 
 @dataclass(frozen=True)
@@ -78,23 +67,18 @@ def judge(
     """
     _check(labels, validation, holdout, holdout_logits, champion)
     check_rows(holdout_embeddings, what="holdout embeddings", n_rows=len(holdout))
-    held = _hold_out(task, labels, holdout)
+    held = hold_out(task, labels, holdout)
     learnt = _learn(task, validation, settings)
     level, thresholds = settings.confidence_level, learnt.thresholds
 
-    raw = holdout_logits[held.kept]
-    targets = task.encode_targets(held.rows, held.space)
-    inside = ~held.outside
-    own = task.probs(raw, temperature=learnt.temperature)
-    probs = align(own, labels, to=held.space)
+    raw, inside = holdout_logits[held.kept], ~held.outside
+    said = read_answers(task, held, raw, labels=labels, temperature=learnt.temperature, thresholds=thresholds)
+    probs, targets, given = said.probs, said.targets, said.given
+    confidence, correct = said.confidence, said.correct
     before = align(task.probs(raw), labels, to=held.space)
-    confidence = task.confidence(probs)
-    correct = task.correct(probs, targets, thresholds) & inside
-    given = task.given(probs, thresholds)
 
     resamples = Resamples(int(inside.sum()), settings.n_bootstrap, seed=seed)
-    in_scope = task.in_scope(own)  # of the columns that the model has, as when it serves
-    answered = (confidence >= thresholds.answer) & (in_scope >= (thresholds.out_of_scope or 0.0))
+    answered = said.answered(thresholds)
     n_answered, n_wrong = int(answered.sum()), int((answered & ~correct).sum())
     is_missed = wilson(n_wrong, n_answered, level=level).low > settings.max_error_rate
     thresholds = thresholds.model_copy(
@@ -131,7 +115,7 @@ def judge(
             source="out_of_fold" if learnt.n_rows > learnt.n_outside else "none",
         ),
         thresholds=thresholds,
-        out_of_scope=_scope(in_scope, correct, held.outside, thresholds=thresholds, level=level),
+        out_of_scope=_scope(said.in_scope, correct, held.outside, thresholds=thresholds, level=level),
         comparison=_compare(task, held, champion, correct, level=level),
         warnings_en=tuple(warnings.en),
         warnings_zh=tuple(warnings.zh),
@@ -155,20 +139,6 @@ def _check(
     for what, (array, expected) in others.items():
         if array.shape != expected:
             raise ShapeMismatch(what=what, found=tuple(array.shape), expected=expected)
-
-
-def _hold_out(task: Task, labels: Sequence[str], holdout: Sequence[Example]) -> _Holdout:
-    kept = np.array([example.target is not None for example in holdout], dtype=bool)
-    rows = tuple(example for example in holdout if example.target is not None)
-    outside_label = task.settings.out_of_scope_label
-    outside = np.array([bool(outside_label) and outside_label in (row.target or ()) for row in rows], dtype=bool)
-    if not rows or outside.all():
-        raise HoldoutEmpty(n_rows=len(holdout))
-    known = set(labels)
-    unknown = tuple(label for label in task.label_space(rows) if label not in known)
-    strange = known.union([outside_label])
-    n_unknown_rows = sum(any(label not in strange for label in row.target or ()) for row in rows)
-    return _Holdout(rows, kept, outside, (*labels, *unknown), unknown, n_unknown_rows)
 
 
 def _learn(task: Task, validation: ValidationArrays, settings: EvaluateSettings) -> _Learnt:
@@ -228,7 +198,7 @@ def _scope(
 
 
 def _compare(
-    task: Task, held: _Holdout, champion: ChampionView | None, correct: np.ndarray, *, level: float
+    task: Task, held: Holdout, champion: ChampionView | None, correct: np.ndarray, *, level: float
 ) -> Comparison | None:
     """McNemar's test on the in-scope rows; each model is judged on its own labels and those of the holdout."""
     if champion is None:
@@ -246,7 +216,7 @@ def _compare(
 
 
 def _warn(
-    held: _Holdout,
+    held: Holdout,
     learnt: _Learnt,
     settings: EvaluateSettings,
     *,

@@ -6,12 +6,15 @@ from typing import Any
 
 from feilun.records import Answer
 from feilun.store import utc_now
+from feilun.store.traffic import ASKED
 
 HAND_OVER_TEACHES = 0.4
 # Out-of-scope messages teach most: a class that is missing, or what the model should learn to refuse.
 OUT_OF_SCOPE_TEACHES = 0.5
 # Where two models disagree one is wrong, and a label tells which; but nobody waits, as behind every hand-over.
 DISAGREEMENT_TEACHES = 0.39
+# Somebody is waiting for a second opinion: before all that the model itself is unsure of, after what was disliked.
+ASKED_TEACHES = 1.0
 
 
 def prediction_row(
@@ -47,6 +50,15 @@ def prediction_row(
         "created_at": utc_now(),
         "release_id": release_id,
         "bucket": bucket,
+    }
+
+
+def asked_row(**served: Any) -> dict[str, Any]:
+    """A row for `store.ask_people`: arguments as for `prediction_row`; no user was answered with it."""
+    return prediction_row(**served, latency_ms=0.0) | {
+        "queue_state": "open",
+        "reason": ASKED,
+        "teach": ASKED_TEACHES,
     }
 
 

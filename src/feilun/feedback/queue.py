@@ -11,6 +11,7 @@ from feilun.feedback.choosing import kernel, kernel_heat
 from feilun.feedback.reasons import why
 from feilun.records import Why
 from feilun.store import Store
+from feilun.store.traffic import ASKED
 from feilun.tasks import Task
 from feilun.tasks.identity import normalise
 
@@ -53,7 +54,9 @@ def is_disliked(row: dict[str, Any]) -> bool:
 def waits_because(row: dict[str, Any]) -> tuple[Why, ...]:
     """Why a prediction waits for a person."""
     found = []
-    if is_disliked(row):
+    if row["reason"] == ASKED:
+        found.append(why("asked"))
+    elif is_disliked(row):
         found.append(why("disliked"))
     elif row["decision"] == "hand_over":
         found.append(why("out_of_scope" if row["reason"] == "out_of_scope" else "handed_over"))

@@ -18,6 +18,7 @@ FEW_LABELS = 3
 
 # Reason codes, each with a sentence.
 WORDS = {
+    "asked": ("Somebody asked for a second opinion.", "有人希望再确认一次。"),
     "disliked": ("Somebody disliked the answer.", "有人不满意这个回答。"),
     "handed_over": ("The model handed it over to a person.", "模型已将它转给人工。"),
     "out_of_scope": ("The model thinks that it belongs to no class.", "模型认为它不属于任何类别。"),

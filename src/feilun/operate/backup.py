@@ -62,6 +62,7 @@ def _write(store: Store, out: Path, *, aside: Path, scratch: Path, actor: str) -
         (database, DATABASE),
         *_datasets(store, contents, left_out),
         *_bundles(store, contents, left_out),
+        *_judged(store, contents),
         *_projects(store, contents, left_out, scratch=scratch),
     ]
     _check_room(sum(path.stat().st_size for path, _ in files) / MB, scratch)
@@ -109,6 +110,14 @@ def _bundles(store: Store, contents: Contents, left_out: list[str]) -> Iterator[
             continue
         for path in sorted(folder.iterdir()):
             yield path, f"models/{model_id}/{path.name}"
+
+
+def _judged(store: Store, contents: Contents) -> Iterator[tuple[Path, str]]:
+    """What the models said of single holdout rows; older models and imported ones have nothing of the kind."""
+    for model_id in sorted(contents.model_ids):
+        path = store.judged_path(model_id)
+        if path.is_file():
+            yield path, f"judged/{path.name}"
 
 
 def _projects(store: Store, contents: Contents, left_out: list[str], *, scratch: Path) -> Iterator[tuple[Path, str]]:

@@ -13,6 +13,7 @@ from feilun.store import HOUSE, Store, TenantUnknown, find_workspace
 from feilun.tasks import Task, get_task
 
 if TYPE_CHECKING:
+    from feilun.evaluate import Judged
     from feilun.wheel.doubts import DoubtfulRow
 
 
@@ -36,6 +37,7 @@ class Base:
         self._backlog: list[dict[str, Any]] = []
         self._read: dict[tuple[str, str], Any] = {}
         self._doubted: tuple[Any, list[DoubtfulRow]] = (None, [])
+        self._looked_at: Judged | None = None  # the holdout of the model that somebody looked through last
 
     def _open_store(self) -> Store:
         """The workspace, with this project in it.

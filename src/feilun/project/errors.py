@@ -75,6 +75,14 @@ class NoModel(FeilunError):
     zh = "项目 {project!r} 还没有模型。请先训练：feilun turn {folder}"
 
 
+class LabelUnknown(FeilunError):
+    """An explanation was asked for a label that the model does not give."""
+
+    code, kind = "project.label_unknown", "invalid"
+    en = "Model {model_id} knows no label {label!r}. See its labels with: feilun model show --model {model_id}"
+    zh = "模型 {model_id} 没有标签 {label!r}。可用 feilun model show --model {model_id} 查看其标签。"
+
+
 class ModelUnfit(FeilunError):
     """A bundle from elsewhere does another task than the project's, or its report is none."""
 

@@ -154,6 +154,30 @@ class FeedbackVerbs(DataVerbs):
             self._read = {(model.model_id, text): vector for text, vector in zip(texts, found, strict=True)}
         return found
 
+    def ask_people(self, text: str, *, actor: str = "python") -> str:
+        """Put a message into the review queue, near its top, for whoever looks next; gives its prediction id.
+
+        The champion, or else the latest model, is asked for its suggestion; no user was answered, so it is no traffic.
+        A message that somebody has put there already, and that still waits, stays as it is.
+
+        Raises:
+            NoModel: there is nothing yet that could suggest a label.
+        """
+        from feilun.feedback import asked_row
+        from feilun.store import new_id
+        from feilun.tasks import example_id
+
+        model_id = str(self.get_model()["model_id"])
+        row = asked_row(
+            project=self.name,
+            prediction_id=new_id("p"),
+            inputs=self.task.inputs_from(text),
+            example_id=example_id(text),
+            answer=self.answers_of([text], model_id=model_id)[0],
+            model_id=model_id,
+        )
+        return self.store.ask_people(self.name, row, actor=actor[:64])
+
     def skip(self, prediction_id: str, *, actor: str = "python") -> None:
         self.store.get_prediction(self.name, prediction_id)
         self.store.skip_in_queue(self.name, prediction_id, actor=actor)

@@ -6,13 +6,13 @@ import logging
 from typing import Any
 
 from feilun.project.errors import GoalNotMet, NothingToRollBack
-from feilun.project.models import ModelVerbs
+from feilun.project.examples import ExampleVerbs
 from feilun.store.releases import LIVE_ACTIONS
 
 log = logging.getLogger(__name__)
 
 
-class ReleaseVerbs(ModelVerbs):
+class ReleaseVerbs(ExampleVerbs):
     """The release log."""
 
     def list_releases(self, *, limit: int = 100) -> list[dict[str, Any]]:

@@ -10,14 +10,15 @@ from typing import Any
 from feilun import trust
 from feilun.config import CONFIG_NAME, load_settings
 from feilun.project.errors import WorkspaceMissing
+from feilun.project.people import PeopleVerbs
 from feilun.project.usage import UsageVerbs
 from feilun.store import EVERYWHERE, Reach, Store, find_workspace
 
 Row = dict[str, Any]
 
 
-class Workspace(UsageVerbs):
-    """The tenants and the API keys of a workspace, which may hold many projects, and what they use and may use.
+class Workspace(PeopleVerbs, UsageVerbs):
+    """The tenants, people and API keys of a workspace, which may hold many projects, and what they use and may use.
 
     Use it as a context manager, or call `close`. Verbs may be called from any thread. Those with `by` do what the owner
     of that key (its row) may do; without it, they speak for the operator, whose machine this is, and whom the audit log

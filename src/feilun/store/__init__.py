@@ -2,10 +2,13 @@
 
 from feilun.store.chain import HOUSE, MAX_ACTOR
 from feilun.store.errors import (
+    CodeInvalid,
     HoldLost,
     IdempotencyConflict,
     KeyUnknown,
     NotFound,
+    PersonExists,
+    PersonUnknown,
     ProjectBusy,
     ProjectUnknown,
     StoreBroken,
@@ -17,6 +20,7 @@ from feilun.store.errors import (
     TenantUnknown,
 )
 from feilun.store.limits import Permits, draw
+from feilun.store.sessions import LONGEST, Knock
 from feilun.store.store import Store, find_workspace
 from feilun.store.tables import utc_now
 from feilun.store.tallies import N_CONFIDENCE_BINS, latency_of
@@ -28,14 +32,19 @@ __all__ = [
     "COUNTS",
     "EVERYWHERE",
     "HOUSE",
+    "LONGEST",
     "MAX_ACTOR",
     "N_CONFIDENCE_BINS",
     "PARTS",
+    "CodeInvalid",
     "HoldLost",
     "IdempotencyConflict",
     "KeyUnknown",
+    "Knock",
     "NotFound",
     "Permits",
+    "PersonExists",
+    "PersonUnknown",
     "ProjectBusy",
     "ProjectUnknown",
     "Reach",

@@ -43,6 +43,30 @@ class TenantExists(FeilunError):
     zh = "租户 {tenant!r} 已存在。请换一个名称。"
 
 
+class PersonUnknown(FeilunError):
+    """Nobody has this id, or nobody whom the caller may know of."""
+
+    code, kind = "person.unknown", "missing"
+    en = "There is nobody with the id {person_id!r} here. See who there is with: feilun person list"
+    zh = "这里没有编号为 {person_id!r} 的人员。可用 feilun person list 查看有哪些人员。"
+
+
+class PersonExists(FeilunError):
+    """Two people of one tenant want the same sign-in name."""
+
+    code, kind = "person.exists", "conflict"
+    en = "Somebody signs in as {sign_in_name!r} already. Choose another sign-in name."
+    zh = "登录名 {sign_in_name!r} 已被使用。请换一个登录名。"
+
+
+class CodeInvalid(FeilunError):
+    """A one-time code that was never given, was used, or is too old; which of them is not said."""
+
+    code, kind = "auth.code_invalid", "forbidden"
+    en = "This code is not valid (any more). Ask for a new one; it is made with: feilun person reset"
+    zh = "此邀请码无效或已失效。请索取新的邀请码，可用 feilun person reset 生成。"
+
+
 class IdempotencyConflict(FeilunError):
     """An Idempotency-Key came back with another body."""
 

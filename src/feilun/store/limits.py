@@ -95,7 +95,7 @@ class LimitVerbs(Verbs):
             row = connection.execute(_LOOK, here).first()
             if row is None or row.per_minute is None:
                 return None
-            moment = _clock(connection) if now is None else now
+            moment = clock(connection) if now is None else now
             lease = draw(row.full_at, now=moment, n=n, per_minute=row.per_minute, burst=row.burst)
             if lease.n:
                 connection.execute(_MOVE, here | {"moved": lease.full_at})
@@ -143,7 +143,7 @@ def _limit(row: dict[str, Any]) -> Limit:
     return Limit(**{name: row[name] for name in ("subject", "subject_id", *FIELDS)})
 
 
-def _clock(connection: sa.Connection) -> float:
+def clock(connection: sa.Connection) -> float:
     """Seconds since 1970 by the clock that all servers on this database share."""
     if connection.dialect.name == "sqlite":
         return time.time()  # SQLite runs in this process, and all who use the file are on this machine

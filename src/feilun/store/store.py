@@ -21,13 +21,14 @@ from feilun.store.limits import LimitVerbs
 from feilun.store.marks import mark_folder
 from feilun.store.monitor import MonitorVerbs
 from feilun.store.releases import ReleaseVerbs
+from feilun.store.sessions import SessionVerbs
 from feilun.store.tenants import TenantVerbs
 from feilun.store.traffic import TrafficVerbs
 from feilun.store.turns import TurnVerbs
 from feilun.store.writer import Writer
 
 WORKSPACE_NAME = ".feilun"
-_FOLDERS = ("datasets", "models", "networks", "turns", "locks", "logs")
+_FOLDERS = ("datasets", "models", "networks", "judged", "turns", "locks", "logs")
 
 
 def find_workspace(folder: Path) -> Path:
@@ -51,6 +52,7 @@ class Store(
     ChallengeVerbs,
     MonitorVerbs,
     KeyVerbs,
+    SessionVerbs,
     LimitVerbs,
     AuditVerbs,
     HoldVerbs,
@@ -135,6 +137,10 @@ class Store(
     def network_path(self, model_id: str) -> Path:
         """Where the float network behind a model is kept while it is one of the latest, see `wheel.networks`."""
         return self.workspace / "networks" / model_id
+
+    def judged_path(self, model_id: str) -> Path:
+        """What a model said of each holdout row, see `wheel.judged`."""
+        return self.workspace / "judged" / f"{model_id}.safetensors"
 
     def turn_path(self, turn_id: str) -> Path:
         return self.workspace / "turns" / turn_id

@@ -243,6 +243,44 @@ api_keys = sa.Table(
     sa.Index("ix_api_keys_previous", "previous_hash", unique=True),
 )
 
+# People who sign in to the console. A password is kept as its scrypt hash, a one-time code as its SHA-256.
+people = sa.Table(
+    "people",
+    metadata,
+    _key(),
+    sa.Column("person_id", sa.String(40), nullable=False, unique=True),
+    sa.Column("tenant", sa.String(64)),  # empty: an operator of the whole workspace
+    sa.Column("sign_in_name", sa.String(MAX_ACTOR), nullable=False, unique=True),  # of a tenant's: name@tenant
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("password_hash", sa.String(200)),  # empty until the person has chosen one
+    sa.Column("code_hash", sa.String(64), unique=True),  # of the code with which they choose it
+    sa.Column("code_until", UtcTime),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("disabled_at", UtcTime),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    _key(),
+    sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("person_id", sa.String(40), nullable=False),
+    sa.Column("tenant", sa.String(64)),  # the person's
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("last_used_at", UtcTime, nullable=False),  # to the minute
+    sa.Column("ended_at", UtcTime),
+    sa.Index("ix_sessions_person", "person_id"),
+)
+
+# Who tried to sign in, as buckets of tries (see `store.limits`); a row is there only while its bucket is not full.
+knocks = sa.Table(
+    "knocks",
+    metadata,
+    sa.Column("subject", sa.String(64), primary_key=True),  # a hash of the name or the address
+    sa.Column("full_at", sa.Float(53), nullable=False),
+)
+
 # Append-only, and chained: see `feilun.store.chain`. Times and details are texts, which is what is hashed.
 audit = sa.Table(
     "audit",

@@ -29,6 +29,7 @@ SETTLE = (
     .values(queue_state="labelled")
 )
 
+ASKED = "asked"  # reason of a row that a person put into the queue: no user was answered with it
 ARRIVES_WITHIN_S = 20 * LINGER_S  # a busy server's commit comes later than it should
 
 
@@ -203,7 +204,7 @@ class TrafficVerbs(UsageVerbs):
     def list_asked(self, project: str, *, until: datetime, limit: int) -> list[dict[str, Any]]:
         """The inputs of the latest `limit` predictions that were made until `until`, latest first."""
         p = t.predictions.c
-        query = sa.select(p.inputs).where(p.project == project, p.created_at <= until)
+        query = sa.select(p.inputs).where(p.project == project, p.created_at <= until, p.reason != ASKED)
         return self._list(query.order_by(p.seq.desc()).limit(limit))
 
     def list_settled(self, project: str) -> set[str]:
@@ -230,6 +231,31 @@ class TrafficVerbs(UsageVerbs):
             audit=lambda n_rows: Change("queue.skipped", prediction_id, actor, project) if n_rows else None,
         )
 
+    def ask_people(self, project: str, row: dict[str, Any], *, actor: str) -> str:
+        """Add a row of the review queue that no user's message brought; gives the prediction id under which it waits.
+
+        Where one for the same message waits already, that one stays.
+        """
+        p = t.predictions.c
+        waiting = sa.select(p.prediction_id).where(
+            p.project == project,
+            p.example_id == row["example_id"],
+            p.queue_state == "open",
+            p.reason == ASKED,
+        )
+
+        def work(connection: sa.Connection) -> tuple[str, bool]:
+            known = connection.execute(waiting.limit(1)).scalar_one_or_none()
+            if known is not None:
+                return str(known), False
+            connection.execute(t.predictions.insert(), row | {"project": project})
+            return str(row["prediction_id"]), True
+
+        return self.writer.write(
+            work,
+            audit=lambda said: Change("queue.asked", said[0], actor, project) if said[1] else None,
+        )[0]
+
     def count_queue(self, project: str) -> int:
         """Predictions that wait for a person; answered from an index."""
         query = sa.select(sa.func.count().label("n")).where(
@@ -249,8 +275,8 @@ class TrafficVerbs(UsageVerbs):
 
         p, f = t.predictions, t.feedback
         return {
-            "predictions": count(p),
-            "handed_over": count(p, p.c.decision == "hand_over"),
+            "predictions": count(p, p.c.reason != ASKED),
+            "handed_over": count(p, p.c.decision == "hand_over", p.c.reason != ASKED),
             "open": count(p, p.c.queue_state == "open"),
             "feedback": count(f),
             "corrections": count(f, f.c.labels.is_not(sa.null())),

@@ -68,7 +68,7 @@ def create_key(
     expires_at = _end_after(expires_in_days)
     _must_cover(by, wanted, expires_at=expires_at)
     owner = _owner(store, reach_of(by), tenant=tenant or None, project=project or None)
-    secret = _new_secret()
+    secret = new_secret(PREFIX)
     row = store.add_key(
         name=name,
         secret_hash=hash_secret(secret),
@@ -76,7 +76,7 @@ def create_key(
         tenant=owner.tenant,
         project=owner.project,
         expires_at=expires_at,
-        actor=_who(by, actor),
+        actor=who(by, actor),
     )
     return row, secret
 
@@ -103,20 +103,20 @@ def rotate_key(
     """
     if not 0 <= grace_s <= MAX_GRACE_DAYS * DAY_S:
         raise _invalid()
-    within = _may_manage(by)
+    within = may_manage(by)
     row = store.get_key(within, key_id)
     if is_over(row):
         raise KeyClosed(key_id=key_id)
     expires_at = row["expires_at"] if expires_in_days is None else _end_after(expires_in_days)
     _must_cover(by, row["scopes"], expires_at=expires_at)
-    secret = _new_secret()
+    secret = new_secret(PREFIX)
     row = store.rotate_key(
         within,
         key_id,
         secret_hash=hash_secret(secret),
         previous_until=utc_now() + timedelta(seconds=grace_s),
         expires_at=expires_at,
-        actor=_who(by, actor),
+        actor=who(by, actor),
     )
     return row, secret
 
@@ -127,7 +127,7 @@ def revoke_key(store: Store, key_id: str, *, by: Key | None = None, actor: str =
     Raises:
         KeyUnknown: there is no such key, as far as the caller sees.
     """
-    return store.revoke_key(_may_manage(by), key_id, actor=_who(by, actor))
+    return store.revoke_key(may_manage(by), key_id, actor=who(by, actor))
 
 
 def get_key(store: Store, key_id: str, *, by: Key | None = None) -> Key:
@@ -136,12 +136,12 @@ def get_key(store: Store, key_id: str, *, by: Key | None = None) -> Key:
     Raises:
         KeyUnknown: there is no such key, as far as the caller sees.
     """
-    return store.get_key(_may_manage(by), key_id)
+    return store.get_key(may_manage(by), key_id)
 
 
 def list_keys(store: Store, *, by: Key | None = None) -> list[Key]:
     """The keys that the caller sees, oldest first."""
-    return store.list_keys(_may_manage(by))
+    return store.list_keys(may_manage(by))
 
 
 def describe_key(row: Key) -> dict[str, Any]:
@@ -149,7 +149,8 @@ def describe_key(row: Key) -> dict[str, Any]:
     return {name: row[name] for name in SHOWN} | {"role": role_of(row["scopes"])}
 
 
-def _who(by: Key | None, actor: str) -> str:
+def who(by: Key | None, actor: str) -> str:
+    """Who the audit log says it was: the key's owner or the signed-in person, else `actor`."""
     return actor if by is None else str(by["name"])
 
 
@@ -168,7 +169,12 @@ def _end_after(days: float | None) -> datetime | None:
     return utc_now() + timedelta(days=days)
 
 
-def _may_manage(by: Key | None) -> Reach:
+def may_manage(by: Key | None) -> Reach:
+    """How far somebody sees who may manage keys and people.
+
+    Raises:
+        ScopeMissing: they may not.
+    """
     return EVERYWHERE if by is None else reach_of(allow(by, scope="keys", project=None))
 
 
@@ -192,8 +198,9 @@ def _owner(store: Store, maker: Reach, *, tenant: str | None, project: str | Non
     return replace(asked, tenant=store.get_project(within, asked.project)["tenant"])
 
 
-def _new_secret() -> str:
-    return PREFIX + "".join(secrets.choice(ALPHABET) for _ in range(N_CHARS))
+def new_secret(prefix: str) -> str:
+    """A secret that nobody guesses and everybody can read out."""
+    return prefix + "".join(secrets.choice(ALPHABET) for _ in range(N_CHARS))
 
 
 def _invalid() -> KeyRequestInvalid:

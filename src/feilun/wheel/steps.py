@@ -33,6 +33,7 @@ from feilun.store import MAX_ACTOR
 from feilun.version import __version__
 from feilun.wheel.context import TurnContext
 from feilun.wheel.curve import draw_curve
+from feilun.wheel.judged import keep_judged, write_judged
 from feilun.wheel.networks import keep_network
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def step_data(context: TurnContext, results: Results) -> dict[str, Any]:
     context.store.update_turn(context.project, context.turn_id, dataset_id=dataset.dataset_id)
     _write_json(context.workdir / "data_report.json", report.model_dump(mode="json"))
     # Row numbers are no part of a snapshot: here they are kept for those who look for a row in the file.
-    _write_json(context.workdir / "rows.json", {example.example_id: example.row for example in dataset.train})
+    rows = {example.example_id: example.row for example in (*dataset.train, *dataset.holdout)}
+    _write_json(context.workdir / "rows.json", rows)
     counts = {"n_train": len(dataset.train), "n_holdout": len(dataset.holdout), "n_classes": len(dataset.labels)}
     return {"dataset_id": dataset.dataset_id, "n_corrections": len(known), **counts}
 
@@ -123,6 +125,7 @@ def step_evaluate(context: TurnContext, results: Results) -> dict[str, Any]:
     texts = [context.task.text_of(example.inputs) for example in dataset.holdout]
     embeddings, logits = encoder.run(texts)
     assert logits is not None
+    write_judged(context.workdir, logits, holdout=dataset.holdout, rows=_rows(context))
     judgement = judge(
         task=context.task,
         labels=trained.labels,
@@ -185,6 +188,7 @@ def step_seal(context: TurnContext, results: Results) -> dict[str, Any]:
         | ({"parent_model_id": context.parent_model_id} if context.parent_model_id else {}),
     )
     publish(folder, context.store.models_dir, model_id)
+    keep_judged(context.store, model_id=model_id, folder=context.workdir)
     sealed = report.model_copy(update={"model_id": model_id})
     context.store.add_model(
         context.project,
@@ -318,7 +322,7 @@ def _label_doubts(
     if not context.settings.evaluate.label_doubts:
         return None
     arrays = load_file(trained.folder / "validation.safetensors")
-    rows = json.loads((context.workdir / "rows.json").read_text("utf-8"))
+    rows = _rows(context)
     judged = [dataset.train[place] for place in arrays["rows"]]
     return find_label_doubts(
         [replace(example, row=rows.get(example.example_id)) for example in judged],
@@ -328,6 +332,12 @@ def _label_doubts(
         settled=np.array([example.source == SOURCE for example in judged], dtype=bool),
         multi_label=context.settings.task.multi_label,
     )
+
+
+def _rows(context: TurnContext) -> dict[str, int | None]:
+    """Where the examples stand in their files; empty where no file was read, as for a smaller form of a model."""
+    path = context.workdir / "rows.json"
+    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 
 
 def _learning_curve(

@@ -19,7 +19,7 @@ from feilun.config import ServeSettings
 from feilun.project import Project
 from feilun.records import Backbone
 from feilun.serve.api import create_app
-from feilun.serve.api.guard import is_open
+from feilun.serve.api.guard import CONSOLE
 from feilun.serve.api.openai_shapes import OpenAIProblem
 from feilun.serve.api.problems import is_openai
 from feilun.serve.api.server import Server, _listen
@@ -46,7 +46,7 @@ class Examiner:
         response.read()
         assert response.headers["x-content-type-options"] == "nosniff"
         method, path = response.request.method, response.url.path
-        if is_open(path) and not path.startswith(("/health", "/ready")):
+        if path == "/" or path.startswith(CONSOLE):
             return  # the console's files are no part of the document
         at_path = {m: operation for pattern, m, operation in self._operations if pattern.match(path)}
         if method in at_path:

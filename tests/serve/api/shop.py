@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from feilun.data.snapshot import make_dataset, write_snapshot
 from feilun.models.bundle import publish
+from feilun.models.manifest import read_manifest
 from feilun.project import Project, Workspace, open_projects
-from feilun.records import Backbone, Bill, Report, Usage
+from feilun.records import Backbone, Bill, Example, Report, Usage
 from feilun.store import Reach, Store, utc_now
+from feilun.trust import begin_session
+from feilun.wheel.judged import keep_judged, write_judged
 from tests.bundles import MESSAGES, make_bundle
 
 OURS, THEIRS = "acme", "globex"
@@ -43,6 +49,11 @@ class Shop:
 
     def key(self, **wanted: Any) -> str:
         return str(self.workspace.create_key(**{"name": "test"} | wanted)["key"])
+
+    def session(self, *, role: str, tenant: str | None) -> str:
+        """The token of a new person who has signed in."""
+        person = self.workspace.add_person(f"p{len(self.store.list_people(Reach()))}", role=role, tenant=tenant)
+        return begin_session(self.store, person)
 
 
 def build_shop(root: Path, backbone: Backbone) -> None:
@@ -78,7 +89,9 @@ def _fill(project: Project, sealed: Path, *, model_id: str, mark: str) -> None:
     publish(sealed, store.models_dir, model_id)
     turn = str(store.add_turn(name, settings={}, seed=0, budget_s=1, requested_by=mark)["turn_id"])
     report = Report.model_validate_json((store.model_path(model_id) / "report.json").read_text("utf-8"))
-    row = {"report": report.model_dump(mode="json"), "size_mb": 1.0, "dataset_id": f"ds_{mark}"}
+    report = report.model_copy(update={"dataset_id": f"ds_{mark}"})
+    _keep_examples(store, report, model_id=model_id, mark=mark)
+    row = {"report": report.model_dump(mode="json"), "size_mb": 1.0, "dataset_id": report.dataset_id}
     store.add_model(name, model_id=model_id, turn_id=turn, **row)
     said = {"actor": mark, "reason_code": "by_hand", "en": mark, "zh": mark}
     store.add_release(name, action="promote", model_id=model_id, turn_id=turn, **said)
@@ -110,11 +123,23 @@ def _fill(project: Project, sealed: Path, *, model_id: str, mark: str) -> None:
     answer = {column: prediction[column] for column in same}
     store.add_shadow_answers([answer | {"release_id": begun["release_id"], "agrees": False}], teach=0.5).result()
     spoken = {"actor": mark, "body_hash": mark, "idempotency_key": f"i_{mark}"}
+    desk = project.workspace.add_person("desk", name=mark, role="viewer", tenant=project.tenant)
+    store.add_session(Reach(project.tenant), desk["person_id"], token_hash=f"t_{mark}")
     store.add_feedback(name, prediction_id=f"p_{mark}", comment=mark, **spoken)
     for scope in (project.tenant, None):
         key = project.workspace.create_key(name=mark, role="viewer", tenant=scope, project=None if scope else name)
         project.workspace.set_limit(key_id=key["key_id"], monthly_requests=1000, actor=mark)
         store.add_usage(Usage(Bill(utc_now(), project.tenant, name, key["key_id"], "read", f"srv_{mark}"), 1)).result()
+
+
+def _keep_examples(store: Store, report: Report, *, model_id: str, mark: str) -> None:
+    """A holdout, and what the model said of it."""
+    labels = read_manifest(store.model_path(model_id)).labels
+    holdout = [Example(f"h{i}", {"text": f"{mark} {i}"}, (label,), f"{mark}.csv") for i, label in enumerate(labels)]
+    dataset = make_dataset(train=[], holdout=holdout, unlabelled=[], labels=labels)
+    write_snapshot(dataset, store.dataset_path(report.dataset_id))
+    write_judged(store.workspace, np.eye(len(labels)), holdout=dataset.holdout, rows={})
+    keep_judged(store, model_id=model_id, folder=store.workspace)
 
 
 def side_of(store: Store, project: Project) -> Side:
@@ -132,6 +157,7 @@ def side_of(store: Store, project: Project) -> Side:
         "compression_id": (store.list_compressions(name)[0]["compression_id"],),
         "prediction_id": (f"p_{mark}",),
         "key_id": tuple(keys),
+        "person_id": tuple(row["person_id"] for row in store.list_people(Reach(project.tenant))),
         "idempotency-key": (f"i_{mark}",),
     }
     return Side(project.tenant, name, ids)

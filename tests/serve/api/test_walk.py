@@ -14,8 +14,9 @@ from fastapi import FastAPI
 
 from feilun.config import ServeSettings
 from feilun.serve.api import create_app
+from feilun.serve.api.cookies import FORM_PROOF, PLAIN
 from feilun.serve.api.guard import is_open
-from feilun.serve.api.routing import is_operators, scope_of
+from feilun.serve.api.routing import is_operators, is_persons, scope_of
 from feilun.store import utc_now
 from feilun.trust import ROLES, SCOPES, opened_by
 from feilun.trust.keys import hash_secret
@@ -28,19 +29,30 @@ LET_IN = {200, 204, 400, 404, 422, 503}  # what comes of nonsense behind the doo
 
 @dataclass(frozen=True)
 class Caller:
-    """Who knocks: what the key opens, whose it is; `scopes` None is a stranger."""
+    """Who knocks, with a key or with a session: what it opens, whose it is; `scopes` None is a stranger."""
 
     secret: str | None
     scopes: frozenset[str] | None = None
     tenant: str | None = None
     project: str | None = None
+    has_session: bool = False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        if self.has_session:
+            return {"Cookie": f"{PLAIN}={self.secret}", FORM_PROOF: "1"}
+        return {} if self.secret is None else {"Authorization": f"Bearer {self.secret}"}
 
     def expected(self, route: Any) -> set[int]:
         """The statuses with which a declared route may answer."""
         if self.scopes is None:
             return {401}
+        return self.expected_of_known(route)
+
+    def expected_of_known(self, route: Any) -> set[int]:
         is_operator = self.tenant is None and self.project is None
-        if scope_of(route) not in self.scopes or (is_operators(route) and not is_operator):
+        is_kind = (self.has_session or not is_persons(route)) and (is_operator or not is_operators(route))
+        if scope_of(route) not in self.scopes or not is_kind:
             return {403}
         if "{name}" in route.path and self.project not in (None, "support"):
             return {403}
@@ -79,7 +91,11 @@ def knocking(shop: Shop) -> dict[str, Caller]:
             shop.key(scopes=[scope], project="support"), opened_by([scope]), OURS, "support"
         )
     for role, scopes in ROLES.items():
+        for tenant in (OURS, None):
+            session = shop.session(role=role, tenant=tenant)
+            found[f"person {role} of {tenant}"] = Caller(session, opened_by(scopes), tenant, has_session=True)
         found[f"role {role}"] = Caller(shop.key(role=role, tenant=OURS), opened_by(scopes), OURS)
+    found["a session that never was"] = Caller("never", has_session=True)
     return found
 
 
@@ -91,13 +107,13 @@ def filled(path: str) -> str:
 def test_who_is_let_in_follows_from_the_declared_scope(serve, app, knocking):
     client = serve(app=app)
     routes = {(method, route.path): route for route in app.routes for method in route.methods}
-    paths = sorted({path for _, path in routes})
+    paths = sorted({path for _, path in routes}, key=lambda path: (path == "/v1/session", path))  # signing out last
     assert len(paths) > 25
     wrong = []
     for (who, caller), path, method in itertools.product(knocking.items(), paths, METHODS):
         route = routes.get((method, path))
         if is_open(path):
-            expected = {200, 307, 404, 503} if route else {405}
+            expected = {200, 204, 307, 403, 404, 422, 503} if route else {405}
         elif route is None:
             expected = {401} if caller.scopes is None else {405}
         else:
@@ -110,7 +126,7 @@ def test_who_is_let_in_follows_from_the_declared_scope(serve, app, knocking):
 
 def knock(client: httpx.Client, method: str, path: str, caller: Caller) -> httpx.Response:
     """A request that nothing comes of: its body and its query make no sense, its ids name nothing."""
-    headers = PROXIED if caller.secret is None else PROXIED | {"Authorization": f"Bearer {caller.secret}"}
+    headers = PROXIED | caller.headers
     body = {"nonsense": 1} if method in ("POST", "PUT", "PATCH") else None
     return client.request(method, filled(path), json=body, headers=headers, params={"budget_s": "-1", "limit": "0"})
 

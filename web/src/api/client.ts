@@ -6,7 +6,7 @@ import type { components, paths } from "./schema";
 export type Shapes = components["schemas"];
 export type ProblemBody = Shapes["Problem"];
 
-const KEY = "feilun.key"; // in sessionStorage: gone with the tab, never in a cookie that a foreign page could use
+const KEY = "feilun.key"; // in sessionStorage: gone with the tab; whoever signs in has a cookie that no script sees
 const listeners = new Set<() => void>();
 
 /** What the server refused or could not do, in its own words. */
@@ -23,7 +23,12 @@ export class Problem extends Error {
 
 export function headers(): Record<string, string> {
   const key = sessionStorage.getItem(KEY);
-  return { "Accept-Language": i18n.language, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
+  // the last one proves to the server that our own page asks: no form and no other site can send it
+  return {
+    "Accept-Language": i18n.language,
+    "X-Feilun-Console": "1",
+    ...(key ? { Authorization: `Bearer ${key}` } : {}),
+  };
 }
 
 export function keepKey(key: string | null): void {
@@ -33,8 +38,8 @@ export function keepKey(key: string | null): void {
 
 export const hasKey = (): boolean => sessionStorage.getItem(KEY) !== null;
 
-/** Be told when the server asks for a key. */
-export function onKeyNeeded(listener: () => void): () => void {
+/** Be told when the server no longer knows who asks. */
+export function onNobody(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }

@@ -64,7 +64,12 @@ export interface paths {
          */
         get: operations["list_queue"];
         put?: never;
-        post?: never;
+        /**
+         * Put a message into the review queue.
+         * @description For a second opinion, near the top of the queue. No user was answered, so it is no traffic; a message that
+         *     somebody has put there already waits only once.
+         */
+        post: operations["ask_people"];
         delete?: never;
         options?: never;
         head?: never;
@@ -283,7 +288,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/projects/{name}/monitor": {
+    "/v1/projects/{name}/models/{model_id}/examples": {
         parameters: {
             query?: never;
             header?: never;
@@ -291,12 +296,96 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * See traffic, answer times and drift over time.
-         * @description Added up from counts that are kept hour by hour; no message is read.
+         * Look through the held-out messages of a model.
+         * @description As the model answered them when it was judged, on the graph that ships. A model that was imported, or made before
+         *     this was kept, has none: 404.
          */
-        get: operations["get_monitor"];
+        get: operations["list_examples"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{name}/models/{model_id}/confusion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See which classes a model takes for which.
+         * @description Every pair that occurs on the holdout; GET …/examples with `gold` and `predicted` shows the messages of one.
+         */
+        get: operations["get_confusion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{name}/models/{model_id}/thresholds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See what other thresholds would come to.
+         * @description Answered and wrong at up to 200 thresholds on the holdout. The model's own is sealed with it; the next turn
+         *     chooses one for [evaluate] max_error_rate.
+         */
+        get: operations["get_thresholds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{name}/models/{model_id}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask any model, live or not.
+         * @description What it says by itself: no correction has a part in it, and nothing is recorded as traffic. The first question to
+         *     a model that is not live loads it.
+         */
+        post: operations["ask_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{name}/explanations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say which words decided.
+         * @description Each word is left out once, up to 64 of them, and the model asked again: it counts as so many messages and one,
+         *     and is not recorded as traffic.
+         */
+        post: operations["explain_answer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -446,88 +535,6 @@ export interface paths {
         get: operations["list_events"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/chat/completions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Answer the last message of a conversation (OpenAI's interface).
-         * @description The content is the label as text, or JSON where `response_format` asks for it. What is handed over has the
-         *     likeliest label all the same: `feilun.decision` says hand_over. Feedback takes `id`.
-         */
-        post: operations["create_chat_completion"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/models": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the live models (OpenAI's interface).
-         * @description One for each project that can answer and that the key may know of, under the project's name.
-         */
-        get: operations["list_served_models"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/models/{model}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * See one live model (OpenAI's interface).
-         * @description By the project's name, or by the id of the model that answers in it.
-         */
-        get: operations["get_served_model"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/embeddings": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Make vectors of texts (OpenAI's interface).
-         * @description The vectors on which the live model stands, of unit length: like messages have a high dot product. Another model
-         *     goes live, other vectors come: `feilun.model_version` says whose they are.
-         */
-        post: operations["create_embeddings"];
         delete?: never;
         options?: never;
         head?: never;
@@ -879,10 +886,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer the last message of a conversation (OpenAI's interface).
+         * @description The content is the label as text, or JSON where `response_format` asks for it. What is handed over has the
+         *     likeliest label all the same: `feilun.decision` says hand_over. Feedback takes `id`.
+         */
+        post: operations["create_chat_completion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the live models (OpenAI's interface).
+         * @description One for each project that can answer and that the key may know of, under the project's name.
+         */
+        get: operations["list_served_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See one live model (OpenAI's interface).
+         * @description By the project's name, or by the id of the model that answers in it.
+         */
+        get: operations["get_served_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make vectors of texts (OpenAI's interface).
+         * @description The vectors on which the live model stands, of unit length: like messages have a high dot product. Another model
+         *     goes live, other vectors come: `feilun.model_version` says whose they are.
+         */
+        post: operations["create_embeddings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** AnswersReply */
+        AnswersReply: {
+            /** Model Id */
+            model_id: string;
+            /**
+             * Answers
+             * @description One for each input, in the same order.
+             */
+            answers: components["schemas"]["ModelAnswer"][];
+        };
+        /** AnswersRequest */
+        AnswersRequest: {
+            /**
+             * Inputs
+             * @description The messages; at most [serve] max_batch.
+             */
+            inputs: components["schemas"]["MessageInput"][];
+        };
         /** AssistantMessage */
         AssistantMessage: {
             /**
@@ -1499,6 +1606,39 @@ export interface components {
              */
             example_ids: string[];
         };
+        /** ConfusionCellShape */
+        ConfusionCellShape: {
+            /**
+             * Gold
+             * @description What it was; empty where a label was given that nothing called for.
+             */
+            gold: string;
+            /**
+             * Predicted
+             * @description What it was taken for; empty where no label was given.
+             */
+            predicted: string;
+            /** Count */
+            count: number;
+        };
+        /**
+         * ConfusionShape
+         * @description The confusion matrix without its zeros.
+         */
+        ConfusionShape: {
+            /** Model Id */
+            model_id: string;
+            /**
+             * N Examples
+             * @description Held-out messages that are in scope.
+             */
+            n_examples: number;
+            /**
+             * Cells
+             * @description The most frequent first; right answers are the diagonal.
+             */
+            cells: components["schemas"]["ConfusionCellShape"][];
+        };
         /**
          * CurvePoint
          * @description The metric of refits that learnt from so many labels, judged on messages they had not seen.
@@ -1654,6 +1794,112 @@ export interface components {
              * @description Pass it as `after` for what comes next.
              */
             next_after: number;
+        };
+        /** ExamplePageShape */
+        ExamplePageShape: {
+            /** Model Id */
+            model_id: string;
+            /**
+             * N Examples
+             * @description Held-out messages in all.
+             */
+            n_examples: number;
+            /**
+             * N Found
+             * @description Those that are looked for.
+             */
+            n_found: number;
+            /**
+             * N Wrong
+             * @description Of those found, the ones that were answered wrongly.
+             */
+            n_wrong: number;
+            /** Examples */
+            examples: components["schemas"]["ExampleShape"][];
+            /**
+             * Next After
+             * @description Pass it as `after` for the next page; null when this is the last.
+             */
+            next_after: number | null;
+            /**
+             * Sources
+             * @description The files that held-out messages stand in.
+             */
+            sources: string[];
+        };
+        /**
+         * ExampleShape
+         * @description A held-out message as the model answered it when it was judged.
+         */
+        ExampleShape: {
+            /**
+             * Example Id
+             * @description Names the message; equal messages have the same.
+             */
+            example_id: string;
+            /**
+             * Text
+             * @description The message.
+             */
+            text: string;
+            /**
+             * Gold
+             * @description What the data say.
+             */
+            gold: string[];
+            answer: components["schemas"]["ModelAnswer"];
+            /** Correct */
+            correct: boolean;
+            /**
+             * Source
+             * @description The file it stands in.
+             */
+            source: string;
+            /**
+             * Row
+             * @description Where in the file, if that is known.
+             */
+            row: number | null;
+        };
+        /** ExplanationReply */
+        ExplanationReply: {
+            /** Model Id */
+            model_id: string;
+            /** Label */
+            label: string;
+            /**
+             * Probability
+             * @description Of the label, for the whole message; the model's own, without a memory.
+             */
+            probability: number;
+            /**
+             * Words
+             * @description In the order of the message; longer ones are weighed in pieces.
+             */
+            words: components["schemas"]["WordWeightShape"][];
+            /**
+             * N Read
+             * @description Characters from the beginning that were looked at.
+             */
+            n_read: number;
+        };
+        /**
+         * ExplanationRequest
+         * @description A message of which to say why it is answered as it is.
+         */
+        ExplanationRequest: {
+            /** @description The message; its first 4000 characters count. */
+            inputs: components["schemas"]["MessageInput"];
+            /**
+             * Label
+             * @description The label to explain; absent: the likeliest.
+             */
+            label?: string | null;
+            /**
+             * Model Id
+             * @description The model; absent: the champion, or the latest one.
+             */
+            model_id?: string | null;
         };
         /** FeedbackPage */
         FeedbackPage: {
@@ -2150,6 +2396,47 @@ export interface components {
              * @example 我的包裹到哪里了？
              */
             text: string;
+        };
+        /**
+         * ModelAnswer
+         * @description What a model says by itself; nothing of it is recorded, so there is no id for feedback.
+         */
+        ModelAnswer: {
+            /**
+             * Label
+             * @description The label; several are joined by [task] label_separator, none is empty.
+             */
+            label: string;
+            /**
+             * Labels
+             * @description The labels one by one.
+             */
+            labels: string[];
+            /**
+             * Confidence
+             * @description How likely the answer is right, calibrated.
+             */
+            confidence: number;
+            /**
+             * Decision
+             * @description What it would do with its own thresholds.
+             * @enum {string}
+             */
+            decision: "answer" | "hand_over";
+            /**
+             * Reason
+             * @description Why; never 'memory' here.
+             * @enum {string}
+             */
+            reason: "confident" | "unsure" | "out_of_scope" | "memory";
+            /**
+             * Alternatives
+             * @description The likeliest labels with their probabilities.
+             */
+            alternatives: [
+                string,
+                number
+            ][];
         };
         /** ModelFeilun */
         ModelFeilun: {
@@ -2657,6 +2944,14 @@ export interface components {
              */
             labels: string[];
         };
+        /** QueueAsked */
+        QueueAsked: {
+            /**
+             * Prediction Id
+             * @description Under which it waits; feedback and skip take it.
+             */
+            prediction_id: string;
+        };
         /** QueueReply */
         QueueReply: {
             /**
@@ -2669,6 +2964,13 @@ export interface components {
              * @description Answers that wait in all; labels that look wrong are not counted.
              */
             n_waiting: number;
+        };
+        /**
+         * QueueRequest
+         * @description A message on which somebody wants a second opinion.
+         */
+        QueueRequest: {
+            inputs: components["schemas"]["MessageInput"];
         };
         /**
          * QueueRow
@@ -2760,7 +3062,7 @@ export interface components {
         Reason: {
             /**
              * Code
-             * @description One of disliked, handed_over, out_of_scope, label_doubt, unsure, undecided, disagreement, novel, typical, few_labels, by_lot, useful, models_disagree.
+             * @description One of disliked, handed_over, out_of_scope, label_doubt, unsure, undecided, disagreement, novel, typical, few_labels, by_lot, useful, models_disagree, asked.
              */
             code: string;
             /**
@@ -3256,6 +3558,46 @@ export interface components {
             projects: string[];
         };
         /**
+         * ThresholdCurveShape
+         * @description What other thresholds would have come to on the holdout. A model's own is sealed with it.
+         */
+        ThresholdCurveShape: {
+            /** Model Id */
+            model_id: string;
+            /** N Examples */
+            n_examples: number;
+            /**
+             * Threshold
+             * @description The model's own.
+             */
+            threshold: number;
+            /**
+             * Max Error Rate
+             * @description [evaluate] max_error_rate, for which it was chosen.
+             */
+            max_error_rate: number;
+            /**
+             * Points
+             * @description In rising order; the last one hands everything over.
+             */
+            points: components["schemas"]["ThresholdPointShape"][];
+        };
+        /** ThresholdPointShape */
+        ThresholdPointShape: {
+            /**
+             * Threshold
+             * @description Answers are given from this confidence on.
+             */
+            threshold: number;
+            /** N Answered */
+            n_answered: number;
+            /**
+             * N Wrong
+             * @description Of those answered.
+             */
+            n_wrong: number;
+        };
+        /**
          * Thresholds
          * @description The lines between answering and handing over, each in [0, 1].
          *
@@ -3671,6 +4013,26 @@ export interface components {
             input?: unknown;
             /** Context */
             ctx?: Record<string, never>;
+        };
+        /**
+         * WordWeightShape
+         * @description A stretch of the message; start and end count Unicode characters, the end is not part of it.
+         */
+        WordWeightShape: {
+            /** Start */
+            start: number;
+            /** End */
+            end: number;
+            /**
+             * Weight
+             * @description Log-odds that the label loses without it; below 0: it speaks against the label.
+             */
+            weight: number;
+            /**
+             * Without
+             * @description Probability of the label without it.
+             */
+            without: number;
         };
     };
     responses: never;
@@ -4120,6 +4482,141 @@ export interface operations {
             };
             /** @description Not now; Retry-After says when to try again. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_people: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueAsked"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5238,18 +5735,41 @@ export interface operations {
             };
         };
     };
-    get_monitor: {
+    list_examples: {
         parameters: {
             query?: {
-                /** @description Its bucket is the first; absent: 2 days, 2 weeks or 12 weeks ago. */
-                since?: string | null;
-                /** @description Absent: now. Without a zone, both are UTC. */
-                until?: string | null;
-                /** @description How long a part of the time lasts. */
-                bucket?: "hour" | "day" | "week";
+                /** @description Only this label in the data; empty: none. */
+                gold?: string | null;
+                /** @description Only this label in the answer; empty: none. */
+                predicted?: string | null;
+                /** @description Only right answers, or only wrong ones. */
+                correct?: boolean | null;
+                /** @description Only those decided so. */
+                decision?: ("answer" | "hand_over") | null;
+                /** @description At least so sure. */
+                min_confidence?: number | null;
+                /** @description At most so sure. */
+                max_confidence?: number | null;
+                /** @description Only messages mostly in this script. */
+                script?: ("han" | "latin" | "other") | null;
+                /** @description Only from this file. */
+                source?: string | null;
+                /** @description At least so long, in characters. */
+                min_chars?: number | null;
+                /** @description At most so long. */
+                max_chars?: number | null;
+                /** @description Only messages with this in them. */
+                text?: string | null;
+                /** @description surest: what the model was surest of comes first, so the worst mistakes do. */
+                order?: "surest" | "least_sure" | "as_stored";
+                /** @description Rows that have been seen. */
+                after?: number;
+                /** @description Most rows in one page. */
+                limit?: number;
             };
             header?: never;
             path: {
+                model_id: string;
                 /** @description Name of the project. */
                 name: string;
             };
@@ -5263,7 +5783,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["MonitorReply"];
+                    "application/json": components["schemas"]["ExamplePageShape"];
                 };
             };
             /** @description An API key is needed, or this one is not valid. */
@@ -5286,6 +5806,478 @@ export interface operations {
             };
             /** @description There is no such thing in this project. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_confusion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfusionShape"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_thresholds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThresholdCurveShape"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswersRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswersReply"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExplanationRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExplanationReply"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6312,376 +7304,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    create_chat_completion: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ChatRequest"];
-            };
-        };
-        responses: {
-            /** @description The answer; with `stream`, its chunks. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ChatCompletion"];
-                    "text/event-stream": unknown;
-                };
-            };
-            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description An API key is needed, or this one is not valid. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description The key may not do this here, or a foreign page asks. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description There is no such thing in this project. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description The body did not arrive in time. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description A bug of ours; the log has the details under the error_id. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description Not now; Retry-After says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-        };
-    };
-    list_served_models: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ServedModelList"];
-                };
-            };
-            /** @description An API key is needed, or this one is not valid. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description The key may not do this here, or a foreign page asks. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description A bug of ours; the log has the details under the error_id. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description Not now; Retry-After says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-        };
-    };
-    get_served_model: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                model: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ServedModel"];
-                };
-            };
-            /** @description An API key is needed, or this one is not valid. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description The key may not do this here, or a foreign page asks. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description There is no such thing in this project. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description A bug of ours; the log has the details under the error_id. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description Not now; Retry-After says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-        };
-    };
-    create_embeddings: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["EmbeddingRequest"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EmbeddingList"];
-                };
-            };
-            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description An API key is needed, or this one is not valid. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description The key may not do this here, or a foreign page asks. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description There is no such thing in this project. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description The body did not arrive in time. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description A bug of ours; the log has the details under the error_id. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
-                };
-            };
-            /** @description Not now; Retry-After says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAIProblem"];
                 };
             };
         };
@@ -8743,6 +9365,376 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_chat_completion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer; with `stream`, its chunks. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatCompletion"];
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+        };
+    };
+    list_served_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServedModelList"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+        };
+    };
+    get_served_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServedModel"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+        };
+    };
+    create_embeddings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmbeddingRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingList"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIProblem"];
                 };
             };
         };

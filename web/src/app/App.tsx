@@ -3,23 +3,33 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { ConfigProvider } from "antd";
 import enUS from "antd/locale/en_US";
 import zhCN from "antd/locale/zh_CN";
-import { lazy, useEffect, useLayoutEffect, useMemo, useState } from "react";
+import { lazy, Suspense, useEffect, useLayoutEffect, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { BrowserRouter, Navigate, Route, Routes } from "react-router";
+import { BrowserRouter, Navigate, Outlet, Route, Routes } from "react-router";
 import { Problem } from "../api/client";
 import { CHOSEN, SchemeContext, firstScheme } from "../kit/scheme";
 import { paint, themeOf, type Scheme } from "../kit/theme";
-import { KeyGate } from "./KeyGate";
+import { Gate } from "./Gate";
 import { Shell, Start } from "./Shell";
 
 const Home = lazy(() => import("../home/Home"));
 const Queue = lazy(() => import("../queue/Queue"));
 const Playground = lazy(() => import("../playground/Playground"));
 const Models = lazy(() => import("../models/Models"));
+const Errors = lazy(() => import("../errors/Errors"));
 const Report = lazy(() => import("../models/Report"));
 const Turns = lazy(() => import("../turns/Turns"));
 const Monitor = lazy(() => import("../monitor/Monitor"));
 const Data = lazy(() => import("../data/Data"));
+
+const Invitation = lazy(() => import("./Invitation"));
+const Settings = lazy(() => import("../settings/Settings"));
+const Account = lazy(() => import("../settings/Account"));
+const People = lazy(() => import("../settings/People"));
+const Keys = lazy(() => import("../settings/Keys"));
+const Usage = lazy(() => import("../settings/Usage"));
+const Audit = lazy(() => import("../settings/Audit"));
+const Tenants = lazy(() => import("../settings/Tenants"));
 
 const MOST_RETRIES = 2;
 const nonce = document.querySelector<HTMLMetaElement>("meta[property=csp-nonce]")?.nonce ?? "";
@@ -64,8 +74,22 @@ export function App() {
           wave={{ disabled: true }}
         >
           <BrowserRouter basename="/console">
-            <KeyGate>
-              <Routes>
+            <Routes>
+              <Route
+                path="/invitation"
+                element={
+                  <Suspense>
+                    <Invitation />
+                  </Suspense>
+                }
+              />
+              <Route
+                element={
+                  <Gate>
+                    <Outlet />
+                  </Gate>
+                }
+              >
                 <Route path="/" element={<Start />} />
                 <Route path="/projects/:name" element={<Shell />}>
                   <Route index element={<Home />} />
@@ -73,14 +97,30 @@ export function App() {
                   <Route path="playground" element={<Playground />} />
                   <Route path="models" element={<Models />} />
                   <Route path="models/:modelId" element={<Report />} />
+                  <Route path="models/:modelId/errors" element={<Errors />} />
                   <Route path="turns" element={<Turns />} />
                   <Route path="turns/:turnId" element={<Turns />} />
                   <Route path="monitor" element={<Monitor />} />
                   <Route path="data" element={<Data />} />
                 </Route>
+                <Route
+                  path="/settings"
+                  element={
+                    <Suspense>
+                      <Settings />
+                    </Suspense>
+                  }
+                >
+                  <Route index element={<Account />} />
+                  <Route path="people" element={<People />} />
+                  <Route path="keys" element={<Keys />} />
+                  <Route path="usage" element={<Usage />} />
+                  <Route path="audit" element={<Audit />} />
+                  <Route path="tenants" element={<Tenants />} />
+                </Route>
                 <Route path="*" element={<Navigate to="/" replace />} />
-              </Routes>
-            </KeyGate>
+              </Route>
+            </Routes>
           </BrowserRouter>
         </ConfigProvider>
       </SchemeContext>

@@ -1,25 +1,12 @@
 // Header and navigation. The project and the screen are in the address, so that a link shows what its sender saw.
 import { Suspense, useEffect } from "react";
 import { useTranslation } from "react-i18next";
-import { Link, NavLink, Navigate, Outlet, useLocation, useNavigate, useParams } from "react-router";
-import { hasKey, keepKey } from "../api/client";
+import { NavLink, Navigate, Outlet, useLocation, useNavigate, useParams } from "react-router";
 import { useProject, useProjects } from "../api/verbs";
 import { count } from "../kit/format";
-import {
-  DataIcon,
-  HomeIcon,
-  KeyIcon,
-  ModelIcon,
-  MonitorIcon,
-  MoonIcon,
-  QueueIcon,
-  SunIcon,
-  TryIcon,
-  TurnIcon,
-} from "../kit/icons";
-import { Button, Empty, Given, Segmented, Select, Waiting } from "../kit/parts";
-import { useScheme } from "../kit/scheme";
-import { speak, type Language } from "../words";
+import { DataIcon, HomeIcon, ModelIcon, MonitorIcon, QueueIcon, TryIcon, TurnIcon } from "../kit/icons";
+import { Empty, Given, Select, Waiting } from "../kit/parts";
+import { Header } from "./Header";
 
 const SCREENS = [
   { to: "", word: "nav.home", icon: <HomeIcon /> },
@@ -68,7 +55,9 @@ export function Shell() {
       <a className="skip" href="#content">
         {t("nav.skip")}
       </a>
-      <Header name={name} />
+      <Header home={`/projects/${encodeURIComponent(name)}`}>
+        <Projects name={name} />
+      </Header>
       <Nav name={name} />
       <Suspense
         fallback={
@@ -80,63 +69,6 @@ export function Shell() {
         <Outlet key={name} />
       </Suspense>
     </div>
-  );
-}
-
-function Header({ name }: { name: string }) {
-  const { t, i18n } = useTranslation();
-  const { scheme, choose } = useScheme();
-  return (
-    <header className="top">
-      <Link to={`/projects/${name}`} className="brand">
-        <svg viewBox="0 0 32 32" width="26" height="26" fill="none" aria-hidden="true">
-          <circle
-            cx="16"
-            cy="16"
-            r="12"
-            stroke="var(--accent)"
-            strokeWidth="4"
-            strokeDasharray="56 19.4"
-            strokeLinecap="round"
-            transform="rotate(-60 16 16)"
-          />
-          <circle cx="16" cy="16" r="4" fill="var(--accent)" />
-        </svg>
-        <span>
-          Feilun <span lang="zh-CN">飞轮</span>
-        </span>
-      </Link>
-      <Projects name={name} />
-      <div className="top-end">
-        <Segmented<Language>
-          size="small"
-          aria-label={t("language")}
-          value={i18n.language as Language}
-          onChange={speak}
-          options={[
-            { value: "en", label: <span lang="en">EN</span>, title: "English" },
-            { value: "zh", label: <span lang="zh-CN">中文</span>, title: "中文" },
-          ]}
-        />
-        <Button
-          type="text"
-          icon={scheme === "dark" ? <SunIcon /> : <MoonIcon />}
-          aria-label={t(scheme === "dark" ? "scheme.light" : "scheme.dark")}
-          onClick={() => choose(scheme === "dark" ? "light" : "dark")}
-        />
-        {hasKey() && (
-          <Button
-            type="text"
-            icon={<KeyIcon />}
-            aria-label={t("key.forget")}
-            onClick={() => {
-              keepKey(null);
-              location.reload();
-            }}
-          />
-        )}
-      </div>
-    </header>
   );
 }
 

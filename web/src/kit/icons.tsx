@@ -77,3 +77,31 @@ export const MoonIcon = () => (
     <path d="M20 14.5A8.5 8.5 0 1 1 9.5 4a7 7 0 0 0 10.5 10.5z" />
   </Icon>
 );
+export const GearIcon = () => (
+  <Icon>
+    <path d="M4 7h9M19 7h1M4 17h1M11 17h9" />
+    <circle cx="16" cy="7" r="2.6" />
+    <circle cx="8" cy="17" r="2.6" />
+  </Icon>
+);
+export const LeaveIcon = () => (
+  <Icon>
+    <path d="M10 4H5v16h5M10 12h10M16 8l4 4-4 4" />
+  </Icon>
+);
+export const PeopleIcon = () => (
+  <Icon>
+    <circle cx="9" cy="8" r="3.4" />
+    <path d="M3 20c.4-4 2.6-6 6-6s5.6 2 6 6M16 5a3.4 3.4 0 0 1 0 6.5M18 14.5c1.8.8 2.8 2.700 3 5.5" />
+  </Icon>
+);
+export const LogIcon = () => (
+  <Icon>
+    <path d="M6 3h9l4 4v14H6zM10 10h5M10 14h5M10 18h3" />
+  </Icon>
+);
+export const TenantIcon = () => (
+  <Icon>
+    <path d="M4 21V6l8-3v18M12 9l8 3v9M3 21h18M8 9v.01M8 13v.01M8 17v.01M16 15v.01" />
+  </Icon>
+);

@@ -110,7 +110,8 @@ export function Curve({ of }: { of: Shapes["LearningCurve"] }) {
                   <li key={one.label}>
                     <span>{one.label}</span>
                     <span className="quiet small num">
-                      {t("curve.class", { count: one.n_examples, error: percent(one.error, 0) })}
+                      {t("curve.class", { count: one.n_examples, error: percent(one.error, 0) })} ·{" "}
+                      {t("curve.ten", { gain: points(one.gain) })}
                     </span>
                   </li>
                 ))}

@@ -4,13 +4,16 @@ import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
 import { useName } from "../app/Shell";
 import type { Shapes } from "../api/client";
+import { useConfusion } from "../api/examples";
 import { useProject, useReport } from "../api/verbs";
 import { count, decimal, percent, points, when } from "../kit/format";
-import { Button, Card, Fact, Given, Metric, Page, Pill, Twin } from "../kit/parts";
+import { Button, Card, Fact, Given, Metric, Page, Pill, Trouble, Twin } from "../kit/parts";
 import { Promote } from "../releases/Promote";
 import { Classes, Confused } from "./Classes";
 import { Curve } from "./Curve";
+import { Matrix } from "./Matrix";
 import { Reliability } from "./Reliability";
+import { Threshold } from "./Threshold";
 import "./report.css";
 
 export default function ReportPage() {
@@ -42,17 +45,19 @@ export default function ReportPage() {
       <p className="back">
         <Link to={`/projects/${encodeURIComponent(name)}/models`}>← {t("models.title")}</Link>
       </p>
-      <Given of={report}>{(found) => <Sections report={found} />}</Given>
+      <Given of={report}>{(found) => <Sections report={found} name={name} modelId={modelId} />}</Given>
       <Twin
-        cli={`feilun report ${name} --model ${modelId}`}
-        api={`GET /v1/projects/${name}/models/${modelId}/report`}
+        cli={`feilun report ${name} --model ${modelId}\nfeilun model confusion ${name} --model ${modelId}\nfeilun model thresholds ${name} --model ${modelId}`}
+        api={["report", "confusion", "thresholds"]
+          .map((what) => `GET /v1/projects/${name}/models/${modelId}/${what}`)
+          .join("\n")}
       />
       <Promote name={name} modelId={isChosen ? modelId : null} onClose={() => choose(false)} />
     </Page>
   );
 }
 
-function Sections({ report }: { report: Shapes["Report"] }) {
+function Sections({ report, name, modelId }: { report: Shapes["Report"]; name: string; modelId: string }) {
   const { i18n } = useTranslation();
   const warnings = (i18n.language === "zh" ? report.warnings_zh : report.warnings_en) ?? [];
   return (
@@ -67,12 +72,28 @@ function Sections({ report }: { report: Shapes["Report"] }) {
       <Figures report={report} />
       {report.comparison && <Compared of={report.comparison} />}
       {report.learning_curve && <Curve of={report.learning_curve} />}
-      <div className="grid">
-        {(report.calibration.bins?.length ?? 0) > 0 && <Reliability of={report.calibration} />}
-        {(report.confused?.length ?? 0) > 0 && <Confused pairs={report.confused ?? []} />}
-      </div>
+      <Rows report={report} name={name} modelId={modelId} />
+      {(report.calibration.bins?.length ?? 0) > 0 && <Reliability of={report.calibration} />}
       {(report.per_class?.length ?? 0) > 0 && <Classes rows={report.per_class ?? []} />}
       <Lineage report={report} />
+    </>
+  );
+}
+
+/** What stands on single messages; a model whose messages are not kept has the pairs of its report. */
+function Rows({ report, name, modelId }: { report: Shapes["Report"]; name: string; modelId: string }) {
+  const { error } = useConfusion(name, modelId);
+  if (error === null)
+    return (
+      <>
+        <Matrix name={name} modelId={modelId} />
+        <Threshold name={name} modelId={modelId} />
+      </>
+    );
+  return (
+    <>
+      {(report.confused?.length ?? 0) > 0 && <Confused pairs={report.confused ?? []} />}
+      <Trouble error={error} />
     </>
   );
 }

@@ -7,9 +7,12 @@ import { useName } from "../app/Shell";
 import type { Shapes } from "../api/client";
 import { predict, useGiveFeedback, useProject } from "../api/verbs";
 import { percent } from "../kit/format";
-import { Bar, Button, Card, Code, Empty, Given, Page, Pill, Segmented, Select, TextArea, Trouble } from "../kit/parts";
+import { Button, Card, Code, Empty, Given, Page, Segmented, Select, TextArea, Trouble, Twin } from "../kit/parts";
 import { isComposing } from "../queue/keys";
+import { Odds, Said } from "./Odds";
+import { Others } from "./Others";
 import { LANGUAGES, snippet, type Snippet } from "./snippets";
+import { Why } from "./Why";
 import "./playground.css";
 
 export default function Playground() {
@@ -78,38 +81,34 @@ function Try({ project }: { project: Shapes["ProjectReply"] }) {
           {ask.error ? (
             <Trouble error={ask.error} />
           ) : answer ? (
-            <Answer key={answer.prediction_id} answer={answer} project={project} />
+            <Answer key={answer.prediction_id} answer={answer} project={project} text={ask.variables ?? ""} />
           ) : (
             <p className="quiet">{t("try.nothing_yet")}</p>
           )}
         </Card>
       </div>
+      {project.champion && (
+        <Others name={project.name} champion={project.champion} text={answer ? (ask.variables ?? "") : ""} />
+      )}
       <Snippets name={project.name} text={text} />
+      <Twin
+        cli={`feilun model ask TEXT --project ${project.name} --model MODEL\nfeilun explain TEXT --project ${project.name}`}
+        api={["predictions", "models/MODEL/answers", "explanations"]
+          .map((what) => `POST /v1/projects/${project.name}/${what}`)
+          .join("\n")}
+      />
     </>
   );
 }
 
-function Answer({ answer, project }: { answer: Shapes["Prediction"]; project: Shapes["ProjectReply"] }) {
+function Answer(props: { answer: Shapes["Prediction"]; project: Shapes["ProjectReply"]; text: string }) {
+  const { answer, project, text } = props;
   const { t } = useTranslation();
-  const hands = answer.decision === "hand_over";
   return (
     <div className="stack" data-testid="answer">
-      <div>
-        <p className="answer-label">{answer.label}</p>
-        <div className="row">
-          <Pill tone={hands ? "warn" : "accent"}>{t(`decision.${answer.decision}`)}</Pill>
-          <span className="quiet">{t(`reason.${answer.reason}`)}</span>
-        </div>
-      </div>
-      <ol className="odds">
-        {answer.alternatives.map(([label, share]) => (
-          <li key={label}>
-            <span>{label}</span>
-            <em className="num">{percent(share)}</em>
-            <Bar share={share} label={percent(share)} />
-          </li>
-        ))}
-      </ol>
+      <Said answer={answer} />
+      <Odds of={answer.alternatives} />
+      <Why name={project.name} modelId={answer.model_version} text={text} />
       <p className="quiet small">
         {t("try.confidence", { share: percent(answer.confidence) })} ·{" "}
         <Link to={`/projects/${encodeURIComponent(project.name)}/models/${answer.model_version}`} className="mono">

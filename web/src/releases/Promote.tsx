@@ -3,13 +3,15 @@
 import { Checkbox } from "antd";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { hasKey, Problem } from "../api/client";
+import { Problem } from "../api/client";
+import { useIsNamed } from "../api/session";
 import { useRelease } from "../api/verbs";
 import { Button, Input, Sheet, TextArea, Trouble, Twin } from "../kit/parts";
 
 export function Promote({ name, modelId, onClose }: { name: string; modelId: string | null; onClose: () => void }) {
   const { t } = useTranslation();
   const release = useRelease(name);
+  const isNamed = useIsNamed();
   const [reason, setReason] = useState("");
   const [override, setOverride] = useState(false);
   const [actor, setActor] = useState("");
@@ -20,7 +22,7 @@ export function Promote({ name, modelId, onClose }: { name: string; modelId: str
     reset();
   }, [modelId, reset]);
   const misses = release.error instanceof Problem && release.error.code === "release.goal_not_met";
-  const mustSign = override && !hasKey();
+  const mustSign = override && !isNamed;
   const wish = { action: "promote" as const, model_id: modelId, reason, override, actor: mustSign ? actor.trim() : "" };
   const lacks = override && !(reason.trim() && (wish.actor || !mustSign));
   return (

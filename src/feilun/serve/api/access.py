@@ -1,4 +1,4 @@
-"""Who is at the door: a key's owner, or somebody on this very machine."""
+"""Who is at the door: a key's owner, somebody who has signed in, or somebody on this very machine."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from feilun.errors import FeilunError
+from feilun.serve.api.cookies import must_be_own_page, token_in
 from feilun.serve.api.errors import ForeignPage
 from feilun.store import Store
-from feilun.trust import KeyInvalid, KeyMissing, KeyRing, allow, must_be_operator
+from feilun.trust import KeyInvalid, KeyMissing, KeyRing, allow, must_be_operator, person_behind, rights_of
 
 # A request that a proxy passed on comes from the proxy's machine, whatever its peer address says.
 FORWARDING = (
@@ -40,11 +41,13 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks. `key` is the API key's row and `store` the workspace it belongs to; neither on this machine."""
+    """Who asks. `key` is the API key's row, or what a signed-in `person` may do in the same form, and `store` the
+    workspace they belong to; none of them on this machine."""
 
     name: str
     key: dict[str, Any] | None = None
     store: Store | None = None
+    person: dict[str, Any] | None = None  # with the `token_hash` of the session
 
     def must_have(self, scope: str, *, project: str | None = None) -> None:
         """Raises:
@@ -86,6 +89,8 @@ class Access:
     def quick(self, scope: Any, headers: Headers) -> Caller | None:
         """The caller, when that can be told without touching the disk."""
         secret = secret_in(headers)
+        if secret is None and token_in(scope, headers) is not None:
+            return None
         if secret is None:
             self._must_be_local(scope, headers)
             return LOCAL
@@ -99,11 +104,14 @@ class Access:
         """The caller.
 
         Raises:
-            KeyMissing, KeyInvalid, TenantDisabled, ForeignPage: stay outside.
+            KeyMissing, KeyInvalid, TenantDisabled, ForeignPage, SessionEnded, CrossSite: stay outside.
         """
         known = self.quick(scope, headers)
         if known is not None:
             return known
+        token = token_in(scope, headers)
+        if token is not None and secret_in(headers) is None:
+            return self._signed_in(scope, headers, token)
         refusal: FeilunError = KeyMissing()
         for store, ring in self._rings:
             try:
@@ -113,6 +121,13 @@ class Access:
             else:
                 return Caller(row["name"], row, store)
         raise refusal
+
+    def _signed_in(self, scope: Any, headers: Headers, token: str) -> Caller:
+        """Whose session it is; a browser sends its token whether our page asked or not."""
+        must_be_own_page(scope, headers)
+        store, person = person_behind([store for store, _ in self._rings], token)
+        rights = rights_of(person)
+        return Caller(rights["name"], rights, store, person)
 
     def _must_be_local(self, scope: Any, headers: Headers) -> None:
         if self._require_key or not is_loopback(scope.get("client")) or any(name in headers for name in FORWARDING):
@@ -135,6 +150,13 @@ def secret_in(headers: Headers) -> str | None:
     if scheme.lower() == "bearer" and secret.strip():
         return secret.strip()
     return headers.get("x-api-key", "").strip() or None
+
+
+def address_of(scope: Any, headers: Headers) -> str:
+    """Where a request comes from, to count tries by: the peer, or whom a proxy on this machine names last."""
+    peer = str((scope.get("client") or ("",))[0])
+    named = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()[:64]
+    return named if named and is_loopback(scope.get("client")) else peer
 
 
 def is_loopback(client: Any) -> bool:

@@ -27,12 +27,15 @@ from feilun.serve.api.routes import (
     compressions,
     console,
     embeddings,
+    examples,
     feedback,
     keys,
     models,
     monitor,
+    people,
     predictions,
     service,
+    session,
     tenants,
     turns,
     usage,
@@ -84,8 +87,9 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    loop = (predictions, feedback, models, monitor, compressions, turns, chat, embeddings)
-    for part in (*loop, keys, tenants, audit, usage, service):
+    about_projects = (predictions, feedback, models, examples, monitor, compressions, turns, chat, embeddings)
+    about_the_server = (session, people, keys, tenants, audit, usage, service)
+    for part in (*about_projects, *about_the_server):
         part.routes.add_to(app)
     console.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -168,6 +168,14 @@ class ForeignPage(FeilunError):
     zh = "没有 API 密钥时，请求必须以本服务器的名称（{hosts}）访问，且不得来自其他网站的页面。"
 
 
+class CrossSite(FeilunError):
+    """A signed-in browser sent what the console's own page did not ask for."""
+
+    code, kind = "auth.cross_site", "forbidden"
+    en = "A browser may send this from this server's own pages alone, with the header {header}: 1."
+    zh = "浏览器只能从本服务自己的页面发送该请求，并须带有请求头 {header}: 1。"
+
+
 class ServerBusy(FeilunError):
     """More requests at once than the server can work on."""
 

@@ -18,14 +18,17 @@ from feilun.errors import FeilunError
 from feilun.logs import place
 from feilun.serve.api.access import Caller
 from feilun.serve.api.access_log import HEADER, name_request, write_access
+from feilun.serve.api.cookies import drop_session
 from feilun.serve.api.errors import BodyTooLarge, BodyTooSlow, ServerBusy, ServerError
 from feilun.serve.api.house import Gone, House
 from feilun.serve.api.meter import CURRENT, Meter
 from feilun.serve.api.problems import is_openai, problem, speak
 from feilun.spans import LISTENER
+from feilun.trust import SessionEnded
 
 log = logging.getLogger(__name__)
 OPEN_PATHS = ("/health", "/ready")
+SESSION = ("/v1/session", "/v1/session/invitation")  # where somebody comes in; who they are is not known before
 CONSOLE = "/console/"  # the console's files below it, and "/" which leads there
 MAX_IN_FLIGHT = 256
 BODY_WITHIN_S = 30.0
@@ -43,7 +46,7 @@ _SECURITY = [(name.lower().encode(), value.encode()) for name, value in SECURITY
 
 def is_open(path: str) -> bool:
     """Whether an address, or a route's pattern of addresses, is meant for everybody: nothing there is anyone's data."""
-    return path in OPEN_PATHS or path == "/" or path.startswith(CONSOLE)
+    return path in OPEN_PATHS or path in SESSION or path == "/" or path.startswith(CONSOLE)
 
 
 class Guard:
@@ -191,6 +194,8 @@ class _Reply:
             log.error("a reply was cut short: %s", error.message("en"))
             return
         refusal = problem(error, path=scope["path"], lang=speak(headers.get("accept-language")))
+        if isinstance(error, SessionEnded):
+            drop_session(refusal)
         await refusal(scope, receive, self.send)
 
 

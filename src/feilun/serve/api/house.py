@@ -22,7 +22,7 @@ from feilun.logs import place
 from feilun.project import Project
 from feilun.records import ServedPrediction
 from feilun.serve.api.access import Access, Caller
-from feilun.serve.api.errors import ProjectNotReady
+from feilun.serve.api.errors import ProjectNotReady, ServerBusy
 from feilun.serve.api.meter import Meter, Till, timed
 from feilun.serve.api.metrics import Metrics
 from feilun.store import Store
@@ -45,6 +45,8 @@ MAX_STREAMS = 64
 # Threads that wait for the disk, and threads that compute: neither kind can starve the other.
 N_STORE_THREADS = 64
 N_COMPUTE_THREADS = 8
+# A password costs 128 MiB and a third of a second of a core: one at a time, and a short line of those who wait.
+MAX_PASSWORDS = 8
 
 
 class Gone(Exception):
@@ -69,6 +71,7 @@ class House:
         self.is_stopping = False
         self._store_threads = anyio.CapacityLimiter(N_STORE_THREADS)
         self._compute_threads = anyio.CapacityLimiter(N_COMPUTE_THREADS)
+        self._password_thread = anyio.CapacityLimiter(1)
         self._trouble: dict[str, FeilunError] = {}
         self._loaded: set[str] = set()
         self._stop = threading.Event()
@@ -89,6 +92,16 @@ class House:
     async def compute(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run `work`, which computes, in a thread; the engine lets go of the interpreter meanwhile."""
         return await anyio.to_thread.run_sync(partial(timed, work, *args, **kwargs), limiter=self._compute_threads)
+
+    async def check_password(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run `work`, which hashes a password, in the one thread for that.
+
+        Raises:
+            ServerBusy: too many wait for it.
+        """
+        if self._password_thread.statistics().tasks_waiting >= MAX_PASSWORDS:
+            raise ServerBusy(n_requests=MAX_PASSWORDS)
+        return await anyio.to_thread.run_sync(partial(timed, work, *args, **kwargs), limiter=self._password_thread)
 
     async def ask(
         self,

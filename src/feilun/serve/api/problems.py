@@ -18,6 +18,7 @@ _BY_KIND = {"invalid": 422, "missing": 404, "conflict": 409, "forbidden": 403, "
 _BY_CODE = {
     "auth.key_missing": 401,
     "auth.key_invalid": 401,
+    "auth.session_ended": 401,
     "request.malformed": 400,
     "request.method_refused": 405,
     "request.too_slow": 408,
@@ -38,6 +39,7 @@ _OPENAI_CODES = {
     "v1.model_unknown": "model_not_found",
     "auth.key_missing": "invalid_api_key",
     "auth.key_invalid": "invalid_api_key",
+    "auth.session_ended": "invalid_api_key",
     "limit.rate": "rate_limit_exceeded",
     "limit.quota": "insufficient_quota",
 }

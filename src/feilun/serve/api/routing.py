@@ -24,6 +24,7 @@ from feilun.serve.api.openai_shapes import OpenAIProblem
 from feilun.serve.api.problems import is_openai, speak
 from feilun.serve.api.shapes import Problem
 from feilun.store import ProjectUnknown
+from feilun.trust import PersonOnly
 
 REASONS = {
     400: "The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is.",
@@ -122,6 +123,16 @@ class ForOperator(InWorkspace):
     async def __call__(self, request: Request) -> Visit:
         visit = await super().__call__(request)
         visit.caller.must_be_operator()
+        return visit
+
+
+class ForPerson(InWorkspace):
+    """A route about whoever has signed in, closed to keys."""
+
+    async def __call__(self, request: Request) -> Visit:
+        visit = await super().__call__(request)
+        if visit.caller.person is None:
+            raise PersonOnly()
         return visit
 
 
@@ -292,6 +303,11 @@ def scope_of(route: Any) -> str | None:
 def is_operators(route: Any) -> bool:
     """Whether a route is closed to keys of tenants and of single projects."""
     return isinstance(_need_of(route), ForOperator)
+
+
+def is_persons(route: Any) -> bool:
+    """Whether a route is closed to keys."""
+    return isinstance(_need_of(route), ForPerson)
 
 
 def _need_of(route: Any) -> Need | None:

@@ -135,7 +135,7 @@ class Reason(Shape):
 
     code: str = Field(
         description="One of disliked, handed_over, out_of_scope, label_doubt, unsure, undecided, disagreement, novel, "
-        "typical, few_labels, by_lot, useful, models_disagree."
+        "typical, few_labels, by_lot, useful, models_disagree, asked."
     )
     text: str = Field(description="The reason in one sentence in the caller's language.")
 

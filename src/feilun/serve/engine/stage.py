@@ -61,6 +61,14 @@ class Embedded(NamedTuple):
     spent: Spent
 
 
+class Scored(NamedTuple):
+    """What one model says of some messages by itself, without a memory."""
+
+    model: LoadedModel
+    probs: np.ndarray  # (n, n_classes), calibrated
+    spent: Spent
+
+
 @dataclass(frozen=True)
 class _Cast:
     """A model and the memory that it embedded: always together, replaced together by one assignment."""
@@ -183,6 +191,33 @@ class Stage:
             return then(cast.serve(texts, embeddings, logits, spent=spent))
 
         return self._line.submit(cast.model.encoder, texts, then=finish, deadline_s=deadline_s)
+
+    def score(
+        self,
+        texts: Sequence[str],
+        *,
+        model: LoadedModel,
+        then: Callable[[Scored], T],
+        deadline_s: float | None = None,
+    ) -> Future[T]:
+        """What any `model` says of `texts` (at least one) by itself, from the same line as answers.
+
+        Raises:
+            LineFull: as `ask`.
+        """
+
+        def finish(_embeddings: np.ndarray, logits: np.ndarray | None, spent: Spent) -> T:
+            assert logits is not None, "a bundle's graph has a head"
+            return then(Scored(model, model.probs(logits), spent))
+
+        return self._line.submit(model.encoder, texts, then=finish, deadline_s=deadline_s)
+
+    def on_stage(self, model_id: str) -> LoadedModel | None:
+        """The live model or the challenger, if that is its id."""
+        for cast in (self._cast, self._challenger):
+            if cast is not None and cast.model.model_id == model_id:
+                return cast.model
+        return None
 
     def embed(self, inputs: Sequence[dict[str, Any]], *, deadline_s: float | None = None) -> Future[Embedded]:
         """The vectors of `inputs` (at least one), from the same line as answers; the memory has no part in them.

@@ -1,0 +1,113 @@
+// One held-out message: what it was, what it was taken for, the words that decided, and what to do about it.
+import { useState } from "react";
+import type { TFunction } from "i18next";
+import { useTranslation } from "react-i18next";
+import { useAskPeople, useExplanation, type Example } from "../api/examples";
+import { useGiveFeedback } from "../api/verbs";
+import { percent } from "../kit/format";
+import { Button, Pill, Select, Trouble, Waiting } from "../kit/parts";
+import { Decisive, Words } from "../kit/Words";
+import { nameOf } from "./wanted";
+
+type Props = { name: string; modelId: string; of: Example; labels: string[] };
+
+export function Message({ name, modelId, of, labels }: Props) {
+  const { t } = useTranslation();
+  const [isOpen, setOpen] = useState(false);
+  const why = useExplanation(name, modelId, of.text, undefined, isOpen);
+  return (
+    <li className="example" data-testid="example">
+      <div className="example-head">
+        <div>
+          {isOpen && why.data ? <Words text={of.text} of={why.data} /> : <p className="words">{of.text}</p>}
+          <div className="row example-said">
+            <span>
+              {of.gold.join(", ") || t("matrix.nothing")}
+              {!of.correct && (
+                <>
+                  {" "}
+                  <span className="quiet" role="img" aria-label={t("errors.taken_for")}>
+                    →
+                  </span>{" "}
+                  <b className="bad">{of.answer.label || t("matrix.nothing")}</b>
+                </>
+              )}
+            </span>
+            <span className="quiet num small">{t("try.confidence", { share: percent(of.answer.confidence) })}</span>
+            <Pill tone={of.answer.decision === "answer" && !of.correct ? "bad" : ""}>
+              {t(`decision.${of.answer.decision}`)}
+            </Pill>
+            <span className="quiet small" title={of.source}>
+              {placeOf(of, t)}
+            </span>
+          </div>
+        </div>
+        <Button size="small" type="text" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+          {t(isOpen ? "errors.close" : "errors.why")}
+        </Button>
+      </div>
+      {isOpen && (
+        <div className="example-more">
+          <div>
+            {why.error ? (
+              <Trouble error={why.error} onRetry={() => void why.refetch()} />
+            ) : why.data ? (
+              <Decisive text={of.text} of={why.data} />
+            ) : (
+              <Waiting rows={2} />
+            )}
+          </div>
+          <Mend name={name} of={of} labels={labels} />
+        </div>
+      )}
+    </li>
+  );
+}
+
+/** The label is wrong, or somebody else should look. */
+function Mend({ name, of, labels }: { name: string; of: Example; labels: string[] }) {
+  const { t } = useTranslation();
+  const say = useGiveFeedback(name);
+  const ask = useAskPeople(name);
+  const [said, setSaid] = useState("");
+  const give = (label: string) => {
+    setSaid(label);
+    say.mutate({ inputs: { text: of.text }, label });
+  };
+  const words = { label: said, gold: of.gold.join(", "), place: placeOf(of, t) };
+  return (
+    <div className="stack tight">
+      {say.error && <Trouble error={say.error} />}
+      {ask.error && <Trouble error={ask.error} />}
+      {say.isSuccess ? (
+        <p role="status">{t(said === of.gold.join() ? "errors.confirmed" : "errors.said", words)}</p>
+      ) : (
+        <Select
+          className="mend"
+          showSearch
+          loading={say.isPending}
+          disabled={say.isPending}
+          aria-label={t("errors.relabel")}
+          placeholder={t("errors.relabel")}
+          value={null}
+          onChange={give}
+          options={labels.map((label) => ({ value: label, label }))}
+        />
+      )}
+      {ask.isSuccess ? (
+        <p role="status" className="good">
+          {t("errors.asked")}
+        </p>
+      ) : (
+        <Button className="mend" loading={ask.isPending} onClick={() => ask.mutate(of.text)}>
+          {t("errors.ask")}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function placeOf(of: Example, t: TFunction): string {
+  const file = nameOf(of.source);
+  return of.row === null ? file : t("doubts.place", { file, row: of.row });
+}
