@@ -26,7 +26,7 @@ export function Over({ seen }: { seen: Shapes["MonitorReply"] }) {
   const part = (v: number) => percent(v, 0);
   const ms = (v: number) => t("monitor.ms", { n: decimal(v) });
   const bands = seen.whole.confidence.map((_, i, all) => ({
-    name: t("monitor.band", { low: percent(i / all.length, 0), high: percent((i + 1) / all.length, 0) }),
+    name: `${percent(i / all.length, 0).replace("%", "")}–${percent((i + 1) / all.length, 0)}`,
     of: (span: Span) => share(span.confidence[i] ?? 0, span.n_messages),
     look: (c: Colours) => area(i === 0 ? c.warn : c.accent, i === 0 ? 0.5 : FAINTEST + (0.7 * i) / all.length),
   }));
@@ -95,7 +95,16 @@ function picture(
 ) {
   return {
     grid: { ...GRID, bottom: 32 },
-    legend: { bottom: 0, icon: "roundRect", itemWidth: 10, itemHeight: 10, textStyle: { color: c.quiet } },
+    legend: {
+      type: "scroll",
+      pageIconColor: c.accent,
+      pageTextStyle: { color: c.quiet },
+      bottom: 0,
+      icon: "roundRect",
+      itemWidth: 10,
+      itemHeight: 10,
+      textStyle: { color: c.quiet },
+    },
     tooltip: { valueFormatter: (v: unknown) => (typeof v === "number" ? say(v) : "–") },
     xAxis: {
       type: "category",
