@@ -27,7 +27,7 @@ def test_what_was_asked_is_shown_by_the_hour_and_a_wrong_interval_is_refused(pla
     told = run("monitor", place, "--bucket", "hour", "--json").json
     assert (told["bucket"], told["whole"]["n_messages"], told["drift"]["state"]) == ("hour", 3, "too_few")
     assert sum(one["n_messages"] for one in told["buckets"]) == 3
-    assert "need 200 each" in run("monitor", place).out
+    assert "need 200 each" in run("--lang", "en", "monitor", place).out
     assert "各需要 200 条" in run("--lang", "zh", "monitor", place).out
-    refused = run("monitor", place, "--since", "2026-02-01", "--until", "2026-01-01")
+    refused = run("--lang", "en", "monitor", place, "--since", "2026-02-01", "--until", "2026-01-01")
     assert refused.exit_code == 2 and "0 day buckets" in refused.err
