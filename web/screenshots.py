@@ -22,7 +22,7 @@ from urllib.parse import quote
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-SCREENS = ("", "queue", "playground", "models", "report", "errors", "turns", "data")
+SCREENS = ("", "queue", "playground", "models", "report", "errors", "turns", "monitor", "data")
 SETTINGS = ("account", "people", "keys", "usage", "audit", "tenants")
 STRANGER = {"X-Forwarded-For": "203.0.113.1"}  # an address of documentation: somebody from elsewhere
 SIZES = {"": (1360, 900), "phone": (390, 844)}

@@ -807,3 +807,49 @@ class UsageLine(Record):
     n_characters: int = 0
     n_tokens: int = 0
     cpu_ms: float = 0.0
+
+
+class MonitorBucket(Record):
+    """What was answered from `at` on. p50_ms…: of the answer time, None without answers; confidence: messages in each
+    fifth of [0, 1], the unsure ones first."""
+
+    at: datetime
+    n_messages: int
+    n_handed_over: int
+    n_feedback: int
+    n_contradicted: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    confidence: tuple[int, ...]
+
+
+class LabelShare(Record):
+    """How often a label was predicted, and how often in the interval before."""
+
+    label: str
+    n: int
+    n_before: int
+
+
+class Drift(Record):
+    """How far the traffic has moved since the interval of equal length before: population stability indices, of the
+    predicted labels and of the confidence; None when one of the two has too few messages."""
+
+    state: Literal["too_few", "steady", "shifted", "drifted"]
+    n_before: int
+    n_needed: int
+    labels: float | None = None
+    confidence: float | None = None
+
+
+class Monitor(Record):
+    """What was answered from since to before until, in buckets of time (in UTC) and as a whole."""
+
+    since: datetime
+    until: datetime
+    bucket: Literal["hour", "day", "week"]
+    buckets: tuple[MonitorBucket, ...]
+    whole: MonitorBucket
+    labels: tuple[LabelShare, ...]
+    drift: Drift

@@ -83,6 +83,7 @@ def test_the_commands_are_the_published_ones():
         "model show",
         "model thresholds",
         "model verify",
+        "monitor",
         "person add",
         "person disable",
         "person enable",

@@ -10,7 +10,18 @@ from tests.journeys.conftest import Server
 from tests.journeys.visitor import IN_A_BROWSER, Visitor
 
 pytestmark = IN_A_BROWSER
-SCREENS = ("", "/queue", "/playground", "/models", "/models/MODEL", "/models/MODEL/errors", "/turns", "/data", "/first")
+SCREENS = (
+    "",
+    "/queue",
+    "/playground",
+    "/monitor",
+    "/models",
+    "/models/MODEL",
+    "/models/MODEL/errors",
+    "/turns",
+    "/data",
+    "/first",
+)
 SETTINGS = ("", "/people", "/keys", "/usage", "/audit", "/tenants")
 # Boxes whose own text does not fit and is hidden. A list's chosen item may be cut: it opens whole.
 CUT_OFF = """() => [...document.querySelectorAll("body *")].filter((box) => {

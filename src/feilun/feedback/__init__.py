@@ -5,6 +5,7 @@ from feilun.feedback.choosing import STRATEGIES, Pool, choose
 from feilun.feedback.cold_start import ColdStart, find_groups
 from feilun.feedback.corrections import SOURCE, corrections
 from feilun.feedback.errors import FeedbackEmpty, FeedbackHomeless, FeedbackInvalid
+from feilun.feedback.monitor import MonitorInvalid, MonitorTimeInvalid, check_interval, floor, in_utc, monitor
 from feilun.feedback.predictions import DISAGREEMENT_TEACHES, asked_row, prediction_row, shadow_row, teach_score
 from feilun.feedback.queue import is_disliked, review_queue, waits_because
 from feilun.feedback.reasons import explain, sentences, why
@@ -19,15 +20,21 @@ __all__ = [
     "FeedbackEmpty",
     "FeedbackHomeless",
     "FeedbackInvalid",
+    "MonitorInvalid",
+    "MonitorTimeInvalid",
     "Pool",
     "asked",
     "asked_row",
     "capture",
+    "check_interval",
     "choose",
     "corrections",
     "explain",
     "find_groups",
+    "floor",
+    "in_utc",
     "is_disliked",
+    "monitor",
     "prediction_row",
     "review_queue",
     "sentences",

@@ -11,6 +11,7 @@ from feilun.config import CONFIG_NAME, ConfigMissing, dump_settings
 from feilun.project.audit import AuditVerbs
 from feilun.project.errors import ProjectExists
 from feilun.project.labelling import LabellingVerbs
+from feilun.project.monitor import MonitorVerbs
 from feilun.project.opening import HEADER, propose_settings
 from feilun.project.turns import TurnVerbs
 from feilun.project.workspace import Workspace
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from feilun.operate.findings import Finding
 
 
-class Project(TurnVerbs, LabellingVerbs, AuditVerbs):
+class Project(TurnVerbs, LabellingVerbs, MonitorVerbs, AuditVerbs):
     """One folder with a feilun.toml, and everything that can be done with it.
 
     Use it as a context manager, or call `close`. Verbs may be called from any thread.

@@ -23,6 +23,7 @@ from feilun.store.limits import Permits, draw
 from feilun.store.sessions import LONGEST, Knock
 from feilun.store.store import Store, find_workspace
 from feilun.store.tables import utc_now
+from feilun.store.tallies import N_CONFIDENCE_BINS, latency_of
 from feilun.store.tenants import EVERYWHERE, Reach
 from feilun.store.usage import COUNTS, PARTS
 from feilun.store.verbs import new_id
@@ -33,6 +34,7 @@ __all__ = [
     "HOUSE",
     "LONGEST",
     "MAX_ACTOR",
+    "N_CONFIDENCE_BINS",
     "PARTS",
     "CodeInvalid",
     "HoldLost",
@@ -56,6 +58,7 @@ __all__ = [
     "TenantUnknown",
     "draw",
     "find_workspace",
+    "latency_of",
     "new_id",
     "utc_now",
 ]

@@ -20,6 +20,7 @@ from feilun.store.leases import Lease
 from feilun.store.ledger import Ledger
 from feilun.store.limits import LimitVerbs
 from feilun.store.marks import mark_folder
+from feilun.store.monitor import MonitorVerbs
 from feilun.store.releases import ReleaseVerbs
 from feilun.store.sessions import SessionVerbs
 from feilun.store.tenants import TenantVerbs
@@ -51,6 +52,7 @@ class Store(
     TrafficVerbs,
     ChallengeVerbs,
     ClaimVerbs,
+    MonitorVerbs,
     KeyVerbs,
     SessionVerbs,
     LimitVerbs,

@@ -370,3 +370,15 @@ usage = sa.Table(
     sa.Column("cpu_ms", sa.Float(53), nullable=False),
     sa.Index("ix_usage_minute", "minute"),
 )
+
+# How often something was answered in an hour, see `feilun.store.tallies`; added up for the monitor.
+tallies = sa.Table(
+    "tallies",
+    metadata,
+    sa.Column("project", sa.String(64), primary_key=True),
+    sa.Column("hour", UtcTime, primary_key=True),
+    sa.Column("part", sa.String(16), primary_key=True),  # decision, confidence, latency, label, feedback
+    sa.Column("value", sa.Text, primary_key=True),  # of decision, label and feedback the word, else the bin
+    sa.Column("writer", sa.String(40), primary_key=True),  # each process adds to rows of its own
+    sa.Column("n", sa.BigInteger, nullable=False),
+)

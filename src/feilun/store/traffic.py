@@ -14,6 +14,7 @@ from feilun.records import Usage
 from feilun.store import tables as t
 from feilun.store.chain import Change
 from feilun.store.errors import IdempotencyConflict, NotFound
+from feilun.store.tallies import add_tallies, tally_feedback
 from feilun.store.usage import Recorded, UsageVerbs, add_usage_now
 from feilun.store.verbs import MAX_PAGE, is_id, new_id
 from feilun.store.writer import LINGER_S
@@ -110,6 +111,7 @@ class TrafficVerbs(UsageVerbs):
                 # A label on the message itself settles every answer to it that still waits.
                 self._move_in_queue(connection, project, {"example_id": example_id}, labelled=True, thumb=None)
             written = connection.execute(t.feedback.insert(), row)
+            add_tallies(connection, tally_feedback(row), writer=self._tally_writer)
             assert written.inserted_primary_key is not None  # the table counts by itself
             if usage is not None:
                 add_usage_now(connection, usage)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import fields
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -13,8 +14,9 @@ import sqlalchemy as sa
 from feilun.records import Bill, Usage
 from feilun.store import tables as t
 from feilun.store.chain import TRAFFIC
+from feilun.store.tallies import add_tallies, tally_predictions
 from feilun.store.tenants import Reach
-from feilun.store.verbs import Verbs
+from feilun.store.verbs import Verbs, new_id
 
 COUNTS = ("n_requests", "n_inputs", "n_characters", "n_tokens", "cpu_ms")
 PARTS = ("day", "tenant", "project", "key_id", "kind")
@@ -36,7 +38,21 @@ class UsageVerbs(Verbs):
         return self._record(Recorded(usage=usage))
 
     def _record(self, item: Recorded) -> Future[None]:
-        return self.writer.gather("recorded", item, write=_write, audit=TRAFFIC)
+        return self.writer.gather("recorded", item, write=self._write_recorded, audit=TRAFFIC)
+
+    @cached_property
+    def _tally_writer(self) -> str:
+        """Whose rows of the counts this process adds to."""
+        return new_id("w")
+
+    def _write_recorded(self, connection: sa.Connection, items: list[Recorded]) -> None:
+        rows = [row for item in items for row in item.predictions]
+        if rows:
+            connection.execute(t.predictions.insert(), rows)
+            add_tallies(connection, tally_predictions(rows), writer=self._tally_writer)
+        lines = [item.usage for item in items if item.usage is not None]
+        if lines:
+            connection.execute(t.usage.insert(), _folded(lines))
 
     def sum_usage(
         self,
@@ -72,15 +88,6 @@ class UsageVerbs(Verbs):
 def add_usage_now(connection: sa.Connection, usage: Usage) -> None:
     """Write a line in the transaction of what it counts."""
     connection.execute(t.usage.insert(), _folded([usage]))
-
-
-def _write(connection: sa.Connection, items: list[Recorded]) -> None:
-    rows = [row for item in items for row in item.predictions]
-    if rows:
-        connection.execute(t.predictions.insert(), rows)
-    lines = [item.usage for item in items if item.usage is not None]
-    if lines:
-        connection.execute(t.usage.insert(), _folded(lines))
 
 
 def _folded(lines: Iterable[Usage]) -> list[dict[str, Any]]:

@@ -422,6 +422,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{name}/monitor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See traffic, answer times and drift over time.
+         * @description Added up from counts that are kept hour by hour; no message is read.
+         */
+        get: operations["get_monitor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{name}/compressions": {
         parameters: {
             query?: never;
@@ -2968,6 +2988,127 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * MonitorDrift
+         * @description How far the traffic has moved since the interval of equal length before.
+         */
+        MonitorDrift: {
+            /**
+             * State
+             * @description By the larger index: steady below 0.1, drifted from 0.25 on; too_few messages to say.
+             * @enum {string}
+             */
+            state: "too_few" | "steady" | "shifted" | "drifted";
+            /**
+             * N Before
+             * @description Messages in the interval before.
+             */
+            n_before: number;
+            /**
+             * N Needed
+             * @description Messages that both intervals need.
+             */
+            n_needed: number;
+            /**
+             * Labels
+             * @description Population stability index of the predicted labels; 0 is no change.
+             */
+            labels: number | null;
+            /**
+             * Confidence
+             * @description Population stability index of the confidence.
+             */
+            confidence: number | null;
+        };
+        /**
+         * MonitorLabel
+         * @description How often a label was predicted.
+         */
+        MonitorLabel: {
+            /** Label */
+            label: string;
+            /** N */
+            n: number;
+            /**
+             * N Before
+             * @description In the interval of equal length before.
+             */
+            n_before: number;
+        };
+        /**
+         * MonitorReply
+         * @description Traffic, answer times, hand-over, confidence, labels and feedback over time.
+         */
+        MonitorReply: {
+            /**
+             * Since
+             * Format: date-time
+             * @description The beginning of the first bucket.
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /**
+             * Bucket
+             * @enum {string}
+             */
+            bucket: "hour" | "day" | "week";
+            /**
+             * Buckets
+             * @description In the order of time, without gaps; days are those of UTC.
+             */
+            buckets: components["schemas"]["MonitorSpan"][];
+            whole: components["schemas"]["MonitorSpan"];
+            /**
+             * Labels
+             * @description The most frequent first.
+             */
+            labels: components["schemas"]["MonitorLabel"][];
+            drift: components["schemas"]["MonitorDrift"];
+        };
+        /**
+         * MonitorSpan
+         * @description What was answered in a part of the time, or in all of it.
+         */
+        MonitorSpan: {
+            /**
+             * At
+             * Format: date-time
+             * @description When it begins.
+             */
+            at: string;
+            /** N Messages */
+            n_messages: number;
+            /** N Handed Over */
+            n_handed_over: number;
+            /**
+             * N Feedback
+             * @description Given in this time, on whatever answer.
+             */
+            n_feedback: number;
+            /**
+             * N Contradicted
+             * @description Of the feedback: a thumb down, or another label than was answered.
+             */
+            n_contradicted: number;
+            /**
+             * P50 Ms
+             * @description Half of the answers took no longer, to within 5 %; null: no answers.
+             */
+            p50_ms: number | null;
+            /** P95 Ms */
+            p95_ms: number | null;
+            /** P99 Ms */
+            p99_ms: number | null;
+            /**
+             * Confidence
+             * @description Messages in each fifth of confidence, the unsure ones first.
+             */
+            confidence: number[];
         };
         /**
          * Need
@@ -7368,6 +7509,108 @@ export interface operations {
             };
             /** @description The present state does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_monitor: {
+        parameters: {
+            query?: {
+                /** @description Its bucket is the first; absent: 2 days, 2 weeks or 12 weeks ago. */
+                since?: string | null;
+                /** @description Absent: now. Without a zone, both are UTC. */
+                until?: string | null;
+                /** @description How long a part of the time lasts. */
+                bucket?: "hour" | "day" | "week";
+            };
+            header?: never;
+            path: {
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonitorReply"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -68,6 +68,16 @@ export function useTraffic(name: string) {
   });
 }
 
+export type Bucket = Shapes["MonitorReply"]["bucket"];
+
+export function useMonitor(name: string, bucket: Bucket) {
+  return useQuery({
+    queryKey: [name, "monitor", bucket],
+    queryFn: () => body(http.GET("/v1/projects/{name}/monitor", { params: { path: { name }, query: { bucket } } })),
+    refetchInterval: FRESH_MS,
+  });
+}
+
 export function useTurns(name: string) {
   return useQuery({
     queryKey: [name, "turns"],

@@ -21,6 +21,7 @@ const Report = lazy(() => import("../models/Report"));
 const Turns = lazy(() => import("../turns/Turns"));
 const NewProject = lazy(() => import("../start/NewProject"));
 const First = lazy(() => import("../start/First"));
+const Monitor = lazy(() => import("../monitor/Monitor"));
 const Data = lazy(() => import("../data/Data"));
 
 const Invitation = lazy(() => import("./Invitation"));
@@ -104,6 +105,7 @@ export function App() {
                   <Route path="models/:modelId/errors" element={<Errors />} />
                   <Route path="turns" element={<Turns />} />
                   <Route path="turns/:turnId" element={<Turns />} />
+                  <Route path="monitor" element={<Monitor />} />
                   <Route path="data" element={<Data />} />
                   <Route path="first" element={<First />} />
                 </Route>

@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 import { NavLink, Navigate, Outlet, useLocation, useNavigate, useParams } from "react-router";
 import { useProject, useProjects } from "../api/verbs";
 import { count } from "../kit/format";
-import { DataIcon, HomeIcon, ModelIcon, QueueIcon, TryIcon, TurnIcon } from "../kit/icons";
+import { DataIcon, HomeIcon, ModelIcon, MonitorIcon, QueueIcon, TryIcon, TurnIcon } from "../kit/icons";
 import { Given, Select, Waiting } from "../kit/parts";
 import { Header } from "./Header";
 
@@ -14,6 +14,7 @@ const SCREENS = [
   { to: "playground", word: "nav.playground", icon: <TryIcon /> },
   { to: "models", word: "nav.models", icon: <ModelIcon /> },
   { to: "turns", word: "nav.turns", icon: <TurnIcon /> },
+  { to: "monitor", word: "nav.monitor", icon: <MonitorIcon /> },
   { to: "data", word: "nav.data", icon: <DataIcon /> },
 ];
 

@@ -43,6 +43,11 @@ export const ModelIcon = () => (
     <path d="m4 7.5 8 4.5 8-4.5M12 12v9" />
   </Icon>
 );
+export const MonitorIcon = () => (
+  <Icon>
+    <path d="M3 12h4l3-8 4 16 3-8h4" />
+  </Icon>
+);
 export const TurnIcon = () => (
   <Icon>
     <path d="M4 19V5M4 19h16" />

@@ -32,6 +32,7 @@ from feilun.serve.api.routes import (
     files,
     keys,
     models,
+    monitor,
     people,
     predictions,
     service,
@@ -93,7 +94,7 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    about_projects = (predictions, feedback, models, examples, compressions, turns, files, chat, embeddings)
+    about_projects = (predictions, feedback, models, examples, monitor, compressions, turns, files, chat, embeddings)
     about_the_server = (session, people, keys, tenants, audit, usage, service)
     for part in (*about_projects, *about_the_server):
         part.routes.add_to(app)

@@ -1,0 +1,84 @@
+"""Counts of what was answered, hour by hour, so that a monitor need not read the answers themselves.
+
+They grow in the commit of what they count. Each server adds to rows of its own: two of them never wait for each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from feilun.store import tables as t
+
+N_CONFIDENCE_BINS = 20
+LATENCY_FLOOR_MS, LATENCY_RATIO = 0.1, 1.1  # a bin is 10 % wide: its middle is within 5 % of what was measured
+MOST_LATENCY_BIN = 200  # five hours and more
+MAX_VALUE = 200  # characters of a label that are told apart; an index row of PostgreSQL ends at 2,700 bytes
+
+Key = tuple[str, datetime, str, str]  # project, hour, part, value
+
+
+def tally_predictions(rows: Iterable[Mapping[str, Any]]) -> Counter[Key]:
+    """What served predictions add to the counts."""
+    counts: Counter[Key] = Counter()
+    for row in rows:
+        project, hour = row["project"], hour_of(row["created_at"])
+        counts[project, hour, "decision", row["decision"]] += 1
+        counts[project, hour, "confidence", str(confidence_bin(row["confidence"]))] += 1
+        counts[project, hour, "latency", str(latency_bin(row["latency_ms"]))] += 1
+        for label in row["labels"]:
+            counts[project, hour, "label", label[:MAX_VALUE]] += 1
+    return counts
+
+
+def tally_feedback(row: Mapping[str, Any]) -> Counter[Key]:
+    """What a row of feedback adds: that it was given, and whether it speaks against the answer."""
+    said = ("given", "contradicted") if row.get("contradicts") else ("given",)
+    return Counter({(row["project"], hour_of(row["created_at"]), "feedback", value): 1 for value in said})
+
+
+def add_tallies(connection: sa.Connection, counts: Counter[Key], *, writer: str) -> None:
+    """Add the counts in the transaction of what they count."""
+    rows = [dict(zip(_NAMES, key, strict=True), writer=writer, n=n) for key, n in sorted(counts.items())]
+    if rows:
+        connection.execute(_ADD[connection.dialect.name], rows)
+
+
+def hour_of(at: datetime) -> datetime:
+    """The hour in which `at` lies, in UTC."""
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def confidence_bin(confidence: float) -> int:
+    """Which of `N_CONFIDENCE_BINS` equal ones; 1 belongs to the last."""
+    return min(max(int(confidence * N_CONFIDENCE_BINS), 0), N_CONFIDENCE_BINS - 1)
+
+
+def latency_bin(ms: float) -> int:
+    """Bins grow by `LATENCY_RATIO` from `LATENCY_FLOOR_MS` on; the first holds all that is faster."""
+    if ms <= LATENCY_FLOOR_MS:
+        return 0
+    return min(math.ceil(math.log(ms / LATENCY_FLOOR_MS, LATENCY_RATIO)), MOST_LATENCY_BIN)
+
+
+def latency_of(bin_: int) -> float:
+    """The middle of a bin, in milliseconds."""
+    return LATENCY_FLOOR_MS * float(LATENCY_RATIO ** (bin_ - 0.5))
+
+
+_NAMES = ("project", "hour", "part", "value")
+
+
+def _adding(dialect: Any) -> Any:
+    statement = dialect.insert(t.tallies)
+    known = [t.tallies.c[name] for name in (*_NAMES, "writer")]
+    return statement.on_conflict_do_update(index_elements=known, set_={"n": t.tallies.c.n + statement.excluded.n})
+
+
+_ADD = {"sqlite": _adding(sqlite), "postgresql": _adding(postgresql)}

@@ -1,0 +1,165 @@
+"""The monitor: what was answered is what is counted, and traffic that moved is told from traffic that did not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from feilun.feedback import MonitorInvalid, MonitorTimeInvalid
+from feilun.feedback.monitor import floor, monitor, population_stability_index
+from feilun.project import Project
+from feilun.store import Store
+from feilun.store import tables as t
+from feilun.store.database import alembic_config
+
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)  # a Wednesday
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    (tmp_path / "feilun.toml").write_text('[project]\nname = "support"\n', "utf-8")
+    with Project(tmp_path) as project:
+        yield project
+
+
+def answers(n: int, *, at: datetime, first: int = 0, **other: Any) -> list[dict[str, Any]]:
+    row: dict[str, Any] = {
+        "project": "support",
+        "model_id": "m_1",
+        "inputs": {"text": "hello"},
+        "labels": ["delivery"],
+        "confidence": 0.9,
+        "decision": "answer",
+        "reason": "sure",
+        "alternatives": [],
+        "teach": 0.1,
+        "queue_state": "none",
+        "latency_ms": 4.0,
+        "created_at": at,
+    }
+    return [row | {"prediction_id": f"p{i}", "example_id": f"e{i}"} | other for i in range(first, first + n)]
+
+
+def test_what_was_answered_is_what_is_shown(project: Project):
+    store = project.store
+    store.add_predictions(answers(3, at=NOON - DAY)).result()
+    unsure = {"labels": ["refund"], "confidence": 0.1, "decision": "hand_over", "latency_ms": 200.0}
+    store.add_predictions(answers(1, at=NOON, first=3, **unsure)).result()
+    store.add_predictions(answers(5, at=NOON - 30 * DAY, first=4)).result()  # before the interval
+    for label in ("delivery", "refund"):
+        store.add_feedback("support", prediction_id="p3", actor="ann", body_hash=label, labels=[label])
+    today = datetime.now(UTC)
+    seen = project.monitor(since=NOON - 2 * DAY, until=NOON + timedelta(hours=1))
+    assert [one.at for one in seen.buckets] == [datetime(2026, 11, day, tzinfo=UTC) for day in (23, 24, 25)]
+    assert [one.n_messages for one in seen.buckets] == [0, 3, 1]
+    assert [one.n_handed_over for one in seen.buckets] == [0, 0, 1]
+    assert [one.confidence for one in seen.buckets] == [(0, 0, 0, 0, 0), (0, 0, 0, 0, 3), (1, 0, 0, 0, 0)]
+    assert seen.buckets[0].p99_ms is None
+    assert (seen.whole.p50_ms, seen.whole.p99_ms) == (pytest.approx(4, rel=0.05), pytest.approx(200, rel=0.05))
+    assert [(one.label, one.n) for one in seen.labels] == [("delivery", 3), ("refund", 1)]
+    given = project.monitor(since=today - timedelta(hours=1), until=today + timedelta(hours=1), bucket="hour").whole
+    assert (given.n_feedback, given.n_contradicted) == (2, 1)
+
+
+def test_counts_of_two_servers_on_one_workspace_add_up(project: Project):
+    with_it = Project(project.folder)
+    try:
+        project.store.add_predictions(answers(2, at=NOON)).result()
+        with_it.store.add_predictions(answers(3, at=NOON, first=2)).result()
+        seen = project.monitor(since=NOON, until=NOON + DAY)
+    finally:
+        with_it.close()
+    assert seen.whole.n_messages == 5
+
+
+def test_percentiles_are_within_five_percent_of_the_exact_ones(project: Project):
+    times = np.random.default_rng(0).lognormal(mean=1.5, sigma=1, size=2000)
+    rows = [row | {"latency_ms": float(ms)} for row, ms in zip(answers(2000, at=NOON), times, strict=True)]
+    project.store.add_predictions(rows).result()
+    whole = project.monitor(since=NOON, until=NOON + DAY).whole
+    exact = np.percentile(times, [50, 95, 99], method="inverted_cdf")
+    assert (whole.p50_ms, whole.p95_ms, whole.p99_ms) == pytest.approx(tuple(exact), rel=0.05)
+
+
+def test_the_stability_index_is_the_sum_that_the_book_gives():
+    now, before = [199.5, 799.5], [399.5, 599.5]  # with the half message each: shares of 0.2, 0.8 and 0.4, 0.6
+    by_hand = (0.2 - 0.4) * np.log(0.2 / 0.4) + (0.8 - 0.6) * np.log(0.8 / 0.6)
+    assert population_stability_index(now, before) == pytest.approx(by_hand, abs=1e-3)  # type: ignore[arg-type]
+    assert population_stability_index([7, 0, 3], [7, 0, 3]) == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "state"),
+    [
+        ((300, 300), "steady"),
+        ((360, 240), "steady"),
+        ((420, 180), "shifted"),
+        ((540, 60), "drifted"),
+        ((90, 90), "too_few"),
+    ],
+)
+def test_drift_is_told_by_how_far_the_labels_moved(now: tuple[int, int], state: str):
+    def counted(a: int, b: int) -> list[dict[str, Any]]:
+        said = [("label", "a", a), ("label", "b", b), ("decision", "answer", a + b), ("confidence", "19", a + b)]
+        return [{"at": "2026-11-25", "part": part, "value": value, "n": n} for part, value, n in said]
+
+    seen = monitor(counted(*now), earlier=counted(300, 300), since=floor(NOON, "day"), until=NOON, bucket="day")
+    assert seen.drift.state == state
+
+
+def test_weeks_begin_on_monday_and_take_in_their_days(project: Project):
+    project.store.add_predictions(answers(1, at=NOON)).result()
+    project.store.add_predictions(answers(1, at=NOON - 7 * DAY, first=1)).result()
+    seen = project.monitor(since=NOON - 7 * DAY, until=NOON + DAY, bucket="week")
+    assert [(one.at.date().isoformat(), one.n_messages) for one in seen.buckets] == [
+        ("2026-11-16", 1),
+        ("2026-11-23", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "error"),
+    [
+        (NOON, NOON, MonitorInvalid),
+        (NOON, NOON - DAY, MonitorInvalid),
+        (NOON - 1001 * DAY, NOON, MonitorInvalid),
+        (datetime.min, NOON, MonitorTimeInvalid),
+        (NOON, datetime.max, MonitorTimeInvalid),
+    ],
+    ids=["empty", "backwards", "too much", "before our age", "after it"],
+)
+def test_an_interval_that_cannot_be_shown_is_refused(project: Project, since, until, error):
+    with pytest.raises(error):
+        project.monitor(since=since, until=until)
+
+
+def test_what_was_answered_before_there_were_counts_is_counted_by_the_migration(tmp_path: Path):
+    with Store(tmp_path) as store:
+        store.add_project("support", folder=tmp_path)
+        labels = {"labels": ["refund", "delivery"], "latency_ms": 0.01, "confidence": 1.0}
+        store.add_predictions(answers(2, at=NOON) + answers(1, at=NOON + DAY, first=2, **labels)).result()
+        store.add_feedback("support", prediction_id="p1", actor="ann", body_hash="h", thumb="down")
+        counted = every_count(store)
+    from alembic import command
+
+    with store.engine.connect() as connection, connection.begin():
+        command.downgrade(alembic_config(connection), "0009")
+        assert not sa.inspect(connection).has_table("tallies")
+    with Store(tmp_path) as again:
+        assert every_count(again) == counted != []
+
+
+def every_count(store: Store) -> list[tuple[Any, ...]]:
+    c = t.tallies.c
+    key = (c.project, c.hour, c.part, c.value)
+    query = sa.select(*key, sa.func.sum(c.n)).group_by(*key).order_by(*key)
+    with store.engine.connect().execution_options(feilun_readonly=True) as connection:
+        rows = connection.execute(query).all()
+    return [tuple(row) for row in rows]
