@@ -21,6 +21,8 @@ WORDS = {
         "promote": "Promote",
         "rollback": "Roll back",
         "stop": "Stop",
+        "beside": "Beside, unseen",
+        "shadow": "Begin a shadow",
         "ask": "Ask for a turn",
         "asked": "is asked",
     },
@@ -29,6 +31,8 @@ WORDS = {
         "promote": "上线",
         "rollback": "回滚",
         "stop": "停止",
+        "beside": "旁路（影子）",
+        "shadow": "开始影子运行",
         "ask": "运行一轮",
         "asked": "已请求",
     },
@@ -47,7 +51,7 @@ def test_the_wheel_is_turned_by_hand_in_the_console(visit: Callable[..., Visitor
     _label(someone, words)
     _try_a_message(someone)
     _promote_and_go_back(someone, words)
-    _watch_a_shadow_and_stop_it(someone, words)
+    _begin_a_shadow_watch_it_and_stop_it(someone, words)
     _ask_for_a_turn(someone, words)
     someone.go("data")
     someone.page.locator(".feedback-text").first.wait_for()
@@ -166,13 +170,18 @@ def _promote_and_go_back(someone: Visitor, words: dict[str, str]) -> None:
     ]
 
 
-def _watch_a_shadow_and_stop_it(someone: Visitor, words: dict[str, str]) -> None:
+def _begin_a_shadow_watch_it_and_stop_it(someone: Visitor, words: dict[str, str]) -> None:
     page, champion = someone.page, someone.champion
     other = next(
         row["model_id"] for row in someone.api.get("/support/models").json()["models"] if row["model_id"] != champion
     )
-    someone.api.post("/support/releases", json={"action": "shadow", "model_id": other}).raise_for_status()
     someone.go("models")
+    page.get_by_role("button", name=words["promote"], exact=True).click()
+    page.locator("dialog[open]").get_by_text(words["beside"], exact=True).click()
+    page.locator("dialog[open] input[type=range]").fill("50")
+    someone.examine()
+    someone.agree(words["shadow"])
+    assert someone.api.get("/support/traffic").json()["challenge"]["share"] == 0.5
     stop = page.get_by_role("button", name=words["stop"], exact=True)
     stop.wait_for()
     beside = page.locator(".card").filter(has=stop)
