@@ -143,6 +143,7 @@ def test_the_queue_asks_about_doubts_until_they_are_settled(folder: Path):
             "teach": 0.98,
             "model_id": "m2",
             "similar": [],
+            "twins": [],
             "why": (
                 Why(
                     code="label_doubt",

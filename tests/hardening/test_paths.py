@@ -43,7 +43,7 @@ GOALS = ("etc/passwd", "etc/shadow", "proc/self/environ", ".feilun/feilun.db", "
 ENDS = ("", "\0", "%00.json", "/.", "#", "?x")
 MARK = "a string belongs here"
 ROOT = Path(__file__).resolve().parents[2]
-TAKES_NOTHING = {"/health", "/ready", "/metrics", "/openapi.json", "/v1/projects", "/v1/models", "/v1/limits"}
+TAKES_NOTHING = {"/health", "/ready", "/metrics", "/openapi.json", "/v1/machine", "/v1/models", "/v1/limits"}
 SLOW = ("/preflight",)  # starts a process that reads the project's files, whatever is asked
 
 

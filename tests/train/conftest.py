@@ -47,7 +47,11 @@ def dataset_of(examples: Sequence[Example]) -> Dataset:
 
 
 def settings_of(**sections: Any) -> FeilunSettings:
-    return FeilunSettings.model_validate({"project": {"name": "test"}, "backbone": {"max_tokens": 32}, **sections})
+    """Settings whose [train.tune] holds however few the examples are, unless the test says otherwise."""
+    train = sections.pop("train", {})
+    tune = {"few": {"max_rows": 0}} | train.get("tune", {})
+    given = {"project": {"name": "test"}, "backbone": {"max_tokens": 32}, "train": train | {"tune": tune}, **sections}
+    return FeilunSettings.model_validate(given)
 
 
 Train = Callable[..., TrainResult]

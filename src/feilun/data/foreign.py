@@ -25,12 +25,14 @@ STRANGERS = {
     "zip": ("a ZIP archive, or an office document that is not XLSX", " ZIP 压缩包，或不是 XLSX 的办公文档"),
 }
 MAX_ANSWER_BYTES = 256 << 20  # one row; a cell of Excel holds 32,767 characters, a row of Parquet what memory holds
-# One thread each; Arrow's other pools reserve addresses that nothing needs; lxml would read with other rules than ours.
+# One thread each; Arrow's other pools reserve addresses that nothing needs; lxml and defusedxml, where somebody has
+# them, would read with other rules than those that are tested.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "OPENPYXL_LXML": "False",
+    "OPENPYXL_DEFUSEDXML": "False",
     "PYTHONUTF8": "1",
 }
 

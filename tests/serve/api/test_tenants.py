@@ -243,6 +243,8 @@ def test_the_ids_of_another_tenant_are_as_unknown_as_ones_that_never_existed(eve
     secret, before, n_compared = callers(shop)[caller], rows_of_theirs(shop.store), 0
     for operation in everything:
         for place in operation.places:
+            if place[1] == "desk":  # whoever names one has it; what it holds is the project's
+                continue
             for theirs in shop.theirs.ids[place[1]]:
                 never = re.sub(r"[0-9a-f]{6,}", lambda m: "0" * len(m[0]), theirs).replace(MARK, "y" * len(MARK))
                 never = "never" if never == theirs else never
