@@ -1,4 +1,4 @@
-"""`kill -9`, again and again, on a server that turns the wheel while people give feedback, promote models and back up."""
+"""`kill -9`, again and again, on a server that turns while people give feedback, promote models and back up."""
 
 from __future__ import annotations
 
