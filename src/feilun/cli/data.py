@@ -51,7 +51,7 @@ def add(
       feilun data add june.xlsx support --text 内容 --label 类别
     """
     with open_project(folder) as project:
-        source = project.add_data(file, text=text, label=label)
+        source = project.add_data(file, text=text, label=label, actor=user_name())
         result(source, as_json=as_json, human=lambda source: typer.echo(source.path))
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feilun.config import CONFIG_NAME, SourceSettings, add_source, load_settings
+from feilun.disk import write_whole
 from feilun.errors import FeilunError
 from feilun.project.errors import TooFewRows
 from feilun.project.traffic import TrafficVerbs
 from feilun.records import DataReport, Dataset, LabelDoubt, LearningCurve
+from feilun.store.chain import Change
 
 if TYPE_CHECKING:
     from feilun.wheel.doubts import DoubtfulRow
@@ -34,7 +36,13 @@ class DataVerbs(TrafficVerbs):
         return report.model_copy(update={"n_label_doubts": len(doubts), "label_doubts": listed})
 
     def add_data(
-        self, data: str | Path, *, name: str = "", text: str | None = None, label: str | None = None
+        self,
+        data: str | Path,
+        *,
+        name: str = "",
+        text: str | None = None,
+        label: str | None = None,
+        actor: str = "python",
     ) -> SourceSettings:
         """Copy a file of messages into the project; turns learn from it from the next one on.
 
@@ -57,10 +65,9 @@ class DataVerbs(TrafficVerbs):
         shutil.copyfile(data, kept)
         source = SourceSettings(path=f"{ADDED}/{kept.name}", text=guess.text, label=guess.label)
         config = self.folder / CONFIG_NAME
-        aside = config.with_name(f"{CONFIG_NAME}.partial")
-        aside.write_text(add_source(config.read_text("utf-8"), source), "utf-8")
-        aside.replace(config)
+        write_whole(config, add_source(config.read_text("utf-8"), source))
         self.settings = load_settings(self.folder)
+        self.store.add_audit(Change("data.added", source.path, actor, tenant=self.tenant, project=self.name))
         return source
 
     def doubtful_labels(self, *, limit: int = 20) -> list[dict[str, Any]]:

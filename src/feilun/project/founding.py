@@ -15,6 +15,7 @@ from feilun.project.errors import NameUnusable, ProjectExists
 from feilun.project.opening import HEADER, propose_settings
 from feilun.project.project import Project
 from feilun.store import HOUSE, find_workspace
+from feilun.store.chain import Change
 
 SAMPLES = {"en": "banking77", "zh": "massive-zh-cn"}
 
@@ -30,6 +31,7 @@ def found_project(
     language: str | None = None,
     tenant: str = HOUSE,
     budget_s: float | None = None,
+    actor: str = "python",
 ) -> Project:
     """Make the folder `root`/`name` with copies of the files and a commented feilun.toml, and open it.
 
@@ -65,10 +67,12 @@ def found_project(
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     try:
-        return Project(folder)
+        made = Project(folder)
     except FeilunError:
         shutil.rmtree(folder)  # the workspace does not take it: it belongs to nobody
         raise
+    made.store.add_audit(Change("project.founded", name, actor, tenant=tenant, project=name))
+    return made
 
 
 def sample_path(language: str) -> Path:

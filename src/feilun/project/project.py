@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feilun.config import CONFIG_NAME, ConfigMissing, dump_settings
+from feilun.disk import write_whole
 from feilun.project.audit import AuditVerbs
 from feilun.project.errors import ProjectExists
 from feilun.project.labelling import LabellingVerbs
@@ -62,9 +63,7 @@ class Project(TurnVerbs, LabellingVerbs, MonitorVerbs, AuditVerbs):
             pull_backbone(settings.backbone.model, language=settings.project.language, on_event=on_event)
         folder.mkdir(parents=True, exist_ok=True)
         find_workspace(folder).mkdir(parents=True, exist_ok=True)
-        aside = folder / f"{CONFIG_NAME}.partial"
-        aside.write_text(dump_settings(settings, header=HEADER), "utf-8")
-        aside.replace(folder / CONFIG_NAME)
+        write_whole(folder / CONFIG_NAME, dump_settings(settings, header=HEADER))
         return cls(folder)
 
     @cached_property

@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 
+from feilun.disk import write_whole
 from feilun.project.errors import TooManyUploads, UploadUnknown
 from feilun.store import utc_now
 
-FOLDER = "uploads"
+FOLDER, CARD = "uploads", "card.json"
 KEPT_FOR = timedelta(hours=24)
 MOST_WAITING = 20  # of one tenant
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".parquet")
@@ -61,9 +62,7 @@ class Uploads:
         """Keep a file that is written whole."""
         done = Upload(**{**asdict(upload), "size": upload.path.stat().st_size})
         card = asdict(done) | {"path": done.path.name, "created_at": done.created_at.isoformat()}
-        aside = done.path.parent / "card.partial"
-        aside.write_text(json.dumps(card, ensure_ascii=False), "utf-8")
-        aside.replace(done.path.parent / "card.json")
+        write_whole(done.path.parent / CARD, json.dumps(card, ensure_ascii=False))
         return done
 
     def get(self, upload_id: str, *, tenant: str | None = None) -> Upload:
@@ -97,7 +96,7 @@ class Uploads:
     @staticmethod
     def _read(folder: Path) -> Upload | None:
         try:
-            card = json.loads((folder / "card.json").read_text("utf-8"))
+            card = json.loads((folder / CARD).read_text("utf-8"))
         except (OSError, ValueError):
             return None  # still being written
         times = {"created_at": datetime.fromisoformat(card["created_at"])}

@@ -25,7 +25,7 @@ Person = dict[str, Any]
 
 
 def sign_in(stores: Sequence[Store], *, sign_in_name: str, password: str, address: str) -> tuple[Store, Person, str]:
-    """Where somebody belongs, their row, and the token of their new session. Takes a third of a second of a core.
+    """Where somebody belongs, their row, and the token of their new session. Takes half a second of a core.
 
     Args:
         stores: the workspaces of a server, at least one; tries are counted in the first.

@@ -1,5 +1,6 @@
 // Files that are handed over, projects that are made of them, and the machine.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
 import { body, http, type Shapes } from "./client";
 
 const MACHINE_FRESH_MS = 60_000;
@@ -15,29 +16,55 @@ export function useMachine() {
   });
 }
 
-/** Send a file as it is. */
-export const useUpload = () =>
-  useMutation({
-    mutationFn: (file: File) =>
-      body(
-        http.POST("/v1/uploads", {
-          params: { query: { filename: file.name } },
-          headers: { "Content-Type": "application/octet-stream" },
-          body: file as unknown as string,
-          bodySerializer: (sent) => sent as unknown as BodyInit,
-        }),
-      ),
-  });
+const send = (file: File) =>
+  body(
+    http.POST("/v1/uploads", {
+      params: { query: { filename: file.name } },
+      headers: { "Content-Type": "application/octet-stream" },
+      body: file as unknown as string,
+      bodySerializer: (sent) => sent as unknown as BodyInit,
+    }),
+  );
 
-/** The same file, read with other columns. */
-export const useLook = () =>
-  useMutation({
-    mutationFn: ({ uploadId, columns }: { uploadId: string; columns: Columns }) =>
-      body(http.GET("/v1/uploads/{upload_id}", { params: { path: { upload_id: uploadId }, query: columns } })),
-  });
+const look = (uploadId: string, columns: Columns) =>
+  body(http.GET("/v1/uploads/{upload_id}", { params: { path: { upload_id: uploadId }, query: columns } }));
 
-export const removeUpload = (uploadId: string) =>
+const remove = (uploadId: string) =>
   body(http.DELETE("/v1/uploads/{upload_id}", { params: { path: { upload_id: uploadId } } })).catch(() => null);
+
+/** The columns that a file is read by, as a request says them. */
+export const columnsOf = ({ text, label }: Waiting): Columns => ({
+  ...(text ? { text } : {}),
+  ...(label ? { label } : {}),
+});
+
+/** A file that somebody hands over: sent, read by other columns, and let go when it was used or is not wanted. */
+export function useFile() {
+  const [file, setFile] = useState<Waiting | null>(null);
+  const sending = useMutation({ mutationFn: send, onSuccess: setFile });
+  const looking = useMutation({
+    mutationFn: ({ uploadId, columns }: { uploadId: string; columns: Columns }) => look(uploadId, columns),
+    onSuccess: setFile,
+  });
+  const used = () => {
+    setFile(null);
+    sending.reset();
+    looking.reset();
+  };
+  return {
+    file,
+    error: sending.error ?? looking.error,
+    isSending: sending.isPending,
+    isLooking: looking.isPending,
+    send: (chosen: File) => sending.mutate(chosen),
+    look: (columns: Columns) => file && looking.mutate({ uploadId: file.upload_id, columns }),
+    used,
+    drop: () => {
+      if (file) void remove(file.upload_id);
+      used();
+    },
+  };
+}
 
 export function useCreateProject() {
   const client = useQueryClient();

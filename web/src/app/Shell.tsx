@@ -1,12 +1,13 @@
 // Header and navigation. The project and the screen are in the address, so that a link shows what its sender saw.
-import { Suspense, useEffect } from "react";
+import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
-import { NavLink, Navigate, Outlet, useLocation, useNavigate, useParams } from "react-router";
+import { NavLink, Navigate, useLocation, useNavigate, useParams } from "react-router";
 import { useProject, useProjects } from "../api/verbs";
 import { count } from "../kit/format";
 import { DataIcon, HomeIcon, ModelIcon, MonitorIcon, QueueIcon, TryIcon, TurnIcon } from "../kit/icons";
-import { Given, Select, Waiting } from "../kit/parts";
+import { Given, Select } from "../kit/parts";
 import { Header } from "./Header";
+import { Screen } from "./Screen";
 
 const SCREENS = [
   { to: "", word: "nav.home", icon: <HomeIcon /> },
@@ -53,15 +54,7 @@ export function Plain() {
         {t("nav.skip")}
       </a>
       <Header home="/" />
-      <Suspense
-        fallback={
-          <main className="page">
-            <Waiting />
-          </main>
-        }
-      >
-        <Outlet />
-      </Suspense>
+      <Screen />
     </div>
   );
 }
@@ -84,15 +77,7 @@ export function Shell() {
         <Projects name={name} />
       </Header>
       <Nav name={name} />
-      <Suspense
-        fallback={
-          <main className="page">
-            <Waiting />
-          </main>
-        }
-      >
-        <Outlet key={name} />
-      </Suspense>
+      <Screen key={name} />
     </div>
   );
 }

@@ -7,11 +7,11 @@ import { useName } from "../app/Shell";
 import type { Shapes } from "../api/client";
 import { predict, useGiveFeedback, useProject } from "../api/verbs";
 import { percent } from "../kit/format";
-import { Button, Card, Code, Empty, Given, Page, Segmented, Select, TextArea, Trouble, Twin } from "../kit/parts";
+import { Button, Card, Empty, Given, Page, Select, TextArea, Trouble, Twin } from "../kit/parts";
 import { isComposing } from "../queue/keys";
 import { Odds, Said } from "./Odds";
 import { Others } from "./Others";
-import { LANGUAGES, snippet, type Snippet } from "./snippets";
+import { CodeSnippets } from "./CodeSnippets";
 import { Why } from "./Why";
 import "./playground.css";
 
@@ -90,7 +90,9 @@ function Try({ project }: { project: Shapes["ProjectReply"] }) {
       {project.champion && (
         <Others name={project.name} champion={project.champion} text={answer ? (ask.variables ?? "") : ""} />
       )}
-      <Snippets name={project.name} text={text} />
+      <Card title={t("try.code")} note={t("try.code.note")}>
+        <CodeSnippets name={project.name} text={text.trim() || t("try.placeholder")} label={t("try.code")} />
+      </Card>
       <Twin
         cli={`feilun model ask TEXT --project ${project.name} --model MODEL\nfeilun explain TEXT --project ${project.name}`}
         api={["predictions", "models/MODEL/answers", "explanations"]
@@ -154,23 +156,5 @@ function Verdict({ answer, project }: { answer: Shapes["Prediction"]; project: S
         )}
       </div>
     </div>
-  );
-}
-
-function Snippets({ name, text }: { name: string; text: string }) {
-  const { t } = useTranslation();
-  const [language, setLanguage] = useState<Snippet>("curl");
-  return (
-    <Card title={t("try.code")} note={t("try.code.note")}>
-      <div className="stack tight">
-        <Segmented<Snippet>
-          aria-label={t("try.code")}
-          value={language}
-          onChange={setLanguage}
-          options={LANGUAGES.map((one) => ({ value: one.value, label: one.label }))}
-        />
-        <Code text={snippet(language, { name, text: text.trim() || t("try.placeholder"), origin: location.origin })} />
-      </div>
-    </Card>
   );
 }

@@ -1,12 +1,12 @@
 // The frame of what concerns the server and not one project. Only what one's rights open is offered.
-import { Suspense, useEffect } from "react";
+import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
-import { NavLink, Outlet, useLocation } from "react-router";
+import { NavLink, useLocation } from "react-router";
 import type { Session } from "../api/session";
 import { useSession } from "../api/session";
 import { Header } from "../app/Header";
+import { Screen } from "../app/Screen";
 import { GearIcon, KeyIcon, LogIcon, PeopleIcon, TenantIcon, TurnIcon } from "../kit/icons";
-import { Waiting } from "../kit/parts";
 import "./settings.css";
 
 const may = (scope: Session["scopes"][number]) => (session: Session) => session.scopes.includes(scope);
@@ -48,15 +48,7 @@ export default function Settings() {
           </NavLink>
         ))}
       </nav>
-      <Suspense
-        fallback={
-          <main className="page">
-            <Waiting />
-          </main>
-        }
-      >
-        <Outlet />
-      </Suspense>
+      <Screen />
     </div>
   );
 }

@@ -1,11 +1,10 @@
 // The first turn of a new project, live; and once its model answers, how to ask it.
-import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { useName } from "../app/Shell";
 import { useProject, useTurns } from "../api/verbs";
-import { Card, Code, Given, Page, Segmented } from "../kit/parts";
-import { LANGUAGES, snippet, type Snippet } from "../playground/snippets";
+import { Card, Given, Page } from "../kit/parts";
+import { CodeSnippets } from "../playground/CodeSnippets";
 import { Turn } from "../turns/Turn";
 import "../turns/turns.css";
 import "./start.css";
@@ -36,17 +35,10 @@ export default function First() {
 
 function Ask({ name }: { name: string }) {
   const { t } = useTranslation();
-  const [language, setLanguage] = useState<Snippet>("curl");
   return (
     <Card title={t("first.ask")} note={t("try.code.note")}>
       <div className="stack">
-        <Segmented<Snippet>
-          aria-label={t("first.ask")}
-          value={language}
-          onChange={setLanguage}
-          options={LANGUAGES.map((one) => ({ value: one.value, label: one.label }))}
-        />
-        <Code text={snippet(language, { name, text: t("try.placeholder"), origin: location.origin })} />
+        <CodeSnippets name={name} text={t("try.placeholder")} label={t("first.ask")} />
         <p>
           <Link to={`/projects/${encodeURIComponent(name)}/playground`}>{t("first.try")} →</Link>
           {" · "}

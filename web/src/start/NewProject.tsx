@@ -3,7 +3,7 @@ import { useState, type SubmitEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
 import { useProjects } from "../api/verbs";
-import { removeUpload, useCreateProject, useLook, useMachine, useUpload, type Waiting } from "../api/files";
+import { columnsOf, useCreateProject, useFile, useMachine, type Waiting } from "../api/files";
 import { count } from "../kit/format";
 import { Drop } from "../kit/Drop";
 import { Button, Card, Given, Input, Page, Segmented, Trouble, Twin } from "../kit/parts";
@@ -15,26 +15,15 @@ const QUICK_S = 40; // a model that answers within two minutes on a small machin
 
 export default function NewProject() {
   const { t } = useTranslation();
-  const [file, setFile] = useState<Waiting | null>(null);
-  const upload = useUpload();
-  const look = useLook();
-  const again = () => {
-    if (file) void removeUpload(file.upload_id);
-    setFile(null);
-    upload.reset();
-  };
+  const hand = useFile();
+  const { file } = hand;
   if (!file)
     return (
       <Page title={t("start.title")} lead={t("start.lead")}>
         <div className="start-choices">
           <div className="stack">
-            <Drop
-              label={t("start.drop")}
-              note={t("start.drop.note")}
-              isBusy={upload.isPending}
-              onFile={(chosen) => upload.mutate(chosen, { onSuccess: setFile })}
-            />
-            {upload.error && <Trouble error={upload.error} />}
+            <Drop label={t("start.drop")} note={t("start.drop.note")} isBusy={hand.isSending} onFile={hand.send} />
+            {hand.error && <Trouble error={hand.error} />}
             <Sample />
           </div>
           <Machine />
@@ -42,13 +31,13 @@ export default function NewProject() {
       </Page>
     );
   return (
-    <Page title={t("start.title")} lead={t("start.check")} action={<Button onClick={again}>{t("start.other")}</Button>}>
-      <Preview
-        of={file}
-        isBusy={look.isPending}
-        onColumns={(columns) => look.mutate({ uploadId: file.upload_id, columns }, { onSuccess: setFile })}
-      />
-      {look.error && <Trouble error={look.error} />}
+    <Page
+      title={t("start.title")}
+      lead={t("start.check")}
+      action={<Button onClick={hand.drop}>{t("start.other")}</Button>}
+    >
+      <Preview of={file} isBusy={hand.isLooking} onColumns={hand.look} />
+      {hand.error && <Trouble error={hand.error} />}
       {file.label && !file.trouble && <Make file={file} />}
     </Page>
   );
@@ -65,8 +54,7 @@ function Make({ file }: { file: Waiting }) {
     name,
     upload_id: file.upload_id,
     language,
-    ...(file.text ? { text: file.text } : {}),
-    ...(file.label ? { label: file.label } : {}),
+    ...columnsOf(file),
     ...(pace === "quick" ? { budget_s: QUICK_S } : {}),
   };
   const make = (event: SubmitEvent) => {

@@ -1,6 +1,6 @@
 // What a file seems to hold: which column is which, its first rows, its classes.
 import { useTranslation } from "react-i18next";
-import type { Columns, Waiting } from "../api/files";
+import { columnsOf, type Columns, type Waiting } from "../api/files";
 import { count } from "../kit/format";
 import { Bar, Card, Select } from "../kit/parts";
 import { Table } from "../kit/Table";
@@ -12,8 +12,6 @@ export function Preview(props: { of: Waiting; isBusy: boolean; onColumns: (colum
   const { t } = useTranslation();
   const { of, isBusy, onColumns } = props;
   const choices = of.columns.map((one) => ({ value: one, label: one }));
-  const choose = (changed: Columns) =>
-    onColumns({ ...(of.text ? { text: of.text } : {}), ...(of.label ? { label: of.label } : {}), ...changed });
   return (
     <>
       <Card
@@ -33,28 +31,19 @@ export function Preview(props: { of: Waiting; isBusy: boolean; onColumns: (colum
             </p>
           )}
           <div className="row">
-            <label className="field">
-              <span>{t("preview.text")}</span>
-              <Select
-                className="column"
-                value={of.text}
-                loading={isBusy}
-                options={choices}
-                aria-label={t("preview.text")}
-                onChange={(text: string) => choose({ text })}
-              />
-            </label>
-            <label className="field">
-              <span>{t("preview.label")}</span>
-              <Select
-                className="column"
-                value={of.label}
-                loading={isBusy}
-                options={choices}
-                aria-label={t("preview.label")}
-                onChange={(label: string) => choose({ label })}
-              />
-            </label>
+            {(["text", "label"] as const).map((what) => (
+              <label className="field" key={what}>
+                <span>{t(`preview.${what}`)}</span>
+                <Select
+                  className="column"
+                  value={of[what]}
+                  loading={isBusy}
+                  options={choices}
+                  aria-label={t(`preview.${what}`)}
+                  onChange={(column: string) => onColumns({ ...columnsOf(of), [what]: column })}
+                />
+              </label>
+            ))}
           </div>
           {of.notes.length > 0 && (
             <ul className="notes">

@@ -96,11 +96,21 @@ class House:
         self._password_thread = anyio.CapacityLimiter(1)
         self._trouble: dict[str, FeilunError] = {}
         self._loaded: set[str] = set()
+        self._founding = threading.Lock()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def add(self, project: Project) -> None:
-        """Serve one more project, which was made in the grounds: in the workspace that the others are in."""
+    def found(self, make: Callable[[], Project]) -> Project:
+        """Serve one more project, which `make` makes in the grounds: in the workspace that the others are in.
+
+        One at a time: two of one name must not meet on the disk, nor two of any name here.
+        """
+        with self._founding:
+            project = make()
+            self._add(project)
+        return project
+
+    def _add(self, project: Project) -> None:
         store = next(store for store in self.stores if store.workspace == project.store.workspace)
         self._stores[project.name] = store
         self.till.add(project.name, store=store, owner=project.tenant)

@@ -151,6 +151,11 @@ _OTHER = ("has the wrong shape", "格式不正确")
 _SHOWN = 20
 
 
+def lacks(field: str, *, lang: str) -> RequestInvalid:
+    """A field of the body that this request would have needed is missing."""
+    return explain([{"type": "missing", "loc": ("body", field)}], lang=lang)
+
+
 def explain(errors: Sequence[Any], *, lang: str) -> RequestInvalid:
     """Pydantic's errors as one error of ours; names fields, never what was in them."""
     mistakes = []

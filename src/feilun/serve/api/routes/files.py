@@ -13,15 +13,15 @@ from feilun.data import look_at
 from feilun.project import FoundingElsewhere, Project, Upload, Uploads, found_project, sample_path
 from feilun.records import DataReport
 from feilun.serve.api.data_shapes import DataRequest, MachineReply, ProjectRequest, SourceRow, UploadReply
-from feilun.serve.api.errors import BodyTooSlow, RequestInvalid, UploadTooLarge
+from feilun.serve.api.errors import BodyTooSlow, UploadTooLarge
 from feilun.serve.api.guard import BODY_WITHIN_S
 from feilun.serve.api.house import Gone, Grounds
-from feilun.serve.api.problems import explain
+from feilun.serve.api.problems import lacks
 from feilun.serve.api.routes.models import project_row
 from feilun.serve.api.routing import ForOperator, InProject, InTenant, InWorkspace, ProjectVisit, Routes, Visit, send
 from feilun.serve.api.shapes import ProjectRow
 from feilun.store import HOUSE
-from feilun.store.chain import Change
+from feilun.trust import reach_of
 
 routes = Routes("data")
 Handing = Annotated[Visit, Depends(InTenant("admin"))]
@@ -48,7 +48,7 @@ async def upload(
     """The body is the file: CSV, TSV, JSONL, Excel or Parquet, up to [serve] max_upload_mb. Tells what it seems to
     hold. Nothing is made of it yet; a file that nothing is made of is removed after a day."""
     uploads = _uploads(visit)
-    begun = await visit.house.read(uploads.begin, filename, tenant=_tenant(visit))
+    begun = await visit.house.read(uploads.begin, filename, tenant=_own(visit) or HOUSE)
     try:
         await _receive(request, begun, most=int(visit.house.settings.max_upload_mb * 1_000_000))
         done = await visit.house.read(uploads.finish, begun)
@@ -92,7 +92,7 @@ async def create_project(visit: Annotated[Visit, Depends(ForOperator("admin"))],
     grounds = _grounds(visit)
     uploads = Uploads(grounds.store.workspace)
     if (body.upload_id is None) == (body.sample is None):
-        raise _either_or(visit)
+        raise lacks("upload_id", lang=visit.lang)
 
     def make() -> Project:
         used = [uploads.get(one) for one in (body.upload_id, body.holdout_upload_id) if one is not None]
@@ -107,16 +107,13 @@ async def create_project(visit: Annotated[Visit, Depends(ForOperator("admin"))],
             language=body.language,
             tenant=body.tenant or HOUSE,
             budget_s=body.budget_s,
+            actor=visit.caller.name,
         )
-        project.store.add_audit(
-            Change("project.founded", project.name, visit.caller.name, tenant=project.tenant, project=project.name)
-        )
-        visit.house.add(project)
         for one in used:
             uploads.remove(one)
         return project
 
-    project = await visit.house.compute(make)
+    project = await visit.house.compute(visit.house.found, make)
     return send(await visit.house.read(project_row, project, house=visit.house), status=201)
 
 
@@ -142,9 +139,9 @@ async def add_data(visit: Annotated[ProjectVisit, Depends(InProject("admin"))], 
 
     def add() -> dict[str, Any]:
         found = uploads.get(body.upload_id, tenant=_own(visit))
-        source = project.add_data(found.path, name=found.name, text=body.text, label=body.label)
-        told = Change("data.added", source.path, visit.caller.name, tenant=project.tenant, project=project.name)
-        project.store.add_audit(told)
+        source = project.add_data(
+            found.path, name=found.name, text=body.text, label=body.label, actor=visit.caller.name
+        )
         uploads.remove(found)
         return {"path": source.path, "text": source.text, "label": source.label}
 
@@ -226,16 +223,6 @@ def _uploads(visit: Visit) -> Uploads:
     return Uploads(visit.workspace().store.workspace)
 
 
-def _tenant(visit: Visit) -> str:
-    """Whose a new file or project is: the key's tenant's, or else the house's."""
-    return str((visit.caller.key or {}).get("tenant") or HOUSE)
-
-
 def _own(visit: Visit) -> str | None:
-    """The tenant whose files the caller sees; None sees all."""
-    key = visit.caller.key
-    return None if key is None or key["tenant"] is None else str(key["tenant"])
-
-
-def _either_or(visit: Visit) -> RequestInvalid:
-    return explain([{"type": "missing", "loc": ("body", "upload_id")}], lang=visit.lang)
+    """The tenant whose files the caller sees; None sees all, and its own are the house's."""
+    return reach_of(visit.caller.key).tenant

@@ -9,9 +9,8 @@ from starlette.responses import Response
 
 from feilun.project import Project
 from feilun.records import Report
-from feilun.serve.api.errors import RequestInvalid
 from feilun.serve.api.house import House
-from feilun.serve.api.problems import explain
+from feilun.serve.api.problems import lacks
 from feilun.serve.api.routing import InProject, InWorkspace, ProjectVisit, Routes, Visit, send
 from feilun.serve.api.shapes import (
     ModelList,
@@ -138,7 +137,7 @@ def _act(project: Project, body: ReleaseRequest, *, actor: str, override: bool, 
     if body.action == "stop":
         return project.stop(**said)
     if body.model_id is None:
-        raise _model_id_missing(lang)
+        raise lacks("model_id", lang=lang)
     if body.action == "promote":
         return project.promote(body.model_id, **said, override=override)
     if body.share is not None:
@@ -146,10 +145,6 @@ def _act(project: Project, body: ReleaseRequest, *, actor: str, override: bool, 
     if body.action == "shadow":
         return project.shadow(body.model_id, **said)
     return project.canary(body.model_id, **said, override=override)
-
-
-def _model_id_missing(lang: str) -> RequestInvalid:
-    return explain([{"type": "missing", "loc": ("body", "model_id")}], lang=lang)
 
 
 def project_row(project: Project, *, house: House) -> dict[str, Any]:
