@@ -23,6 +23,7 @@ IN_A_BROWSER = [
 ]
 LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 WITHIN_MS = 60_000  # patience on a busy machine, not a promise
+SETTLED_MS = 5_000
 
 
 @dataclass
@@ -67,11 +68,13 @@ class Visitor:
     def examine(self) -> None:
         """Hold the screen against axe's rules; what it calls serious or critical counts."""
         self.page.locator(".ant-skeleton").first.wait_for(state="detached")
-        # Half-way through a change of colour the contrast is another one; what turns for ever is not waited for.
+        # Half-way through a change of colour the contrast is another one. What turns for ever is not waited for, and
+        # nothing for long: an animation that gets no frames never ends.
         self.page.evaluate(
-            "() => Promise.all(document.getAnimations()"
+            "(most) => Promise.race([new Promise((go) => setTimeout(go, most)), Promise.all(document.getAnimations()"
             ".filter((one) => one.effect.getComputedTiming().endTime !== Infinity)"
-            ".map((one) => one.finished.catch(() => null)))"
+            ".map((one) => one.finished.catch(() => null)))])",
+            SETTLED_MS,
         )
         # by evaluate, not by a script element: the page's policy would refuse that, as it should
         self.page.evaluate(AXE.read_text("utf-8"))
