@@ -113,9 +113,10 @@ def _turn(turn_id: str) -> None:
 
 
 def run_turn(store: Store, *, folder: Path, project: str, turn_id: str) -> None:
-    """Run (or take up again) the turn in this process; returns when it is done, failed or was finished elsewhere."""
+    """Run (or take up again) the turn in this process; returns when it is over, paused or was ended elsewhere."""
     with store.alone(project, is_patient=True, on_lost=lambda: leave(f"{project} was taken over")):
-        if store.get_turn(project, turn_id)["status"] != "running":
+        turn = store.get_turn(project, turn_id)
+        if turn["status"] != "running" or turn["paused_at"] is not None:
             return
         _contexts[turn_id] = TurnContext.load(store, folder=folder, project=project, turn_id=turn_id)
         with _launched(store, project), SetWorkflowID(turn_id):
