@@ -12,21 +12,9 @@ import pytest
 from feilun.project import Project
 from feilun.records import Event, TurnResult
 from feilun.wheel import TurnCancelled, TurnCrashed, TurnPaused
+from tests.journeys.conftest import child_of
 
 pytestmark = pytest.mark.journey
-
-
-def child_of(turn_id: str) -> int:
-    """The process that turns."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().decode().split("\0")
-            except (OSError, UnicodeDecodeError):
-                continue
-            if "feilun.wheel.run" in words and turn_id in words:
-                return int(entry.name)
-    raise AssertionError("nobody turns")
 
 
 def test_two_askers_get_one_turn_and_the_same_result(tiny_project: Path) -> None:

@@ -100,6 +100,15 @@ def _fail(turn_id: str, step: str, error: dict[str, Any]) -> None:
 def _turn(turn_id: str) -> None:
     if turn_id not in _contexts:
         return  # closed or cancelled before DBOS heard of it; it must not go on beside the turn that runs now
+    try:
+        _go_round(turn_id)
+    except Exception as error:
+        # A step cannot be recorded: the disk is full, or its database away. DBOS would end this thread alone, and who
+        # took the turn up again would wait for its result for ever.
+        leave(f"{turn_id} cannot be recorded, {place(error)}")
+
+
+def _go_round(turn_id: str) -> None:
     results: Results = {}
     wall_s = 0.0
     for step in STEPS:
