@@ -16,6 +16,7 @@ from feilun.tasks import Task
 from feilun.tasks.identity import normalise
 
 ALIKE = 0.8  # Jaccard similarity of character trigrams from which two messages ask for the same label
+NEARLY = 0.15  # of the cosine: so much below what is surely the same, a person may still give one label to both
 LOOK_AHEAD = 5  # rows looked at for each one shown, so that twins are found below the first page
 MAX_LOOKED_AT = 500
 MOST_WITHOUT_THUMB = 1.0  # a thumb down adds 1 to what a label teaches, which is at most 1 by itself
@@ -47,6 +48,42 @@ def review_queue(
         embeddings = embed([task.text_of(row["inputs"]) for row in shown])
         shown = [shown[i] for i in each_about_another(embeddings, [row["teach"] for row in shown])]
     return [row | {"given": None, "why": waits_because(row)} for row in shown[:limit]]
+
+
+def alike_in_meaning(
+    store: Store,
+    project: str,
+    row: dict[str, Any],
+    *,
+    task: Task,
+    embed: Callable[[Sequence[str]], np.ndarray],
+    sure_from: float,
+    limit: int = 20,
+    without: Set[str] = frozenset(),
+) -> list[dict[str, Any]]:
+    """What waits in the queue beside `row` and means much the same, nearest first: one label may do for all.
+
+    Args:
+        row: a prediction; it need not wait itself.
+        embed: texts -> (n, n_hidden) of unit length.
+        sure_from: the cosine from which two messages mean the same for sure; up to NEARLY less may be the same.
+        without: example ids to leave out.
+    Returns:
+        Rows as `review_queue` gives them, with `similarity`, the cosine, and `is_sure`.
+    """
+    found = store.list_queue(project, limit=MAX_LOOKED_AT)
+    others = [one for one in found if one["example_id"] not in without | {row["example_id"]}]
+    if not others:
+        return []
+    vectors = embed([task.text_of(one["inputs"]) for one in (row, *others)])
+    cosines = vectors[1:] @ vectors[0]
+    alike = [i for i in np.argsort(-cosines, kind="stable")[:limit] if cosines[i] >= sure_from - NEARLY]
+    return [
+        others[i]
+        | {"given": None, "why": waits_because(others[i]), "similar": [], "twins": []}
+        | {"similarity": round(float(cosines[i]), 4), "is_sure": bool(cosines[i] >= sure_from)}
+        for i in alike
+    ]
 
 
 def is_disliked(row: dict[str, Any]) -> bool:

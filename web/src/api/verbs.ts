@@ -109,6 +109,11 @@ export function takeFromQueue(name: string, desk: string) {
   return body(http.POST("/v1/projects/{name}/queue/desks/{desk}", asked)) as Promise<Shapes["QueueReply"]>;
 }
 
+export function takeSimilar(name: string, desk: string, predictionId: string) {
+  const asked = { params: { path: { name, desk }, query: { prediction_id: predictionId, limit: 50 } } };
+  return body(http.POST("/v1/projects/{name}/queue/desks/{desk}/similar", asked)) as Promise<Shapes["SimilarReply"]>;
+}
+
 export const clearDesk = (name: string, desk: string) =>
   http
     .DELETE("/v1/projects/{name}/queue/desks/{desk}", { params: { path: { name, desk } }, keepalive: true })
