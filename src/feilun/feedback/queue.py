@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from feilun.feedback.choosing import kernel, kernel_heat
-from feilun.feedback.reasons import why
+from feilun.feedback.reasons import speaks_from, why
 from feilun.records import Why
 from feilun.store import Store
 from feilun.store.traffic import ASKED
@@ -16,7 +16,6 @@ from feilun.tasks import Task
 from feilun.tasks.identity import normalise
 
 ALIKE = 0.8  # Jaccard similarity of character trigrams from which two messages ask for the same label
-NEARLY = 0.15  # of the cosine: so much below what is surely the same, a person may still give one label to both
 LOOK_AHEAD = 5  # rows looked at for each one shown, so that twins are found below the first page
 MAX_LOOKED_AT = 500
 MOST_WITHOUT_THUMB = 1.0  # a thumb down adds 1 to what a label teaches, which is at most 1 by itself
@@ -66,7 +65,8 @@ def alike_in_meaning(
     Args:
         row: a prediction; it need not wait itself.
         embed: texts -> (n, n_hidden) of unit length.
-        sure_from: the cosine from which two messages mean the same for sure; up to NEARLY less may be the same.
+        sure_from: the cosine from which two messages mean the same for sure; those that the queue's own scale calls
+            near are given too, see `speaks_from`.
         without: example ids to leave out.
     Returns:
         Rows as `review_queue` gives them, with `similarity`, the cosine, and `is_sure`.
@@ -77,7 +77,8 @@ def alike_in_meaning(
         return []
     vectors = embed([task.text_of(one["inputs"]) for one in (row, *others)])
     cosines = vectors[1:] @ vectors[0]
-    alike = [i for i in np.argsort(-cosines, kind="stable")[:limit] if cosines[i] >= sure_from - NEARLY]
+    near_from = min(sure_from, speaks_from(vectors))
+    alike = [i for i in np.argsort(-cosines, kind="stable")[:limit] if cosines[i] >= near_from]
     return [
         others[i]
         | {"given": None, "why": waits_because(others[i]), "similar": [], "twins": []}

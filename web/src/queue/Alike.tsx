@@ -70,7 +70,15 @@ export function Alike(props: {
               <p className="quiet">{t("queue.alike.none")}</p>
             ) : (
               <>
-                <p className="quiet small">{t("queue.alike.note")}</p>
+                <div className="row between">
+                  <p className="quiet small">{t("queue.alike.note")}</p>
+                  <Button
+                    size="small"
+                    onClick={() => setChanged(Object.fromEntries(rows.map((one) => [one.example_id, true])))}
+                  >
+                    {t("queue.alike.all")}
+                  </Button>
+                </div>
                 <ul>
                   {rows.map((one) => (
                     <li key={one.example_id}>

@@ -4,9 +4,10 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { useName } from "../app/Shell";
 import type { Shapes } from "../api/client";
-import { useProject } from "../api/verbs";
+import { useProject, useTurns } from "../api/verbs";
 import { count, percent } from "../kit/format";
 import { Bar, Button, Empty, Given, Page, Pill, Trouble, Twin, Waiting } from "../kit/parts";
+import { scoreOf } from "../turns/view";
 import { Alike } from "./Alike";
 import { Help } from "./Help";
 import { Labels, type Finder } from "./Labels";
@@ -80,7 +81,7 @@ function Desk({ project }: { project: Shapes["ProjectReply"] }) {
 
   return (
     <>
-      <Progress nDone={desk.done.length} nWaiting={desk.nWaiting} nNew={project.n_new_labels} />
+      <Progress name={project.name} nDone={desk.done.length} nWaiting={desk.nWaiting} nNew={project.n_new_labels} />
       {desk.error !== null && <Trouble error={desk.error} onRetry={() => void desk.refill()} />}
       {row ? (
         <Item row={row} project={project} choices={choices} finder={finder} onGive={give} />
@@ -130,8 +131,11 @@ function Desk({ project }: { project: Shapes["ProjectReply"] }) {
   );
 }
 
-function Progress({ nDone, nWaiting, nNew }: { nDone: number; nWaiting: number; nNew: number }) {
+function Progress(props: { name: string; nDone: number; nWaiting: number; nNew: number }) {
   const { t } = useTranslation();
+  const { name, nDone, nWaiting, nNew } = props;
+  const turns = (useTurns(name).data ?? []).filter((turn) => turn.status === "done");
+  const [first, last] = [scoreOf(turns.at(-1), "accuracy"), scoreOf(turns[0], "accuracy")];
   const all = nDone + nWaiting;
   return (
     <div className="desk-progress">
@@ -140,6 +144,11 @@ function Progress({ nDone, nWaiting, nNew }: { nDone: number; nWaiting: number; 
         {t("queue.done", { count: nDone })} · {t("queue.waiting", { count: nWaiting })} ·{" "}
         {t("queue.new", { count: nNew })}
       </p>
+      {turns.length > 1 && first !== undefined && last !== undefined && (
+        <p className="quiet small num">
+          {t("queue.bought", { first: percent(first), last: percent(last), count: turns.length })}
+        </p>
+      )}
     </div>
   );
 }
