@@ -1105,7 +1105,8 @@ export interface paths {
         };
         /**
          * Read the audit log.
-         * @description Every change of state in the workspace, in order. The key of a tenant, or of one project, reads its own alone.
+         * @description Every change of state in the workspace, in order, and `next_after` leads to the next page; or latest first, and
+         *     `next_before` does. The key of a tenant, or of one project, reads its own alone.
          */
         get: operations["list_audit"];
         put?: never;
@@ -1361,7 +1362,7 @@ export interface components {
         AuditPage: {
             /**
              * Audit
-             * @description In order.
+             * @description In order, or latest first.
              */
             audit: components["schemas"]["AuditRow"][];
             /**
@@ -1369,6 +1370,11 @@ export interface components {
              * @description Pass it as `after` for the next page; null when this is the last.
              */
             next_after: number | null;
+            /**
+             * Next Before
+             * @description With `latest`: pass it as `before`; null when this is the last page.
+             */
+            next_before: number | null;
         };
         /**
          * AuditRow
@@ -12266,6 +12272,10 @@ export interface operations {
                 after?: number;
                 /** @description Most rows in one page. */
                 limit?: number;
+                /** @description Latest first, from the end of the log or from `before`. */
+                latest?: boolean;
+                /** @description With `latest`: only what comes before this place. */
+                before?: number | null;
             };
             header?: never;
             path?: never;
