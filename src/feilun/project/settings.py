@@ -22,14 +22,15 @@ from feilun.store.chain import Change
 
 Row = dict[str, Any]
 Effect = Literal["now", "next_turn", "file"]
+METRIC = "goal.metric"
 MAX_SHOWN = 40  # characters of a refused value
 WORDS = {
     "switch": ("true or false", "true 或 false"),
     "whole": ("a whole number", "整数"),
     "number": ("a number", "数字"),
     "text": ("text", "文本"),
-    "choice": ("one of", "以下之一："),
-    "choices": ("a list of", "以下各项组成的列表："),
+    "choice": ("one of: ", "以下之一："),
+    "choices": ("a list of: ", "以下各项组成的列表："),
 }
 
 
@@ -43,12 +44,15 @@ class SettingsVerbs(Base):
             lang: of the explanations, "en" or "zh".
         """
         text = _read(self.folder / CONFIG_NAME)
-        told = load_settings(self.folder).model_dump(mode="json")
+        told, metrics = load_settings(self.folder).model_dump(mode="json"), self._metrics()
+        rows = {one.name: _describe(one, told, lang) for one in all_settings().values()}
+        if metrics:
+            rows[METRIC] |= {"kind": "choice", "choices": metrics, "allowed": _one_of(metrics, lang)}
         sections = [
             {
                 "table": name,
                 "meaning": table_meaning(name, model, lang),
-                "settings": [_describe(one, told, lang) for one in all_settings().values() if one.table == name],
+                "settings": [row for key, row in rows.items() if all_settings()[key].table == name],
             }
             for name, model in tables()
             if name not in ("data.sources", "store")
@@ -84,7 +88,7 @@ class SettingsVerbs(Base):
             if etag is not None and etag != _etag(text):
                 raise SettingsOutdated(name=CONFIG_NAME)
             old = load_settings(self.folder)
-            new = _validated(text, changes)
+            new = _validated(text, changes, metrics=self._metrics())
             told = {name: (_value(old, name), _value(new, name)) for name in changes}
             told = {name: pair for name, pair in told.items() if pair[0] != pair[1]}
             if told:
@@ -94,6 +98,11 @@ class SettingsVerbs(Base):
                 write_whole(config, set_keys(text, values))
             self._follow_settings()
         return told
+
+    def _metrics(self) -> list[str]:
+        """The figures that a goal may be set on, as the latest report has them; none before there is one."""
+        rows = self.store.list_models(self.name, limit=1)
+        return sorted(rows[0]["report"].get("metrics", ())) if rows else []
 
 
 @cache
@@ -115,24 +124,26 @@ def _must_be_editable(name: str) -> None:
         raise SettingInFile(setting=name, name=CONFIG_NAME)
 
 
-def _validated(text: str, changes: Mapping[str, Any]) -> FeilunSettings:
+def _validated(text: str, changes: Mapping[str, Any], *, metrics: list[str]) -> FeilunSettings:
     """The settings as the changed file would give them.
 
     Raises:
-        SettingsRefused: it would not be valid.
+        SettingsRefused: it would not be valid; every mistake is told.
     """
-    beyond = [name for name, value in changes.items() if _is_beyond(name, value)]
-    if beyond:
-        raise _refused(beyond, changes)
+    wrong = [name for name, value in changes.items() if _is_beyond(name, value)]
+    if metrics and changes.get(METRIC, metrics[0]) not in (None, *metrics):
+        wrong.append(METRIC)
     raw = tomllib.loads(text)
-    for name, value in changes.items():
-        _put(raw, name.split("."), value)
+    for name in changes.keys() - set(wrong):
+        _put(raw, name.split("."), changes[name])
     try:
-        return FeilunSettings.model_validate(raw)
+        new = FeilunSettings.model_validate(raw)
     except ValidationError as error:
-        found = {".".join(str(part) for part in one["loc"]) for one in error.errors()}
-        named = [name for name in changes if any(at.startswith(name) for at in found)]
-        raise _refused(named, changes) from error
+        found = [".".join(str(part) for part in one["loc"]) for one in error.errors()]
+        wrong += [name for name in changes if any(f"{at}.".startswith(f"{name}.") for at in found)]
+    if wrong:
+        raise _refused(wrong, changes)
+    return new
 
 
 def _put(raw: dict[str, Any], path: list[str], value: Any) -> None:
@@ -158,11 +169,12 @@ def _is_beyond(name: str, value: Any) -> bool:
 
 
 def _refused(names: list[str], changes: Mapping[str, Any]) -> SettingsRefused:
-    told = {
-        lang: "; ".join(f"{name} = {str(changes[name])[:MAX_SHOWN]} ({allowed(name, lang)})" for name in names)
-        for lang in ("en", "zh")
-    }
-    return SettingsRefused(settings=names, mistakes_en=told["en"], mistakes_zh=told["zh"])
+    def told(lang: str) -> str:
+        shape = "{} = {}（{}）" if lang == "zh" else "{} = {} ({})"
+        joint = "；" if lang == "zh" else "; "
+        return joint.join(shape.format(name, str(changes[name])[:MAX_SHOWN], allowed(name, lang)) for name in names)
+
+    return SettingsRefused(settings=names, mistakes_en=told("en"), mistakes_zh=told("zh"))
 
 
 def allowed(name: str, lang: str) -> str:
@@ -170,8 +182,12 @@ def allowed(name: str, lang: str) -> str:
     one = all_settings()[name]
     words = WORDS[one.kind][lang == "zh"]
     if choices_of(one.field):
-        return f"{words}{'' if lang == 'zh' else ' '}{', '.join(choices_of(one.field))}"
+        return f"{words}{', '.join(choices_of(one.field))}"
     return " ".join([words, *(f"{sign} {limit:g}" for sign, limit in _limits(one).items())])
+
+
+def _one_of(choices: list[str], lang: str) -> str:
+    return f"{WORDS['choice'][lang == 'zh']}{', '.join(choices)}"
 
 
 def _limits(one: SettingWords) -> dict[str, float]:
@@ -187,7 +203,7 @@ def _describe(one: SettingWords, told: dict[str, Any], lang: str) -> Row:
         "name": one.name,
         "value": None if is_hidden else _shown(value),
         "default": default,
-        "is_default": value == default,
+        "is_default": one.field.is_required() or value == default,
         "is_hidden": is_hidden,
         "kind": one.kind,
         "choices": choices_of(one.field),

@@ -15,7 +15,7 @@ class SettingRow(Shape):
     name: str = Field(description="Table and key.", examples=["goal.at_least"])
     value: Any = Field(description="As it stands; null when it is empty or not shown.")
     default: Any = Field(description="What it is when the file says nothing; null when it is empty or needed.")
-    is_default: bool
+    is_default: bool = Field(description="Whether it stands at its default, or has none.")
     is_hidden: bool = Field(description="Whether its value is not shown, because a password may be in it.")
     kind: Literal["switch", "whole", "number", "text", "choice", "choices", "other"]
     choices: list[str] = Field(description="What it takes, where that is named one by one.")
