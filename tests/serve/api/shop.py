@@ -162,6 +162,7 @@ def side_of(store: Store, project: Project) -> Side:
         "prediction_id": (f"p_{mark}",),
         "key_id": tuple(keys),
         "desk": (f"desk_{mark}",),
+        "backup_id": ("bk_" + "0" * 24,),
         "holdout_upload_id": ("up_" + "0" * 24,),
         "upload_id": tuple(one.upload_id for one in Uploads(store.workspace).waiting(tenant=project.tenant)),
         "person_id": tuple(row["person_id"] for row in store.list_people(Reach(project.tenant))),

@@ -60,7 +60,10 @@ function Control({ of, value, onSet, labelledBy }: Omit<Props, "isWanted"> & { l
         aria-labelledby={labelledBy}
         value={String(value)}
         onChange={(chosen) => onSet(chosen === "true")}
-        options={["true", "false"].map((one) => ({ value: one, label: t(one === "true" ? "config.on" : "config.off") }))}
+        options={["true", "false"].map((one) => ({
+          value: one,
+          label: t(one === "true" ? "config.on" : "config.off"),
+        }))}
       />
     );
   if (of.kind === "choice")

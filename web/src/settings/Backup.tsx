@@ -22,7 +22,12 @@ export default function Backup() {
       title={t("backup.title")}
       lead={t("backup.lead")}
       action={
-        <Button type="primary" loading={make.isPending || isBusy} disabled={!backups.data} onClick={() => make.mutate()}>
+        <Button
+          type="primary"
+          loading={make.isPending || isBusy}
+          disabled={!backups.data}
+          onClick={() => make.mutate()}
+        >
           {isBusy ? t("backup.busy") : t("backup.make")}
         </Button>
       }

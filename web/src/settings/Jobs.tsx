@@ -71,7 +71,11 @@ function List({ rows }: { rows: Job[] }) {
                 </>
               ),
             },
-            { title: t("jobs.since"), key: "since", render: (_, row) => <span className="nowrap">{when(row.since)}</span> },
+            {
+              title: t("jobs.since"),
+              key: "since",
+              render: (_, row) => <span className="nowrap">{when(row.since)}</span>,
+            },
             {
               title: <span className="sr">{t("models.do")}</span>,
               key: "do",
