@@ -56,7 +56,7 @@ def test_every_setting_is_explained_and_what_may_hold_a_password_is_not_shown(pr
         assert all(one["meaning"] for one in told.values())
     at_least = told["goal.at_least"]
     assert (at_least["value"], at_least["default"], at_least["is_default"]) == (0.5, 0.0, False)
-    assert (at_least["allowed"], at_least["least"], at_least["most"]) == ("数字 ≥ 0 ≤ 1", 0, 1)
+    assert (at_least["allowed"], at_least["least"], at_least["most"]) == ("数字 ≥ 0 且 ≤ 1", 0, 1)
     assert told["goal.max_size_mb"]["may_be_empty"] and told["release.guards"]["kind"] == "choices"
     secret = '[serve]\ntraces = "http://ann:secret@127.0.0.1:4318/"\n[backbone]\nmodel = "dir:/home/ann/bert"\n'
     (folder / "feilun.toml").write_text(WRITTEN + secret, "utf-8")
@@ -98,7 +98,7 @@ def test_a_change_keeps_the_comments_holds_in_the_open_project_and_is_in_the_aud
         ({"data.sources": []}, SettingInFile, "data.sources"),
         ({"goal.at_least": 1.5, "label.batch": "7", "train.seed": True}, SettingsRefused, "label.batch = 7"),
         ({"goal.at_least": 1.5, "label.batch": "7", "train.seed": True}, SettingsRefused, "goal.at_least = 1.5"),
-        ({"goal.at_least": float("nan")}, SettingsRefused, "a number ≥ 0 ≤ 1"),
+        ({"goal.at_least": float("nan")}, SettingsRefused, "a number ≥ 0 and ≤ 1"),
         ({"train.budget_s": 90_000}, SettingsRefused, "≤ 86400"),
         ({"improve.schedule": "dayly"}, SettingsRefused, "never, hourly, daily, weekly"),
         ({"release.guards": ["failed", "x" * 999]}, SettingsRefused, "hand_over"),

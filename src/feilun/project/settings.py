@@ -183,7 +183,8 @@ def allowed(name: str, lang: str) -> str:
     words = WORDS[one.kind][lang == "zh"]
     if choices_of(one.field):
         return f"{words}{', '.join(choices_of(one.field))}"
-    return " ".join([words, *(f"{sign} {limit:g}" for sign, limit in _limits(one).items())])
+    joint = " 且 " if lang == "zh" else " and "
+    return f"{words} {joint.join(f'{sign} {limit:g}' for sign, limit in _limits(one).items())}".rstrip()
 
 
 def _one_of(choices: list[str], lang: str) -> str:

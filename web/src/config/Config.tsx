@@ -1,5 +1,5 @@
 // feilun.toml of a project, section by section: what stands, what it means, and other values where that is safe.
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { useName } from "../app/Shell";
 import type { Shapes } from "../api/client";
@@ -12,6 +12,7 @@ import { isSame, type Values } from "./values";
 import "./config.css";
 
 type Read = Shapes["SettingsReply"];
+type Part = Read["sections"][number];
 
 export default function Config() {
   const { t } = useTranslation();
@@ -28,57 +29,74 @@ function Desk({ name, of }: { name: string; of: Read }) {
   const { t } = useTranslation();
   const [wanted, want] = useState<Values>({});
   const [address, setAddress] = useAddress();
-  const shown = address.get("show") === "changed";
+  const isShort = address.get("show") === "changed";
   const set = (one: Setting, value: unknown) =>
     want(({ [one.name]: _, ...rest }) => (isSame(value, one.value) ? rest : { ...rest, [one.name]: value }));
+  const line = (one: Setting) => {
+    const isWanted = one.name in wanted;
+    if (isShort && one.is_default && !isWanted) return null;
+    const value = isWanted ? wanted[one.name] : one.value;
+    return <Line key={one.name} of={one} value={value} isWanted={isWanted} onSet={(chosen) => set(one, chosen)} />;
+  };
   return (
     <>
       <label className="row config-filter">
         <input
           type="checkbox"
-          checked={shown}
+          checked={isShort}
           onChange={(event) => setAddress({ show: event.target.checked ? "changed" : undefined })}
         />
         {t("config.only_changed")}
       </label>
-      {of.sections.map((section) => (
-        <Section key={section.table} of={section} wanted={wanted} isShort={shown} onSet={set} />
+      {inOrder(of.sections).map((section) => (
+        <Section key={section.table} of={section} line={line} />
       ))}
+      <InFile sections={of.sections} line={line} isOpen={isShort} />
       <Save name={name} etag={of.etag} wanted={wanted} onDrop={() => want({})} />
     </>
   );
 }
 
-function Section(props: {
-  of: Read["sections"][number];
-  wanted: Values;
-  isShort: boolean;
-  onSet: (one: Setting, value: unknown) => void;
-}) {
-  const { t } = useTranslation();
-  const { table, meaning, settings } = props.of;
-  const wanted = (one: Setting) => one.name in props.wanted;
-  const rows = settings.filter((one) => !props.isShort || !one.is_default || wanted(one));
-  const [open, fixed] = [rows.filter((one) => one.effect !== "file"), rows.filter((one) => one.effect === "file")];
-  if (!rows.length) return null;
-  const line = (one: Setting) => (
-    <Line
-      key={one.name}
-      of={one}
-      value={wanted(one) ? props.wanted[one.name] : one.value}
-      isWanted={wanted(one)}
-      onSet={(value) => props.onSet(one, value)}
-    />
-  );
+/** Those that people change most come first; a section of which nothing may be changed here is no card of its own. */
+const FIRST = ["goal", "train", "improve", "evaluate", "release"];
+const place = ({ table }: Part) => (FIRST.includes(table) ? FIRST.indexOf(table) : FIRST.length);
+const inOrder = (sections: Part[]) => [...sections].sort((one, other) => place(one) - place(other));
+
+type Lines = (one: Setting) => ReactNode;
+
+function Section({ of, line }: { of: Part; line: Lines }) {
+  const rows = of.settings.filter((one) => one.effect !== "file").map(line);
+  if (!rows.some(Boolean)) return null;
   return (
-    <Card title={<code className="config-table">[{table}]</code>} note={meaning}>
-      {open.length > 0 && <ul className="config">{open.map(line)}</ul>}
-      {fixed.length > 0 && (
-        <details className="config-fixed" open={props.isShort}>
-          <summary>{t("config.in_file", { count: fixed.length })}</summary>
-          <ul className="config">{fixed.map(line)}</ul>
+    <Card title={<code className="config-table">[{of.table}]</code>} note={of.meaning.replaceAll("`", "")}>
+      <ul className="config">{rows}</ul>
+    </Card>
+  );
+}
+
+/** What names a place, or says what is learnt: to be read here, and changed by whoever has the machine. */
+function InFile({ sections, line, isOpen }: { sections: Part[]; line: Lines; isOpen: boolean }) {
+  const { t } = useTranslation();
+  const parts = sections
+    .map((of) => ({
+      ...of,
+      rows: of.settings
+        .filter((one) => one.effect === "file")
+        .map(line)
+        .filter(Boolean),
+    }))
+    .filter((of) => of.rows.length);
+  if (!parts.length) return null;
+  return (
+    <Card title={t("config.in_file")} note={t("config.in_file.note")}>
+      {parts.map((of) => (
+        <details key={`${of.table} ${isOpen}`} className="config-fixed" open={isOpen}>
+          <summary>
+            <code className="config-table">[{of.table}]</code> {of.meaning.replaceAll("`", "")}
+          </summary>
+          <ul className="config">{of.rows}</ul>
         </details>
-      )}
+      ))}
     </Card>
   );
 }

@@ -22,7 +22,7 @@ export function Line(props: Props) {
           </b>
           {!of.is_default && <Pill tone="accent">{t("config.changed")}</Pill>}
         </span>
-        <p>{of.meaning}</p>
+        <p>{of.meaning.replaceAll("`", "")}</p>
         <p className="small quiet">
           {[of.allowed, t("config.default", { value: shown(of.default, t("config.empty")) })]
             .filter(Boolean)
@@ -32,7 +32,7 @@ export function Line(props: Props) {
       <div className="config-value">
         {may ? <Control of={of} value={value} onSet={props.onSet} labelledBy={id} /> : <Fixed of={of} />}
         {may && (
-          <span className="small quiet">
+          <span className="row small quiet">
             {t(`config.effect.${of.effect}`)}
             {!isSame(value, of.default) && (
               <Button type="link" size="small" onClick={() => props.onSet(of.default)}>

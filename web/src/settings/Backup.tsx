@@ -48,8 +48,8 @@ export default function Backup() {
       </Given>
       <Doctor />
       <Twin
-        cli={"feilun backups keep\nfeilun backups list\nfeilun backup FILE"}
-        api={"POST /v1/backups\nGET /v1/backups\nGET /v1/backups/BACKUP/archive"}
+        cli={"feilun backups keep\nfeilun backups list\nfeilun backup FILE\nfeilun doctor"}
+        api={"POST /v1/backups\nGET /v1/backups\nGET /v1/backups/BACKUP/archive\nGET /v1/doctor"}
       />
     </Page>
   );

@@ -2,7 +2,7 @@
 import { useTranslation } from "react-i18next";
 import type { Shapes } from "../api/client";
 import { useDoctor } from "../api/operate";
-import { Button, Card, Pill, Trouble, Twin } from "../kit/parts";
+import { Button, Card, Pill, Trouble } from "../kit/parts";
 
 type Finding = Shapes["FindingRow"];
 const TONES = { problem: "bad", notice: "warn", ok: "good" } as const;
@@ -26,7 +26,6 @@ export function Doctor() {
         </div>
         {look.error && <Trouble error={look.error} />}
         {look.data && <Findings rows={look.data.findings} />}
-        <Twin cli="feilun doctor" api="GET /v1/doctor" />
       </div>
     </Card>
   );
@@ -35,9 +34,10 @@ export function Doctor() {
 function Findings({ rows }: { rows: Finding[] }) {
   const { t } = useTranslation();
   const fine = rows.filter((one) => one.level === "ok");
+  const told = ORDER.flatMap((level) => rows.filter((one) => one.level === level));
   return (
     <>
-      <List rows={ORDER.flatMap((level) => rows.filter((one) => one.level === level))} />
+      {told.length > 0 && <List rows={told} />}
       <details>
         <summary>{t("doctor.fine", { count: fine.length })}</summary>
         <List rows={fine} />
