@@ -77,6 +77,7 @@ export type Setting = Omit<Shapes["SettingRow"], "value" | "default"> & { value:
 export const useSettings = (name: string) =>
   useQuery({
     queryKey: settingsOf(name),
+    refetchOnWindowFocus: false, // what somebody is changing is a change of what they see
     queryFn: () => body(http.GET("/v1/projects/{name}/settings", { params: { path: { name } } })),
   });
 
@@ -90,6 +91,6 @@ export function useChangeSettings(name: string) {
           body: { changes },
         }),
       ),
-    onSuccess: () => client.invalidateQueries({ queryKey: [name] }),
+    onSuccess: () => client.invalidateQueries({ queryKey: [name] }), // awaited: what is shown then is what was saved
   });
 }

@@ -2,7 +2,7 @@
 import { useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { useName } from "../app/Shell";
-import type { Shapes } from "../api/client";
+import { Problem, type Shapes } from "../api/client";
 import { useChangeSettings, useSettings, type Setting } from "../api/operate";
 import { useMay } from "../api/session";
 import { Button, Card, Given, Page, Trouble, Twin } from "../kit/parts";
@@ -17,15 +17,16 @@ type Part = Read["sections"][number];
 export default function Config() {
   const { t } = useTranslation();
   const name = useName();
+  const settings = useSettings(name);
   return (
     <Page title={t("config.title")} lead={t("config.lead")}>
-      <Given of={useSettings(name)}>{(of) => <Desk key={of.etag} name={name} of={of} />}</Given>
+      <Given of={settings}>{(of) => <Desk name={name} of={of} onReread={() => void settings.refetch()} />}</Given>
     </Page>
   );
 }
 
-/** What was changed and not yet saved lies here; a file that is another one by now begins anew. */
-function Desk({ name, of }: { name: string; of: Read }) {
+/** What was changed and not yet saved lies here, and stays when the file is read again. */
+function Desk({ name, of, onReread }: { name: string; of: Read; onReread: () => void }) {
   const { t } = useTranslation();
   const [wanted, want] = useState<Values>({});
   const [address, setAddress] = useAddress();
@@ -52,7 +53,7 @@ function Desk({ name, of }: { name: string; of: Read }) {
         <Section key={section.table} of={section} line={line} />
       ))}
       <InFile sections={of.sections} line={line} isOpen={isShort} />
-      <Save name={name} etag={of.etag} wanted={wanted} onDrop={() => want({})} />
+      <Save name={name} etag={of.etag} wanted={wanted} onDone={() => want({})} onReread={onReread} />
     </>
   );
 }
@@ -101,11 +102,16 @@ function InFile({ sections, line, isOpen }: { sections: Part[]; line: Lines; isO
   );
 }
 
-function Save(props: { name: string; etag: string; wanted: Values; onDrop: () => void }) {
+function Save(props: { name: string; etag: string; wanted: Values; onDone: () => void; onReread: () => void }) {
   const { t } = useTranslation();
   const change = useChangeSettings(props.name);
   const may = useMay("admin");
   const names = Object.keys(props.wanted);
+  const isOutdated = change.error instanceof Problem && change.error.status === 412;
+  const over = (then: () => void) => () => {
+    change.reset();
+    then();
+  };
   if (!names.length) return <Twin {...twinOf(props.name, { "goal.at_least": 0.9 })} />;
   return (
     <div className="config-save" role="region" aria-label={t("config.unsaved", { count: names.length })}>
@@ -113,15 +119,21 @@ function Save(props: { name: string; etag: string; wanted: Values; onDrop: () =>
       <div className="row between">
         <p>{t("config.unsaved", { count: names.length })}</p>
         <span className="row">
-          <Button onClick={props.onDrop}>{t("config.drop")}</Button>
-          <Button
-            type="primary"
-            loading={change.isPending}
-            disabled={!may}
-            onClick={() => change.mutate({ changes: props.wanted, etag: props.etag })}
-          >
-            {t("config.save")}
-          </Button>
+          <Button onClick={over(props.onDone)}>{t("config.drop")}</Button>
+          {isOutdated ? (
+            <Button type="primary" onClick={over(props.onReread)}>
+              {t("config.reread")}
+            </Button>
+          ) : (
+            <Button
+              type="primary"
+              loading={change.isPending}
+              disabled={!may}
+              onClick={() => change.mutate({ changes: props.wanted, etag: props.etag }, { onSuccess: props.onDone })}
+            >
+              {t("config.save")}
+            </Button>
+          )}
         </span>
       </div>
       <Twin {...twinOf(props.name, props.wanted)} />
