@@ -50,6 +50,7 @@ def test_the_commands_are_the_published_ones():
         "config unset",
         "data add",
         "data advise",
+        "data changes",
         "data check",
         "data doubts",
         "data settle",

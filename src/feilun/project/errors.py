@@ -177,3 +177,11 @@ class SettingsOutdated(FeilunError):
     code, kind = "settings.outdated", "conflict"
     en = "{name} has changed since you read it. Nothing was written. Read it again, then make your change once more."
     zh = "{name} 在你读取之后已被修改。未写入任何内容。请重新读取后再次修改。"
+
+
+class DatasetUnknown(FeilunError):
+    """A dataset was named that no turn of the project has made."""
+
+    code, kind = "data.dataset_unknown", "missing"
+    en = "No turn of project {project!r} has made a dataset {dataset_id!r}. See: feilun data show"
+    zh = "项目 {project!r} 的任何一轮都没有生成过数据集 {dataset_id!r}。请查看：feilun data show"

@@ -95,6 +95,8 @@ BODIES: dict[str, dict[str, Any] | None] = {
             "look_at_upload",
             "remove_upload",
             "check_data",
+            "list_datasets",
+            "compare_datasets",
             "get_settings",
             "list_jobs",
             "list_backups",
@@ -124,7 +126,7 @@ PLAIN = {
     *("sign_in_name", "password", "code", "old", "new"),
     *("gold", "predicted", "correct", "decision", "min_confidence", "max_confidence", "min_chars", "max_chars"),
     *("script", "source", "order"),
-    *("changes", "if-match"),
+    *("changes", "if-match", "kind"),
     *("month", "by", "per_minute", "burst", "monthly_requests", "monthly_characters"),
 }
 FIXED_QUERY = {"preflight": {"budget_s": "-1"}}  # a trial of seconds otherwise

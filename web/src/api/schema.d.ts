@@ -721,6 +721,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{name}/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the datasets.
+         * @description Immutable snapshots, with how many rows each holds.
+         */
+        get: operations["list_datasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{name}/datasets/{dataset_id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare two datasets.
+         * @description Rows that came, went, or have another label or split than in the dataset before, and how the classes have grown.
+         *     A row is the same one when its message is, whatever file it comes from.
+         */
+        get: operations["compare_datasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{name}/settings": {
         parameters: {
             query?: never;
@@ -1759,6 +1800,20 @@ export interface components {
              */
             chosen: boolean;
         };
+        /** ChangeCounts */
+        ChangeCounts: {
+            /** Added */
+            added: number;
+            /** Removed */
+            removed: number;
+            /** Relabelled */
+            relabelled: number;
+            /**
+             * Moved
+             * @description To another split, under the same label.
+             */
+            moved: number;
+        };
         /** ChatCompletion */
         ChatCompletion: {
             /** Id */
@@ -1932,6 +1987,15 @@ export interface components {
              */
             finish_reason: "stop";
             logprobs: components["schemas"]["Logprobs"] | null;
+        };
+        /** ClassChange */
+        ClassChange: {
+            /** Label */
+            label: string;
+            /** N Before */
+            n_before: number;
+            /** N After */
+            n_after: number;
         };
         /**
          * ClassGain
@@ -2359,6 +2423,75 @@ export interface components {
              * @description A column's name; absent: as recognised.
              */
             label?: string | null;
+        };
+        /**
+         * DatasetChangesReply
+         * @description What is otherwise in a dataset than in another one.
+         */
+        DatasetChangesReply: {
+            /** Dataset Id */
+            dataset_id: string;
+            /**
+             * Base Id
+             * @description The other one; null: there was none before, so everything is new.
+             */
+            base_id: string | null;
+            counts: components["schemas"]["ChangeCounts"];
+            /**
+             * Classes
+             * @description Labelled rows of each class; those that changed most first.
+             */
+            classes: components["schemas"]["ClassChange"][];
+            /**
+             * N Found
+             * @description Rows that are looked for.
+             */
+            n_found: number;
+            /** Rows */
+            rows: components["schemas"]["RowChangeShape"][];
+            /**
+             * Next After
+             * @description Pass it as `after` for the next page; null when this is the last.
+             */
+            next_after: number | null;
+        };
+        /** DatasetList */
+        DatasetList: {
+            /**
+             * Datasets
+             * @description The latest first.
+             */
+            datasets: components["schemas"]["DatasetRow"][];
+        };
+        /**
+         * DatasetRow
+         * @description An immutable snapshot that turns learnt from; counts are null where it is not there any more.
+         */
+        DatasetRow: {
+            /**
+             * Dataset Id
+             * @description The hash of its content.
+             */
+            dataset_id: string;
+            /**
+             * Turn Ids
+             * @description The turns that learnt from it, latest first.
+             */
+            turn_ids: string[];
+            /**
+             * Created At
+             * Format: date-time
+             * @description When the first of them began.
+             */
+            created_at: string;
+            /** N Train */
+            n_train: number | null;
+            /** N Holdout */
+            n_holdout: number | null;
+            /** N Unlabelled */
+            n_unlabelled: number | null;
+            /** N Classes */
+            n_classes: number | null;
         };
         /** DoctorReply */
         DoctorReply: {
@@ -4353,6 +4486,36 @@ export interface components {
              * @description Days until it expires. Absent: as before.
              */
             expires_in_days?: number | null;
+        };
+        /**
+         * RowChangeShape
+         * @description A row that is not as it was; labels and split are null where it was not, or is no more.
+         */
+        RowChangeShape: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "added" | "removed" | "relabelled" | "moved";
+            /** Example Id */
+            example_id: string;
+            /**
+             * Inputs
+             * @description The message.
+             */
+            inputs: {
+                [key: string]: unknown;
+            };
+            /** Source */
+            source: string;
+            /** Old Labels */
+            old_labels: string[] | null;
+            /** New Labels */
+            new_labels: string[] | null;
+            /** Old Split */
+            old_split: ("train" | "holdout" | "unlabelled") | null;
+            /** New Split */
+            new_split: ("train" | "holdout" | "unlabelled") | null;
         };
         /**
          * RungForecast
@@ -10010,6 +10173,220 @@ export interface operations {
             };
             /** @description The body is too large. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_datasets: {
+        parameters: {
+            query?: {
+                /** @description Most rows, latest first. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetList"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare_datasets: {
+        parameters: {
+            query?: {
+                /** @description The other one; absent: the one before. */
+                base_id?: string | null;
+                /** @description Only rows of which this is true. */
+                kind?: ("added" | "removed" | "relabelled" | "moved") | null;
+                /** @description Only rows that had or have this label. */
+                label?: string | null;
+                /** @description How many of the rows that are looked for to leave out. */
+                after?: number;
+                /** @description Most rows. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetChangesReply"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

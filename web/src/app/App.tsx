@@ -23,6 +23,7 @@ const NewProject = lazy(() => import("../start/NewProject"));
 const First = lazy(() => import("../start/First"));
 const Monitor = lazy(() => import("../monitor/Monitor"));
 const Data = lazy(() => import("../data/Data"));
+const Snapshots = lazy(() => import("../data/Snapshots"));
 const Config = lazy(() => import("../config/Config"));
 
 const Invitation = lazy(() => import("./Invitation"));
@@ -110,6 +111,7 @@ export function App() {
                   <Route path="turns/:turnId" element={<Turns />} />
                   <Route path="monitor" element={<Monitor />} />
                   <Route path="data" element={<Data />} />
+                  <Route path="data/snapshots" element={<Snapshots />} />
                   <Route path="settings" element={<Config />} />
                   <Route path="first" element={<First />} />
                 </Route>

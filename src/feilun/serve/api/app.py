@@ -26,6 +26,7 @@ from feilun.serve.api.routes import (
     chat,
     compressions,
     console,
+    datasets,
     embeddings,
     examples,
     feedback,
@@ -97,7 +98,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     about_projects = (
-        *(predictions, feedback, models, examples, monitor, compressions, turns, files, project_settings),
+        *(predictions, feedback, models, examples, monitor, compressions, turns, files, datasets, project_settings),
         *(chat, embeddings),
     )
     about_the_server = (session, people, keys, tenants, audit, usage, operate, service)
