@@ -48,7 +48,7 @@ export default function Snapshots() {
 function List({ rows, shown, onShow }: { rows: Row[]; shown: string; onShow: (id: string) => void }) {
   const { t } = useTranslation();
   const figure = (title: string, of: (row: Row) => number | null) => ({
-    title,
+    title: <span className="nowrap">{title}</span>,
     key: title,
     align: "right" as const,
     className: "num",
