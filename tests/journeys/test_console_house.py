@@ -58,7 +58,7 @@ def test_settings_backup_and_jobs(visit: Any, tmp_path: Path):
 
 def test_the_screens_fit_a_phone_in_chinese(visit: Any):
     visitor: Visitor = visit("zh", viewport={"width": 390, "height": 844}, color_scheme="dark")
-    for screen in ("projects/support/settings", "settings/backup", "settings/jobs"):
+    for screen in ("projects/support/settings", "projects/support/data/snapshots", "settings/backup", "settings/jobs"):
         visitor.page.goto(f"{visitor.url}/console/{screen}")
         visitor.page.locator("h1").wait_for()
         visitor.examine()
