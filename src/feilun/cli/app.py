@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from feilun.cli import audit, data, feedback, job, key, label, limit, model, person, release, tenant
+from feilun.cli import audit, backups, config, data, feedback, job, key, label, limit, model, person, release, tenant
 from feilun.cli.examples import explain
 from feilun.cli.init import init
 from feilun.cli.monitor import monitor
@@ -51,6 +51,8 @@ for name, group in {
     "person": person.app,
     "tenant": tenant.app,
     "audit": audit.app,
+    "config": config.app,
+    "backups": backups.app,
     "job": job.app,
 }.items():
     app.add_typer(group, name=name)

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from feilun.config import CONFIG_NAME, set_store_url
+from feilun.config import CONFIG_NAME, set_keys
 from feilun.disk import sync_path
 from feilun.network.machine import MB, disk_left_mb
 from feilun.operate.archive import DATABASE, BackupManifest, Parcel
@@ -96,7 +96,7 @@ def _move_rows(aside: Path, url: str) -> None:
         path.unlink()
     for path in (aside / CONFIG_NAME, *aside.glob(f"*/{CONFIG_NAME}")):
         if path.is_file():
-            path.write_text(set_store_url(path.read_text("utf-8"), url), "utf-8")
+            path.write_text(set_keys(path.read_text("utf-8"), {"store.url": url}), "utf-8")
 
 
 def _place(name: str, *, alone: bool) -> Path:

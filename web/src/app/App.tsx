@@ -23,6 +23,8 @@ const NewProject = lazy(() => import("../start/NewProject"));
 const First = lazy(() => import("../start/First"));
 const Monitor = lazy(() => import("../monitor/Monitor"));
 const Data = lazy(() => import("../data/Data"));
+const Snapshots = lazy(() => import("../data/Snapshots"));
+const Config = lazy(() => import("../config/Config"));
 
 const Invitation = lazy(() => import("./Invitation"));
 const Settings = lazy(() => import("../settings/Settings"));
@@ -31,6 +33,8 @@ const People = lazy(() => import("../settings/People"));
 const Keys = lazy(() => import("../settings/Keys"));
 const Usage = lazy(() => import("../settings/Usage"));
 const Audit = lazy(() => import("../settings/Audit"));
+const Jobs = lazy(() => import("../settings/Jobs"));
+const Backup = lazy(() => import("../settings/Backup"));
 const Tenants = lazy(() => import("../settings/Tenants"));
 
 const MOST_RETRIES = 2;
@@ -107,6 +111,8 @@ export function App() {
                   <Route path="turns/:turnId" element={<Turns />} />
                   <Route path="monitor" element={<Monitor />} />
                   <Route path="data" element={<Data />} />
+                  <Route path="data/snapshots" element={<Snapshots />} />
+                  <Route path="settings" element={<Config />} />
                   <Route path="first" element={<First />} />
                 </Route>
                 <Route
@@ -123,6 +129,8 @@ export function App() {
                   <Route path="usage" element={<Usage />} />
                   <Route path="audit" element={<Audit />} />
                   <Route path="tenants" element={<Tenants />} />
+                  <Route path="jobs" element={<Jobs />} />
+                  <Route path="backup" element={<Backup />} />
                 </Route>
                 <Route path="*" element={<Navigate to="/" replace />} />
               </Route>

@@ -26,6 +26,7 @@ from feilun.serve.api.routes import (
     chat,
     compressions,
     console,
+    datasets,
     embeddings,
     examples,
     feedback,
@@ -33,8 +34,10 @@ from feilun.serve.api.routes import (
     keys,
     models,
     monitor,
+    operate,
     people,
     predictions,
+    project_settings,
     service,
     session,
     tenants,
@@ -94,8 +97,11 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    about_projects = (predictions, feedback, models, examples, monitor, compressions, turns, files, chat, embeddings)
-    about_the_server = (session, people, keys, tenants, audit, usage, service)
+    about_projects = (
+        *(predictions, feedback, models, examples, monitor, compressions, turns, files, datasets, project_settings),
+        *(chat, embeddings),
+    )
+    about_the_server = (session, people, keys, tenants, audit, usage, operate, service)
     for part in (*about_projects, *about_the_server):
         part.routes.add_to(app)
     console.add_to(app)
