@@ -22,7 +22,7 @@ from urllib.parse import quote
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-SCREENS = ("", "queue", "playground", "models", "report", "errors", "turns", "monitor", "data")
+SCREENS = ("", "queue", "playground", "models", "report", "errors", "compare", "turns", "monitor", "data")
 SETTINGS = ("account", "people", "keys", "usage", "audit", "tenants")
 STRANGER = {"X-Forwarded-For": "203.0.113.1"}  # an address of documentation: somebody from elsewhere
 SIZES = {"": (1360, 900), "phone": (390, 844)}
@@ -68,6 +68,10 @@ def screens(browser: Browser, address: str, lang: str, scheme: str, size: str) -
             page.locator("a[href$='/errors']").first.click()
             page.locator(".example button").first.click()
             page.locator(".decisive").wait_for()
+        elif screen == "compare":
+            page.goto(f"{address}/models")
+            page.locator("a[href*='/compare/']").first.click()
+            page.get_by_test_id("verdict").wait_for()
         else:
             page.goto(f"{address}/{screen}".rstrip("/"))
         if screen == "playground":

@@ -48,6 +48,7 @@ BODIES: dict[str, dict[str, Any] | None] = {
             "list_examples",
             "get_confusion",
             "get_thresholds",
+            "compare_models",
             "list_feedback",
             "list_queue",
             "list_doubts",
@@ -112,7 +113,7 @@ PLAIN = {
     *("filename", "sample", "language"),
     *("since", "until", "bucket"),
     *("sign_in_name", "password", "code", "old", "new"),
-    *("gold", "predicted", "correct", "decision", "min_confidence", "max_confidence", "min_chars", "max_chars"),
+    *("gold", "kind", "predicted", "correct", "decision", "min_confidence", "max_confidence", "min_chars", "max_chars"),
     *("script", "source", "order"),
     *("month", "by", "per_minute", "burst", "monthly_requests", "monthly_characters"),
 }

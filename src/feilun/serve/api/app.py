@@ -24,6 +24,7 @@ from feilun.serve.api.problems import explain, is_openai, problem, speak
 from feilun.serve.api.routes import (
     audit,
     chat,
+    comparing,
     compressions,
     console,
     embeddings,
@@ -94,7 +95,19 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    about_projects = (predictions, feedback, models, examples, monitor, compressions, turns, files, chat, embeddings)
+    about_projects = (
+        predictions,
+        feedback,
+        models,
+        examples,
+        comparing,
+        monitor,
+        compressions,
+        turns,
+        files,
+        chat,
+        embeddings,
+    )
     about_the_server = (session, people, keys, tenants, audit, usage, service)
     for part in (*about_projects, *about_the_server):
         part.routes.add_to(app)
