@@ -50,7 +50,11 @@ def _show(found: ModelComparison) -> None:
             old=found.old.model_id,
             n_fixed=test.n_fixed,
             n_broken=test.n_broken,
+            n=test.n_rows,
             p=p_text(test.p_value),
+            difference=100 * test.difference.value,
+            low=100 * test.difference.low,
+            high=100 * test.difference.high,
         )
     )
     table(
@@ -69,6 +73,25 @@ def _show(found: ModelComparison) -> None:
         columns=("model_id", "accuracy", "interval", "size_mb", "p50_ms", "n_common", "n_held_out"),
     )
     _show_classes(found)
+    _show_flips(found)
+
+
+def _show_classes(found: ModelComparison) -> None:
+    changed = [one for one in found.classes if one.n_right_old != one.n_right_new]
+    if not changed:
+        return
+    table(
+        [
+            (one.label, one.n_examples, one.n_right_old, one.n_right_new, f"{one.n_right_new - one.n_right_old:+d}")
+            for one in changed
+        ],
+        columns=("label", "n_messages", "right_old", "right_new", "gained"),
+    )
+
+
+def _show_flips(found: ModelComparison) -> None:
+    if not found.flips:
+        return
     table(
         [
             (
@@ -83,15 +106,3 @@ def _show(found: ModelComparison) -> None:
         ],
         columns=("flip", "message", "gold", "old", "new", "row"),
     )
-
-
-def _show_classes(found: ModelComparison) -> None:
-    changed = [one for one in found.classes if one.n_right_old != one.n_right_new]
-    if changed:
-        table(
-            [
-                (one.label, one.n_examples, one.n_right_old, one.n_right_new, f"{one.n_right_new - one.n_right_old:+d}")
-                for one in changed
-            ],
-            columns=("label", "n_messages", "right_old", "right_new", "gained"),
-        )

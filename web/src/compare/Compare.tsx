@@ -117,7 +117,9 @@ function Sections({ found, pair, champion }: { found: Comparison; pair: Pair; ch
           </p>
           <p className="quiet small num">
             {t("report.compared.test", words)} · {t("compare.on", { count: test.n_rows })} ·{" "}
-            {t("compare.alike", { count: found.n_wrong_alike })} ·{" "}
+            {t("compare.alike", { count: found.n_wrong_alike })}
+          </p>
+          <p className="small">
             <Link to={`/projects/${encodeURIComponent(pair.name)}/models`}>{t("release.log")}</Link>
           </p>
         </div>
