@@ -45,7 +45,7 @@ def main() -> int:
                 continue
             for screen, page in screens(browser, f"{address}/console/projects/{quote(name)}", lang, scheme, size):
                 path = given.out / f"{'.'.join(filter(None, (screen or 'home', lang, scheme, size)))}.png"
-                page.screenshot(path=path, full_page=screen not in ("queue", "errors"))
+                page.screenshot(path=path, full_page=screen not in ("queue", "errors", "compare"))
                 sys.stdout.write(f"{path}\n")
     return 0
 

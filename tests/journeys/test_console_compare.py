@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from feilun.project import Project
-from tests.journeys.visitor import IN_A_BROWSER, Visitor, playwright
+from tests.journeys.visitor import IN_A_BROWSER, WITHIN_MS, Visitor, playwright
 from tests.projects import answer_otherwise
 
 pytestmark = IN_A_BROWSER
@@ -43,33 +43,34 @@ def test_two_models_are_compared_message_by_message_before_one_is_promoted(
     _swap_and_back(someone, found, words)
     someone.page.get_by_role("button", name=words["promote"]).click()
     someone.agree(words["agree"])
-    playwright.expect(someone.page.get_by_test_id("side-new").locator(".pill")).to_have_count(1)
+    playwright.expect(someone.page.get_by_test_id("side-new").locator(".pill")).to_have_count(1, timeout=WITHIN_MS)
     assert someone.champion == other
     assert someone.troubles == []
 
 
 def _look_for_what_broke(someone: Visitor, found: dict[str, Any], words: dict[str, str]) -> None:
     page, flips = someone.page, someone.page.get_by_test_id("flip")
-    playwright.expect(flips).to_have_count(len(found["flips"]))
+    assert found["next_after"] is None  # the first page is all of them
+    playwright.expect(flips).to_have_count(len(found["flips"]), timeout=WITHIN_MS)
     someone.examine()
     page.locator(".ant-segmented-item", has_text=words["broken"]).click()
     page.wait_for_url("**kind=broken*")
     broken = [one for one in found["flips"] if one["kind"] == "broken"]
-    playwright.expect(flips).to_have_count(len(broken))
+    playwright.expect(flips).to_have_count(len(broken), timeout=WITHIN_MS)
     loser = max(found["classes"], key=lambda one: one["n_right_old"] - one["n_right_new"])["label"]
     page.get_by_test_id("gains").get_by_role("button", name=loser, exact=True).click()
     page.wait_for_url("**gold=*")
     of_class = [one["text"] for one in broken if one["gold"] == [loser]]
-    playwright.expect(flips.locator(".words")).to_have_text(of_class)
+    playwright.expect(flips.locator(".words")).to_have_text(of_class, timeout=WITHIN_MS)
     page.reload()  # the address holds what was chosen
-    playwright.expect(flips.locator(".words")).to_have_text(of_class)
+    playwright.expect(flips.locator(".words")).to_have_text(of_class, timeout=WITHIN_MS)
 
 
 def _hand_one_to_people(someone: Visitor, words: dict[str, str]) -> None:
     first = someone.page.get_by_test_id("flip").first
     text = str(first.locator(".words").inner_text())
     first.get_by_role("button", name=words["why"]).click()
-    playwright.expect(first.locator(".opinion .stack")).to_have_count(2)  # each model's own words
+    playwright.expect(first.locator(".opinion .stack")).to_have_count(2, timeout=WITHIN_MS)  # each model's own words
     someone.examine()
     first.get_by_role("button", name=words["ask"]).click()
     first.get_by_role("status").wait_for()
@@ -84,4 +85,4 @@ def _swap_and_back(someone: Visitor, found: dict[str, Any], words: dict[str, str
     for one, other in ((new, old), (old, new)):
         swap.click()
         page.wait_for_url(f"**/models/{one}/compare/{other}?*")
-        playwright.expect(page.get_by_test_id("side-new")).to_contain_text(other)
+        playwright.expect(page.get_by_test_id("side-new")).to_contain_text(other, timeout=WITHIN_MS)

@@ -19,7 +19,7 @@ from feilun.evaluate.label_errors import find_label_doubts
 from feilun.evaluate.occlusion import Explanation, WordWeight, occlude, weigh
 from feilun.evaluate.report import describe, describe_curve
 from feilun.evaluate.run import judge
-from feilun.evaluate.side_by_side import Flip, FlippedRow, ModelComparison, line_up
+from feilun.evaluate.side_by_side import Flip, ModelComparison, line_up
 
 __all__ = [
     "ChampionView",
@@ -31,7 +31,6 @@ __all__ = [
     "ExampleRow",
     "Explanation",
     "Flip",
-    "FlippedRow",
     "Judged",
     "Judgement",
     "ModelComparison",

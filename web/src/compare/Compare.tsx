@@ -37,7 +37,7 @@ export default function Compare() {
         champion !== undefined &&
         champion !== newId &&
         comparison.data && (
-          <Button type="primary" onClick={() => choose(true)}>
+          <Button type={comparison.data.verdict === "better" ? "primary" : "default"} onClick={() => choose(true)}>
             {t("compare.promote")}
           </Button>
         )
@@ -110,18 +110,20 @@ function Sections({ found, pair, champion }: { found: Comparison; pair: Pair; ch
   return (
     <>
       <Card>
-        <div className="verdict" data-testid="verdict">
-          <p>
-            {t("compare.sentence", { fixed: count(test.n_fixed), broken: count(test.n_broken) })}{" "}
-            <Pill tone={TONES[found.verdict]}>{t(`compare.verdict.${found.verdict}`)}</Pill>
-          </p>
-          <p className="quiet small num">
-            {t("report.compared.test", words)} · {t("compare.on", { count: test.n_rows })} ·{" "}
-            {t("compare.alike", { count: found.n_wrong_alike })}
-          </p>
-          <p className="small">
-            <Link to={`/projects/${encodeURIComponent(pair.name)}/models`}>{t("release.log")}</Link>
-          </p>
+        <div className="row between compare-verdict" data-testid="verdict">
+          <div>
+            <p>
+              {t("compare.sentence", { fixed: count(test.n_fixed), broken: count(test.n_broken) })}{" "}
+              <Pill tone={TONES[found.verdict]}>{t(`compare.verdict.${found.verdict}`)}</Pill>
+            </p>
+            <p className="quiet small num">
+              {t("report.compared.test", words)} · {t("compare.on", { count: test.n_rows })} ·{" "}
+              {t("compare.alike", { count: found.n_wrong_alike })}
+            </p>
+          </div>
+          <Link className="small" to={`/projects/${encodeURIComponent(pair.name)}/models`}>
+            {t("release.log")}
+          </Link>
         </div>
       </Card>
       <Sides found={found} name={pair.name} champion={champion} />

@@ -82,8 +82,10 @@ function Said(props: {
           {isRight ? "✓" : "✗"}
         </span>
         <b>{answer.label || t("matrix.nothing")}</b>
-        <span className="quiet small num">{t("try.confidence", { share: percent(answer.confidence) })}</span>
-        {answer.decision === "hand_over" && <Pill>{t("decision.hand_over")}</Pill>}
+        <span className="quiet small num">
+          {t("try.confidence", { share: percent(answer.confidence) })}
+          {answer.decision === "hand_over" && ` · ${t("compare.handed_over")}`}
+        </span>
       </div>
       {isOpen && <Given of={why}>{(found) => <Decisive text={text} of={found} />}</Given>}
     </div>

@@ -9,7 +9,7 @@ type Side = Comparison["old"];
 
 export function Sides({ found, name, champion }: { found: Comparison; name: string; champion: string }) {
   return (
-    <div className="sides">
+    <div className="compare-sides">
       {(["old", "new"] as const).map((side) => (
         <One key={side} side={side} of={found[side]} name={name} isChampion={found[side].model_id === champion} />
       ))}
@@ -21,7 +21,7 @@ function One(props: { side: "old" | "new"; of: Side; name: string; isChampion: b
   const { t } = useTranslation();
   const { side, of, name, isChampion } = props;
   return (
-    <section className="side" data-testid={`side-${side}`}>
+    <section className="compare-side" data-testid={`side-${side}`}>
       <h2 className="row">
         {t(`compare.${side}`)}
         <Link className="mono" to={`/projects/${encodeURIComponent(name)}/models/${of.model_id}`}>
