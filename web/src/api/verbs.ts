@@ -116,6 +116,11 @@ export function takeFromQueue(name: string, desk: string) {
   return body(http.POST("/v1/projects/{name}/queue/desks/{desk}", asked)) as Promise<Shapes["QueueReply"]>;
 }
 
+export function takeSimilar(name: string, desk: string, predictionId: string) {
+  const asked = { params: { path: { name, desk }, query: { prediction_id: predictionId, limit: 50 } } };
+  return body(http.POST("/v1/projects/{name}/queue/desks/{desk}/similar", asked)) as Promise<Shapes["SimilarReply"]>;
+}
+
 export const clearDesk = (name: string, desk: string) =>
   http
     .DELETE("/v1/projects/{name}/queue/desks/{desk}", { params: { path: { name, desk } }, keepalive: true })
@@ -133,9 +138,19 @@ function useVerb<In, Out>(name: string, verb: (input: In) => Promise<Out>) {
 export const useRequestTurn = (name: string) =>
   useVerb(name, (note: string) => body(http.POST("/v1/projects/{name}/turns", { ...at(name), body: { note } })));
 
+const turnAt = (name: string, turnId: string) => ({ params: { path: { name, turn_id: turnId } } });
+
 export const useCancelTurn = (name: string) =>
   useVerb(name, (turnId: string) =>
-    body(http.POST("/v1/projects/{name}/turns/{turn_id}/cancel", { params: { path: { name, turn_id: turnId } } })),
+    body(http.POST("/v1/projects/{name}/turns/{turn_id}/cancel", turnAt(name, turnId))),
+  );
+
+export const usePauseTurn = (name: string) =>
+  useVerb(name, (turnId: string) => body(http.POST("/v1/projects/{name}/turns/{turn_id}/pause", turnAt(name, turnId))));
+
+export const useResumeTurn = (name: string) =>
+  useVerb(name, (turnId: string) =>
+    body(http.POST("/v1/projects/{name}/turns/{turn_id}/resume", turnAt(name, turnId))),
   );
 
 export const useRelease = (name: string) =>

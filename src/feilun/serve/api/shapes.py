@@ -162,6 +162,17 @@ class QueueRow(Shape):
     created_at: datetime
 
 
+class SimilarRow(QueueRow):
+    """An answer that waits for a person and means much the same as another."""
+
+    similarity: float = Field(description="Cosine of the two messages' embeddings.")
+    is_sure: bool = Field(description="As near as a correction must be to decide for another message.")
+
+
+class SimilarReply(Shape):
+    similar: list[SimilarRow] = Field(description="Nearest first.")
+
+
 class QueueReply(Shape):
     queue: list[QueueRow] = Field(description="Answers, those that teach most first; then labels that look wrong.")
     n_waiting: int = Field(description="Answers that wait in all; labels that look wrong are not counted.")
@@ -326,7 +337,8 @@ class ProjectList(Shape):
 class ProjectReply(ProjectRow):
     traffic: dict[str, int] = Field(description="Counts: predictions, handed_over, open, feedback, corrections.")
     n_new_labels: int = Field(description="Labels that arrived since the data of the last finished turn were taken.")
-    turn_id: str | None = Field(description="The turn that is running.")
+    turn_id: str | None = Field(description="The turn that is running or paused.")
+    turn_is_paused: bool
     turn_is_requested: bool = Field(description="True when a turn is asked for that has not started.")
 
 
@@ -334,7 +346,11 @@ class TurnRow(Shape):
     """One trip round the wheel."""
 
     turn_id: str
-    status: str = Field(description="running, done, failed or cancelled.")
+    status: str = Field(description="running, done, failed or cancelled; a paused one is running.")
+    paused_at: datetime | None = Field(description="Since when a running one is paused.")
+    left_s: float | None = Field(
+        description="Seconds until a running one should end, by what its steps took in the turn before."
+    )
     requested_by: str
     seed: int
     budget_s: float
