@@ -452,8 +452,8 @@ export interface paths {
         };
         /**
          * Hold a model against another one.
-         * @description `model_id` is the old one. On the held-out messages that both were judged on, as they answered them then; 409 when
-         *     there are none, 404 when what one of them said is not kept.
+         * @description `model_id` is the old one. On the held-out messages that both were judged on, as they answered them then; 409
+         *     when there are none, 404 when what one of them said is not kept.
          */
         get: operations["compare_models"];
         put?: never;
