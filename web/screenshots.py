@@ -29,6 +29,7 @@ SCREENS = (
     "models",
     "report",
     "errors",
+    "compare",
     "turns",
     "monitor",
     "data",
@@ -56,11 +57,9 @@ def main() -> int:
             if size and scheme == "dark":
                 continue
             for screen, page in screens(browser, f"{address}/console/projects/{quote(name)}", lang, scheme, size):
-                path = (
-                    given.out
-                    / f"{'.'.join(filter(None, (screen.replace('/', '-') or 'home', lang, scheme, size)))}.png"
-                )
-                page.screenshot(path=path, full_page=screen not in ("queue", "errors"))
+                shown = screen.replace("/", "-") or "home"
+                path = given.out / f"{'.'.join(filter(None, (shown, lang, scheme, size)))}.png"
+                page.screenshot(path=path, full_page=screen not in ("queue", "errors", "compare"))
                 sys.stdout.write(f"{path}\n")
     return 0
 
@@ -83,6 +82,10 @@ def screens(browser: Browser, address: str, lang: str, scheme: str, size: str) -
             page.locator("a[href$='/errors']").first.click()
             page.locator(".example button").first.click()
             page.locator(".decisive").wait_for()
+        elif screen == "compare":
+            page.goto(f"{address}/models")
+            page.locator("a[href*='/compare/']").first.click()
+            page.get_by_test_id("verdict").wait_for()
         else:
             page.goto(f"{address}/{screen}".rstrip("/"))
         if screen == "playground":

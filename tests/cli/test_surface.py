@@ -83,6 +83,7 @@ def test_the_commands_are_the_published_ones():
         "limit set",
         "limit show",
         "model ask",
+        "model compare",
         "model compress",
         "model confusion",
         "model errors",

@@ -83,6 +83,7 @@ def _enter(workspace: Path, parcel: Parcel, *, url: str, actor: str) -> None:
     told = {"backup_made_at": manifest.created_at, "feilun": manifest.feilun}
     with Store(workspace, url=url) as store:
         store.change_audit_key(why="restored", actor=actor)
+        store.end_all_sessions(actor=actor)  # a sign-out after the backup was made must not be undone by it
         store.add_audit(Change("workspace.restored", parcel.path.name, actor, details=told))
 
 

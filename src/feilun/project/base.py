@@ -45,7 +45,7 @@ class Base:
         self._backlog: list[dict[str, Any]] = []
         self._read: dict[tuple[str, str], Any] = {}
         self._doubted: tuple[Any, list[DoubtfulRow]] = (None, [])
-        self._looked_at: Judged | None = None  # the holdout of the model that somebody looked through last
+        self._looked_at: tuple[Judged, ...] = ()  # holdouts of the models that somebody looked through last
 
     def _config_lock(self) -> FileLock:
         """Held while feilun.toml is read and written anew, by whichever process."""

@@ -158,6 +158,7 @@ def side_of(store: Store, project: Project) -> Side:
         "tenant": (project.tenant,),
         "model": (name, model_id),
         "model_id": (model_id,),
+        "new_id": (model_id,),
         "turn_id": (store.list_turns(name)[0]["turn_id"],),
         "compression_id": (store.list_compressions(name)[0]["compression_id"],),
         "prediction_id": (f"p_{mark}",),

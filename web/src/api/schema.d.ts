@@ -443,6 +443,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{name}/models/{model_id}/compare/{new_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Hold a model against another one.
+         * @description `model_id` is the old one. On the held-out messages that both were judged on, as they answered them then; 409
+         *     when there are none, 404 when what one of them said is not kept.
+         */
+        get: operations["compare_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{name}/monitor": {
         parameters: {
             query?: never;
@@ -1171,7 +1192,8 @@ export interface paths {
         };
         /**
          * Read the audit log.
-         * @description Every change of state in the workspace, in order. The key of a tenant, or of one project, reads its own alone.
+         * @description Every change of state in the workspace, in order, and `next_after` leads to the next page; or latest first, and
+         *     `next_before` does. The key of a tenant, or of one project, reads its own alone.
          */
         get: operations["list_audit"];
         put?: never;
@@ -1534,7 +1556,7 @@ export interface components {
         AuditPage: {
             /**
              * Audit
-             * @description In order.
+             * @description In order, or latest first.
              */
             audit: components["schemas"]["AuditRow"][];
             /**
@@ -1542,6 +1564,11 @@ export interface components {
              * @description Pass it as `after` for the next page; null when this is the last.
              */
             next_after: number | null;
+            /**
+             * Next Before
+             * @description With `latest`: pass it as `before`; null when this is the last page.
+             */
+            next_before: number | null;
         };
         /**
          * AuditRow
@@ -2019,6 +2046,33 @@ export interface components {
             n_after: number;
         };
         /**
+         * ClassChangeShape
+         * @description One label on the messages that both were judged on.
+         */
+        ClassChangeShape: {
+            /** Label */
+            label: string;
+            /**
+             * N Examples
+             * @description Messages with this label.
+             */
+            n_examples: number;
+            /**
+             * N Right Old
+             * @description Of those, the ones to which the old model gave it.
+             */
+            n_right_old: number;
+            /** N Right New */
+            n_right_new: number;
+            /**
+             * N False Old
+             * @description Messages without this label to which the old model gave it.
+             */
+            n_false_old: number;
+            /** N False New */
+            n_false_new: number;
+        };
+        /**
          * ClassGain
          * @description What labels of one class would bring. `gain` is in right answers: the share of all messages, for ten labels.
          */
@@ -2044,6 +2098,28 @@ export interface components {
             precision: components["schemas"]["Interval"];
             recall: components["schemas"]["Interval"];
             f1: components["schemas"]["Interval"];
+        };
+        /** ComparedModelShape */
+        ComparedModelShape: {
+            /** Model Id */
+            model_id: string;
+            /** @description On the messages that both were judged on. */
+            accuracy: components["schemas"]["Interval"];
+            /**
+             * N Examples
+             * @description Labelled messages in its own holdout.
+             */
+            n_examples: number;
+            /**
+             * Size Mb
+             * @description As its report has it; null where that is not recorded.
+             */
+            size_mb: number | null;
+            /**
+             * P50 Ms
+             * @description As its report has it; null where that is not recorded.
+             */
+            p50_ms: number | null;
         };
         /**
          * Comparison
@@ -2926,6 +3002,45 @@ export interface components {
             };
         };
         /**
+         * FlippedRowShape
+         * @description A held-out message on which the two part.
+         */
+        FlippedRowShape: {
+            /**
+             * Kind
+             * @description fixed: only the new one is right; broken: only the old one was; changed: neither, differently.
+             * @enum {string}
+             */
+            kind: "fixed" | "broken" | "changed";
+            /**
+             * Example Id
+             * @description Names the message; equal messages have the same.
+             */
+            example_id: string;
+            /**
+             * Text
+             * @description The message.
+             */
+            text: string;
+            /**
+             * Gold
+             * @description What the data say, as of the later of the two models.
+             */
+            gold: string[];
+            old: components["schemas"]["ModelAnswer"];
+            new: components["schemas"]["ModelAnswer"];
+            /**
+             * Source
+             * @description The file it stands in.
+             */
+            source: string;
+            /**
+             * Row
+             * @description Where in the file, if that is known.
+             */
+            row: number | null;
+        };
+        /**
          * Forecast
          * @description What so many more labels of the same kind would bring: the metric then, and how much that is more than now.
          */
@@ -3465,6 +3580,52 @@ export interface components {
                 string,
                 number
             ][];
+        };
+        /**
+         * ModelComparisonShape
+         * @description Two models on the messages that both were judged on.
+         */
+        ModelComparisonShape: {
+            old: components["schemas"]["ComparedModelShape"];
+            new: components["schemas"]["ComparedModelShape"];
+            /** @description The gate's paired test, with the old model in the champion's place. */
+            test: components["schemas"]["Comparison"];
+            /**
+             * Verdict
+             * @description What the gate makes of the test.
+             * @enum {string}
+             */
+            verdict: "better" | "not_better" | "worse";
+            /**
+             * N Changed
+             * @description Both wrong, each in its own way.
+             */
+            n_changed: number;
+            /**
+             * N Wrong Alike
+             * @description Both wrong in the same way; these are not among the flips.
+             */
+            n_wrong_alike: number;
+            /**
+             * Classes
+             * @description Those that gain most right answers first.
+             */
+            classes: components["schemas"]["ClassChangeShape"][];
+            /**
+             * N Found
+             * @description Flipped messages that are looked for.
+             */
+            n_found: number;
+            /**
+             * Flips
+             * @description Those that the new model is surest of first.
+             */
+            flips: components["schemas"]["FlippedRowShape"][];
+            /**
+             * Next After
+             * @description Pass it as `after` for the next page; null when this is the last.
+             */
+            next_after: number | null;
         };
         /** ModelFeilun */
         ModelFeilun: {
@@ -8487,6 +8648,121 @@ export interface operations {
             };
         };
     };
+    compare_models: {
+        parameters: {
+            query?: {
+                /** @description Only messages that the new model fixes, or breaks, or where both are wrong, differently. */
+                kind?: ("fixed" | "broken" | "changed") | null;
+                /** @description Only this label in the data; empty: none. */
+                gold?: string | null;
+                /** @description Rows that have been seen. */
+                after?: number;
+                /** @description Most rows in one page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                model_id: string;
+                new_id: string;
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelComparisonShape"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_monitor: {
         parameters: {
             query?: {
@@ -13335,6 +13611,10 @@ export interface operations {
                 after?: number;
                 /** @description Most rows in one page. */
                 limit?: number;
+                /** @description Latest first, from the end of the log or from `before`. */
+                latest?: boolean;
+                /** @description With `latest`: only what comes before this place. */
+                before?: number | null;
             };
             header?: never;
             path?: never;

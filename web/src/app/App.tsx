@@ -16,6 +16,7 @@ const Home = lazy(() => import("../home/Home"));
 const Queue = lazy(() => import("../queue/Queue"));
 const Playground = lazy(() => import("../playground/Playground"));
 const Models = lazy(() => import("../models/Models"));
+const Compare = lazy(() => import("../compare/Compare"));
 const Errors = lazy(() => import("../errors/Errors"));
 const Report = lazy(() => import("../models/Report"));
 const Turns = lazy(() => import("../turns/Turns"));
@@ -107,6 +108,7 @@ export function App() {
                   <Route path="models" element={<Models />} />
                   <Route path="models/:modelId" element={<Report />} />
                   <Route path="models/:modelId/errors" element={<Errors />} />
+                  <Route path="models/:modelId/compare/:newId" element={<Compare />} />
                   <Route path="turns" element={<Turns />} />
                   <Route path="turns/:turnId" element={<Turns />} />
                   <Route path="monitor" element={<Monitor />} />

@@ -24,6 +24,7 @@ from feilun.serve.api.problems import explain, is_openai, problem, speak
 from feilun.serve.api.routes import (
     audit,
     chat,
+    comparing,
     compressions,
     console,
     datasets,
@@ -98,8 +99,8 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     about_projects = (
-        *(predictions, feedback, models, examples, monitor, compressions, turns, files, datasets, project_settings),
-        *(chat, embeddings),
+        *(predictions, feedback, models, examples, comparing, monitor, compressions, turns),
+        *(files, datasets, project_settings, chat, embeddings),
     )
     about_the_server = (session, people, keys, tenants, audit, usage, operate, service)
     for part in (*about_projects, *about_the_server):
