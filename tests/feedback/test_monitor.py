@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,9 @@ from feilun.feedback.monitor import floor, monitor, population_stability_index
 from feilun.project import Project
 from feilun.store import Store
 from feilun.store import tables as t
+from feilun.store.chain import Unaudited
 from feilun.store.database import alembic_config
+from feilun.store.errors import IdempotencyConflict
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)  # a Wednesday
 DAY = timedelta(days=1)
@@ -95,6 +100,32 @@ def test_counts_of_two_servers_on_one_workspace_add_up(project: Project):
     finally:
         with_it.close()
     assert seen.whole.n_messages == 5
+
+
+def test_feedback_that_shares_a_commit_is_counted_once_each_and_what_was_refused_is_not(project: Project):
+    store, held, hold = project.store, threading.Event(), threading.Event()
+    store.add_predictions(answers(1, at=NOON)).result()
+
+    def give(n: int) -> None:
+        said = {"actor": "ann", "labels": ["refund"], "body_hash": f"{n}", "idempotency_key": f"{n % 5}"}
+        store.add_feedback("support", prediction_id="p0", **said)
+
+    def wait(_connection: sa.Connection) -> None:
+        held.set()
+        hold.wait(30)
+
+    store.writer.submit(wait, audit=Unaudited("holds the writer until all of them wait"))
+    assert held.wait(30)
+    with ThreadPoolExecutor(9) as people:
+        given = [people.submit(give, n) for n in range(9)]  # four of them say something else under a key that is taken
+        while store.writer._waiting.qsize() < 9:
+            time.sleep(0.01)
+        hold.set()
+    refused = [one.exception() for one in given if one.exception() is not None]
+    assert [type(error) for error in refused] == [IdempotencyConflict] * 4
+    now = datetime.now(UTC)
+    whole = project.monitor(since=now - timedelta(hours=1), until=now + timedelta(hours=1), bucket="hour").whole
+    assert (whole.n_feedback, whole.n_contradicted) == (5, 5)
 
 
 def test_percentiles_are_within_five_percent_of_the_exact_ones(project: Project):

@@ -6,8 +6,9 @@ They grow in the commit of what they count. Each server adds to rows of its own:
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,8 @@ MOST_LATENCY_BIN = 200  # five hours and more
 MAX_VALUE = 200  # characters of a label that are told apart; an index row of PostgreSQL ends at 2,700 bytes
 
 Key = tuple[str, datetime, str, str]  # project, hour, part, value
+Waiting = list[tuple[str, Counter[Key]]]
+_WAITING = "feilun.tallies"
 
 
 def tally_predictions(rows: Iterable[Mapping[str, Any]]) -> Counter[Key]:
@@ -44,7 +47,34 @@ def tally_feedback(row: Mapping[str, Any]) -> Counter[Key]:
 
 
 def add_tallies(connection: sa.Connection, counts: Counter[Key], *, writer: str) -> None:
-    """Add the counts in the transaction of what they count."""
+    """Add the counts in the transaction of what they count: now, or with others' at its end, see `gathered_tallies`."""
+    waiting: Waiting | None = connection.info.get(_WAITING)
+    if waiting is not None:
+        waiting.append((writer, counts))
+    else:
+        _add(connection, counts, writer=writer)
+
+
+@contextmanager
+def gathered_tallies(connection: sa.Connection) -> Iterator[Waiting]:
+    """What is added meanwhile is written once, at the end: a statement for each row of feedback costs more than it.
+
+    Gives the list that it grows in; who undoes a part of the transaction takes that part's off its end.
+    """
+    waiting: Waiting = []
+    connection.info[_WAITING] = waiting
+    try:
+        yield waiting
+        sums: dict[str, Counter[Key]] = defaultdict(Counter)
+        for writer, counts in waiting:
+            sums[writer].update(counts)
+        for writer, counts in sums.items():
+            _add(connection, counts, writer=writer)
+    finally:
+        del connection.info[_WAITING]
+
+
+def _add(connection: sa.Connection, counts: Counter[Key], *, writer: str) -> None:
     rows = [dict(zip(_NAMES, key, strict=True), writer=writer, n=n) for key, n in sorted(counts.items())]
     if rows:
         connection.execute(_ADD[connection.dialect.name], rows)

@@ -29,6 +29,7 @@ from feilun.store.errors import StoreBroken
 from feilun.store.faults import explain, takes_all_down
 from feilun.store.ledger import Ledger
 from feilun.store.postgres import take_turn
+from feilun.store.tallies import Waiting, gathered_tallies
 
 T = TypeVar("T")
 MAX_GROUP = 256
@@ -189,24 +190,44 @@ class Writer:
         with self._engine.connect() as connection, connection.begin() as transaction:
             if self._take_turns and not all(piece.may_linger for piece in group):
                 take_turn(connection)
-            for piece in group:
-                try:
-                    with connection.begin_nested() if is_careful else nullcontext():
-                        value, change = self._run_piece(piece, connection)
-                except Exception as error:
-                    if takes_all_down(error):
-                        raise
-                    if not is_careful:
-                        transaction.rollback()
-                        self._ledger.given_up()
-                        return []
-                    piece.future.set_exception(error)  # a caller's mistake is the caller's alone
-                else:
-                    done.append((piece.future, value))
-                    changes += [] if change is None else [change]
+            with gathered_tallies(connection) as tallies:
+                is_whole = self._run_pieces(group, connection, tallies, done, changes, is_careful=is_careful)
+            if not is_whole:
+                transaction.rollback()
+                self._ledger.given_up()
+                return []
             if changes:
                 self._ledger.append(connection, changes)
         return done
+
+    def _run_pieces(
+        self,
+        group: list[_Piece],
+        connection: sa.Connection,
+        tallies: Waiting,
+        done: list[tuple[Future[Any], Any]],
+        changes: list[Change],
+        *,
+        is_careful: bool,
+    ) -> bool:
+        """Each piece in order, into `done` and `changes`; False when a mistake gives the transaction up."""
+        for piece in group:
+            n_tallies = len(tallies)
+            try:
+                with connection.begin_nested() if is_careful else nullcontext():
+                    value, change = self._run_piece(piece, connection)
+            except Exception as error:
+                if takes_all_down(error):
+                    raise
+                if not is_careful:
+                    tallies.clear()
+                    return False
+                del tallies[n_tallies:]
+                piece.future.set_exception(error)  # a caller's mistake is the caller's alone
+            else:
+                done.append((piece.future, value))
+                changes += [] if change is None else [change]
+        return True
 
     def _run_piece(self, piece: _Piece, connection: sa.Connection) -> tuple[Any, Change | None]:
         """What the piece returned, and what the audit log tells of it."""
