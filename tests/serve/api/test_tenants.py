@@ -66,6 +66,7 @@ BODIES: dict[str, dict[str, Any] | None] = {
             "list_releases",
             "get_traffic",
             "get_monitor",
+            "list_answers",
             "list_compressions",
             "get_compression",
             "list_turns",
