@@ -135,11 +135,7 @@ def cancel(folder: Folder = HERE, yes: Yes = False, as_json: AsJson = False) -> 
     """
     with open_project(folder) as project:
         confirm("job.confirm_cancel", yes=yes, project=project.name)
-        turn_id = project.cancel_turn(actor=user_name())
-        key = "job.cancelled" if turn_id else "job.nothing_to_cancel"
-        result({"cancelled": turn_id}, as_json=as_json, human=lambda _: typer.echo(words(key, turn_id=turn_id)))
-    if turn_id is None:
-        raise typer.Exit(EXIT_NOT_REACHED)
+        _tell(project.cancel_turn(actor=user_name()), "cancelled", otherwise="nothing_to_cancel", as_json=as_json)
 
 
 @app.command()
@@ -153,11 +149,7 @@ def pause(folder: Folder = HERE, as_json: AsJson = False) -> None:
       feilun job pause support
     """
     with open_project(folder) as project:
-        turn_id = project.pause_turn(actor=user_name())
-        key = "job.paused" if turn_id else "job.nothing_to_pause"
-        result({"paused": turn_id}, as_json=as_json, human=lambda _: typer.echo(words(key, turn_id=turn_id)))
-    if turn_id is None:
-        raise typer.Exit(EXIT_NOT_REACHED)
+        _tell(project.pause_turn(actor=user_name()), "paused", otherwise="nothing_to_pause", as_json=as_json)
 
 
 @app.command()
@@ -171,9 +163,13 @@ def resume(folder: Folder = HERE, as_json: AsJson = False) -> None:
       feilun job resume support
     """
     with open_project(folder) as project:
-        turn_id = project.resume_turn(actor=user_name())
-        key = "job.resumed" if turn_id else "job.nothing_to_resume"
-        result({"resumed": turn_id}, as_json=as_json, human=lambda _: typer.echo(words(key, turn_id=turn_id)))
+        _tell(project.resume_turn(actor=user_name()), "resumed", otherwise="nothing_to_resume", as_json=as_json)
+
+
+def _tell(turn_id: str | None, what: str, *, otherwise: str, as_json: bool) -> None:
+    """What happened to which turn; exit code 1 when there was none to which it could."""
+    key = f"job.{what if turn_id else otherwise}"
+    result({what: turn_id}, as_json=as_json, human=lambda _: typer.echo(words(key, turn_id=turn_id)))
     if turn_id is None:
         raise typer.Exit(EXIT_NOT_REACHED)
 

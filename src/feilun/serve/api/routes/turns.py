@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 import anyio
@@ -68,8 +68,7 @@ async def get_turn(visit: Reading, turn_id: str) -> Response:
 )
 async def cancel_turn(visit: Annotated[ProjectVisit, Depends(InProject("admin"))], turn_id: str) -> Response:
     """It stops within seconds, and nothing of it goes live. One that has ended stays as it ended."""
-    await visit.house.read(visit.project.cancel_turn, turn_id, actor=visit.caller.name)
-    return send(await visit.house.read(_look, visit.project, turn_id))
+    return await _act(visit, visit.project.cancel_turn, turn_id)
 
 
 @routes(
@@ -81,8 +80,7 @@ async def cancel_turn(visit: Annotated[ProjectVisit, Depends(InProject("admin"))
 )
 async def pause_turn(visit: Annotated[ProjectVisit, Depends(InProject("admin"))], turn_id: str) -> Response:
     """It halts within seconds and keeps what it has done. One that has ended, or is paused, stays as it is."""
-    await visit.house.read(visit.project.pause_turn, turn_id, actor=visit.caller.name)
-    return send(await visit.house.read(_look, visit.project, turn_id))
+    return await _act(visit, visit.project.pause_turn, turn_id)
 
 
 @routes(
@@ -94,8 +92,7 @@ async def pause_turn(visit: Annotated[ProjectVisit, Depends(InProject("admin"))]
 )
 async def resume_turn(visit: Annotated[ProjectVisit, Depends(InProject("admin"))], turn_id: str) -> Response:
     """The server's worker takes it up where it was. One that is not paused stays as it is."""
-    await visit.house.read(visit.project.resume_turn, turn_id, actor=visit.caller.name)
-    return send(await visit.house.read(_look, visit.project, turn_id))
+    return await _act(visit, visit.project.resume_turn, turn_id)
 
 
 @routes("GET", "/v1/projects/{name}/preflight", summary="See what a turn would take.", reply=Preflight, problems=(422,))
@@ -162,6 +159,12 @@ async def _stream(visit: ProjectVisit, *, after: int, turn_id: str) -> AsyncIter
 def _sse(event: Event) -> str:
     data = json.dumps(event.model_dump(mode="json"), ensure_ascii=False)  # JSON has no raw line breaks
     return f"id: {event.event_id}\nevent: {event.kind}\ndata: {data}\n\n"
+
+
+async def _act(visit: ProjectVisit, verb: Callable[..., str | None], turn_id: str) -> Response:
+    """Do it, and show the turn as it is then; one that is over, or so already, stays as it is."""
+    await visit.house.read(verb, turn_id, actor=visit.caller.name)
+    return send(await visit.house.read(_look, visit.project, turn_id))
 
 
 def _look(project: Project, turn_id: str) -> dict[str, Any]:
