@@ -239,7 +239,7 @@ def configuration_page(lang: str) -> str:
     lines = [words["made"], "", words["config"], "", words["config_intro"]]
     for name, model in tables():
         meaning = chinese[name]["_"] if lang == "zh" else meaning_of(model)
-        title = f"[[{name}]]" if name == "data.sources" else f"[{name}]"
+        title = f"[[{name}]]" if name in ("data.sources", "alerts.to") else f"[{name}]"
         lines += ["", f"## {title}", "", meaning, "", row(words["head"]), row(["---"] * 4)]
         for key, field in model.model_fields.items():
             if is_table(field.annotation):

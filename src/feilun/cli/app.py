@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from feilun.cli import audit, data, feedback, job, key, label, limit, model, person, release, tenant
+from feilun.cli import alert, audit, data, feedback, job, key, label, limit, model, person, release, tenant
 from feilun.cli.examples import explain
 from feilun.cli.init import init
 from feilun.cli.monitor import monitor
@@ -50,6 +50,7 @@ for name, group in {
     "limit": limit.app,
     "person": person.app,
     "tenant": tenant.app,
+    "alert": alert.app,
     "audit": audit.app,
     "job": job.app,
 }.items():

@@ -37,6 +37,7 @@ class Base:
         self._backlog: list[dict[str, Any]] = []
         self._read: dict[tuple[str, str], Any] = {}
         self._doubted: tuple[Any, list[DoubtfulRow]] = (None, [])
+        self._alert_counts: tuple[float, int, Any] = (0.0, 0, None)  # until when, of how many hours, and which
         self._looked_at: Judged | None = None  # the holdout of the model that somebody looked through last
 
     def _open_store(self) -> Store:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from feilun.config import CONFIG_NAME, ConfigMissing, dump_settings
 from feilun.disk import write_whole
+from feilun.project.alerts import AlertVerbs
 from feilun.project.audit import AuditVerbs
 from feilun.project.errors import ProjectExists
 from feilun.project.labelling import LabellingVerbs
-from feilun.project.monitor import MonitorVerbs
 from feilun.project.opening import HEADER, propose_settings
 from feilun.project.turns import TurnVerbs
 from feilun.project.workspace import Workspace
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from feilun.operate.findings import Finding
 
 
-class Project(TurnVerbs, LabellingVerbs, MonitorVerbs, AuditVerbs):
+class Project(TurnVerbs, LabellingVerbs, AlertVerbs, AuditVerbs):
     """One folder with a feilun.toml, and everything that can be done with it.
 
     Use it as a context manager, or call `close`. Verbs may be called from any thread.

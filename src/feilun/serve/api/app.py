@@ -22,6 +22,7 @@ from feilun.serve.api.guard import Guard, is_open
 from feilun.serve.api.house import Grounds, House
 from feilun.serve.api.problems import explain, is_openai, problem, speak
 from feilun.serve.api.routes import (
+    alerts,
     audit,
     chat,
     compressions,
@@ -94,9 +95,10 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    about_projects = (predictions, feedback, models, examples, monitor, compressions, turns, files, chat, embeddings)
+    about_projects = (predictions, feedback, models, examples, monitor, alerts, compressions, turns, files)
+    as_openai_does = (chat, embeddings)
     about_the_server = (session, people, keys, tenants, audit, usage, service)
-    for part in (*about_projects, *about_the_server):
+    for part in (*about_projects, *as_openai_does, *about_the_server):
         part.routes.add_to(app)
     console.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
