@@ -110,13 +110,16 @@ def test_a_turn_is_asked_for_once(folder: Path, run: Run):
     assert run("job", "request", folder, "--json").json == {"requested": False}
 
 
-def test_an_unfinished_turn_is_listed_shown_and_cancelled(folder: Path, run: Run):
+def test_an_unfinished_turn_is_listed_shown_paused_resumed_and_cancelled(folder: Path, run: Run):
     with Project(folder) as project:
         turn_id = project.store.add_turn("support", settings={}, seed=0, budget_s=1, requested_by="cli")["turn_id"]
         project.store.add_event("support", kind="step.start", data={"step": "data"}, turn_id=turn_id)
     assert [row["turn_id"] for row in run("job", "list", folder, "--json").json] == [turn_id]
     assert run("job", "show", folder, "--json").json["status"] == "running"
     assert run("job", "events", folder).out.split() == ["1", "data", "…"]
+    for verb, told in (("pause", "paused"), ("resume", "resumed")):
+        assert run("job", verb, folder, "--json").json == {told: turn_id}
+        assert run("job", verb, folder, "--json").exit_code == 1  # it is done already
     assert run("job", "cancel", folder).exit_code == 2  # not without --yes
     assert run("job", "cancel", folder, "--yes", "--json").json == {"cancelled": turn_id}
     assert run("job", "cancel", folder, "--yes", "--json").exit_code == 1

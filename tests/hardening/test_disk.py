@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from feilun.project import Project
 from feilun.store.copies import check_integrity
 from tests.hardening.conftest import make_project
 from tests.hardening.sizes import by_day_or_night
-from tests.journeys.conftest import Server
+from tests.journeys.conftest import Server, child_of
 
 AT = "/v1/projects/support"
 N_POSTS = by_day_or_night(100, 1000)
@@ -190,14 +191,21 @@ def test_a_backup_to_a_full_disk_leaves_nothing_there(project: Project, small_di
 
 
 @pytest.mark.parametrize("step", by_day_or_night(["compress"], ["data", "train", "compress", "evaluate", "seal"]))
+@pytest.mark.parametrize("is_taken_up", [False, True], ids=["at_once", "after_a_kill"])
 def test_a_turn_on_a_full_disk_stops_with_a_reason_and_leaves_no_half_model(
-    tiny_project: Path, small_disk: Path, step: str
+    tiny_project: Path, small_disk: Path, step: str, is_taken_up: bool
 ) -> None:
     folder = Path(shutil.copytree(tiny_project, small_disk / "support"))
     fill: list[Any] = []
+    killed: list[str] = []
 
     def fill_at(event: Any) -> None:
-        if event.kind == "step.start" and event.data["step"] == step and not fill:
+        if event.kind != "step.start" or event.data["step"] != step or fill:
+            return
+        if is_taken_up and event.turn_id not in killed:
+            killed.append(event.turn_id)
+            os.kill(child_of(event.turn_id), signal.SIGKILL)
+        else:
             fill.append(full(small_disk))
             fill[0].__enter__()
 
@@ -209,7 +217,8 @@ def test_a_turn_on_a_full_disk_stops_with_a_reason_and_leaves_no_half_model(
             except FeilunError as refused:
                 code = refused.code
                 break
-            fill.pop().__exit__(None, None, None)
+            while fill:
+                fill.pop().__exit__(None, None, None)
         assert fill and code in ("store.full", "wheel.turn_crashed"), code
         fill[0].__exit__(None, None, None)
         assert sorted(project.store.models_dir.glob("m_*")) == models

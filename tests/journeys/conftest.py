@@ -117,6 +117,19 @@ class Server:
         return self.process.wait(30)
 
 
+def child_of(turn_id: str) -> int:
+    """The process that turns."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().decode().split("\0")
+            except (OSError, UnicodeDecodeError):
+                continue
+            if "feilun.wheel.run" in words and turn_id in words:
+                return int(entry.name)
+    raise AssertionError("nobody turns")
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

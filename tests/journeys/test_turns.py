@@ -11,22 +11,10 @@ import pytest
 
 from feilun.project import Project
 from feilun.records import Event, TurnResult
-from feilun.wheel import TurnCancelled, TurnCrashed
+from feilun.wheel import TurnCancelled, TurnCrashed, TurnPaused
+from tests.journeys.conftest import child_of
 
 pytestmark = pytest.mark.journey
-
-
-def child_of(turn_id: str) -> int:
-    """The process that turns."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().decode().split("\0")
-            except (OSError, UnicodeDecodeError):
-                continue
-            if "feilun.wheel.run" in words and turn_id in words:
-                return int(entry.name)
-    raise AssertionError("nobody turns")
 
 
 def test_two_askers_get_one_turn_and_the_same_result(tiny_project: Path) -> None:
@@ -86,6 +74,31 @@ def test_a_turn_that_dies_twice_at_one_step_is_given_up_and_the_next_one_starts_
         result = project.turn()
         assert result.turn_id != given_up.value.fields["turn_id"]
         assert result.released
+
+
+def test_a_paused_turn_lets_go_of_the_machine_and_goes_on_at_its_step(tiny_project: Path) -> None:
+    def pause_once(event: Event) -> None:
+        if event.kind == "step.start" and event.data["step"] == "compress":
+            assert project.pause_turn() == event.turn_id
+
+    with Project(tiny_project) as project:
+        with pytest.raises(TurnPaused) as halted:
+            project.turn(on_event=pause_once)
+        turn_id = halted.value.fields["turn_id"]
+        with pytest.raises(AssertionError, match="nobody turns"):
+            child_of(turn_id)
+        with pytest.raises(TurnPaused):
+            project.turn()  # a pause is somebody's word, not a crash
+        assert project.pause_turn() is None and project.resume_turn() == turn_id
+        assert project.resume_turn() is None
+        assert project.turn().turn_id == turn_id
+        steps = [event.data["step"] for event in project.events() if event.kind == "step.done"]
+        assert steps == ["data", "train", "compress", "evaluate", "seal", "release"]
+        again = project.store.add_turn("support", settings={}, seed=1, budget_s=30, requested_by="cli")
+        left_s = project.turn_left_s(again)
+        assert left_s is not None and 0 < left_s <= sum(
+            event.data["wall_s"] for event in project.events() if event.kind == "step.done"
+        )
 
 
 def test_a_cancelled_turn_stops_and_leaves_no_model(tiny_project: Path) -> None:

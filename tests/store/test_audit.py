@@ -82,6 +82,11 @@ VERBS: dict[str, tuple[Callable[[Store], Any], Callable[[Store, Any], Any], tupl
         lambda s, turn_id: s.finish_turn("support", turn_id, status="cancelled", actor="bo"),
         ("turn.cancelled", "bo", "support"),
     ),
+    "halt_turn": (
+        lambda s: s.add_turn("support", **TURN)["turn_id"],
+        lambda s, turn_id: s.halt_turn("support", turn_id, is_paused=True, actor="bo"),
+        ("turn.paused", "bo", "support"),
+    ),
     "add_model": (
         lambda s: None,
         lambda s, _: s.add_model("support", **MODEL),

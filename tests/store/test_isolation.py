@@ -71,6 +71,7 @@ PLAIN: dict[str, Any] = {
     "budget_s": 1.0,
     "requested_by": "ann",
     "status": "done",
+    "is_paused": True,
     "report": {},
     "size_mb": 1.0,
     "action": "promote",
@@ -143,7 +144,7 @@ IDS = {
     "subject_id",
 }
 OPTIONAL = ("after", "before", "up_to", "note", "result", "error", "labels", "thumb", "edited_text", "comment")
-OPTIONAL += ("is_disabled", "share", "usage", "by", "not_by")
+OPTIONAL += ("is_disabled", "share", "kinds", "usage", "by", "not_by")
 
 
 def people_a_project(store: Store, whose: Reach, *, mark: str) -> dict[str, str]:

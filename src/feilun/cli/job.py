@@ -27,7 +27,7 @@ from feilun.errors import EXIT_NOT_REACHED, EXIT_WRONG_USE
 if TYPE_CHECKING:
     from feilun.project import Project
 
-app = new_app(help="Turns as work: which ran, what they said, ask for one, cancel one.")
+app = new_app(help="Turns as work: which ran, what they said, ask for one, pause or cancel one.")
 FOLLOW_EVERY_S = 0.3
 
 Turn = Annotated[str | None, typer.Option("--turn", metavar="TURN", help="Id of the turn (default: the latest).")]
@@ -128,6 +128,42 @@ def cancel(folder: Folder = HERE, yes: Yes = False, as_json: AsJson = False) -> 
         raise typer.Exit(EXIT_NOT_REACHED)
 
 
+@app.command()
+def pause(folder: Folder = HERE, as_json: AsJson = False) -> None:
+    """Halt the running turn and keep what it has done; the machine is free until it is resumed.
+
+    Exit code 1 when no turn runs.
+
+    \b
+    Examples:
+      feilun job pause support
+    """
+    with open_project(folder) as project:
+        turn_id = project.pause_turn(actor=user_name())
+        key = "job.paused" if turn_id else "job.nothing_to_pause"
+        result({"paused": turn_id}, as_json=as_json, human=lambda _: typer.echo(words(key, turn_id=turn_id)))
+    if turn_id is None:
+        raise typer.Exit(EXIT_NOT_REACHED)
+
+
+@app.command()
+def resume(folder: Folder = HERE, as_json: AsJson = False) -> None:
+    """Let the paused turn go on where it was: a running server takes it up, and so does `feilun turn`.
+
+    Exit code 1 when no turn is paused.
+
+    \b
+    Examples:
+      feilun job resume support
+    """
+    with open_project(folder) as project:
+        turn_id = project.resume_turn(actor=user_name())
+        key = "job.resumed" if turn_id else "job.nothing_to_resume"
+        result({"resumed": turn_id}, as_json=as_json, human=lambda _: typer.echo(words(key, turn_id=turn_id)))
+    if turn_id is None:
+        raise typer.Exit(EXIT_NOT_REACHED)
+
+
 def _find(project: Project, turn_id: str | None) -> dict[str, Any]:
     """One turn of this project, by id or the latest."""
     if turn_id is not None:
@@ -141,12 +177,13 @@ def _find(project: Project, turn_id: str | None) -> dict[str, Any]:
 
 def _show_turns(rows: list[dict[str, Any]]) -> None:
     table(
-        [
-            (r["created_at"], r["turn_id"], words(f"status.{r['status']}"), r["requested_by"], r["model_id"])
-            for r in rows
-        ],
+        [(r["created_at"], r["turn_id"], words(f"status.{_state(r)}"), r["requested_by"], r["model_id"]) for r in rows],
         columns=("created_at", "turn_id", "status", "requested_by", "model_id"),
     )
+
+
+def _state(row: dict[str, Any]) -> str:
+    return "paused" if row["paused_at"] is not None else str(row["status"])
 
 
 def _show_turn(row: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from feilun.config import with_search
 from feilun.project.base import Base
 from feilun.records import Event, Preflight, TurnResult
+from feilun.store import utc_now
 
 if TYPE_CHECKING:
     pass
@@ -34,6 +35,7 @@ class TurnVerbs(Base):
             on_event: called with every event of the turn, in order, from this thread.
         Raises:
             TurnFailed: a step met a mistake, with that mistake's code and words.
+            TurnCancelled, TurnPaused: somebody cancelled or paused it; a paused one goes on after `resume_turn`.
         """
         from feilun.wheel import follow_turn
 
@@ -67,11 +69,40 @@ class TurnVerbs(Base):
 
     def cancel_turn(self, turn_id: str | None = None, *, actor: str = "python") -> str | None:
         """Cancel the unfinished turn; its turn_id, or None when there is none, or when it is not `turn_id`."""
+        found = self._unfinished(turn_id)
+        if found is not None:
+            self.store.finish_turn(self.name, found, status="cancelled", actor=actor)
+        return found
+
+    def pause_turn(self, turn_id: str | None = None, *, actor: str = "python") -> str | None:
+        """Halt the running turn and keep what it has done; its turn_id, or None when there is none to pause.
+
+        Its process ends within seconds. The time until `resume_turn` does not count against its budget.
+        """
+        return self._halt(turn_id, is_paused=True, actor=actor)
+
+    def resume_turn(self, turn_id: str | None = None, *, actor: str = "python") -> str | None:
+        """Let the paused turn go on: a server takes it up, and so does `turn`; None when there is none."""
+        return self._halt(turn_id, is_paused=False, actor=actor)
+
+    def _halt(self, turn_id: str | None, *, is_paused: bool, actor: str) -> str | None:
+        found = self._unfinished(turn_id)
+        is_changed = found is not None and self.store.halt_turn(self.name, found, is_paused=is_paused, actor=actor)
+        return found if is_changed else None
+
+    def _unfinished(self, turn_id: str | None) -> str | None:
+        """The id of the unfinished turn, unless another one is meant."""
         turn = self.store.find_unfinished_turn(self.name)
-        if turn is None or turn_id not in (None, turn["turn_id"]):
-            return None
-        self.store.finish_turn(self.name, turn["turn_id"], status="cancelled", actor=actor)
-        return str(turn["turn_id"])
+        return None if turn is None or turn_id not in (None, turn["turn_id"]) else str(turn["turn_id"])
+
+    def turn_left_s(self, turn: dict[str, Any]) -> float | None:
+        """Seconds until a row of `list_turns` should end, by what its steps took in the turn before.
+
+        None for the first turn, and for one that is paused or over.
+        """
+        from feilun.wheel.outlook import left_s
+
+        return left_s(self.store, turn, now=utc_now())
 
     def get_turn(self, turn_id: str) -> dict[str, Any]:
         return self.store.get_turn(self.name, turn_id)

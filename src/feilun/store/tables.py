@@ -81,6 +81,7 @@ turns = sa.Table(
     sa.Column("result", sa.JSON(none_as_null=True)),
     sa.Column("error", sa.JSON(none_as_null=True)),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("paused_at", UtcTime),  # of a running turn that nobody works at until it is resumed
     sa.Column("finished_at", UtcTime),
     sa.Index("ix_turns_project", "project", "seq"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -79,11 +80,30 @@ class TurnVerbs(Verbs):
             actor: who cancelled it; a turn that ends by itself needs nobody.
         """
         turn = self.get_turn(project, turn_id)
-        values = {"status": status, "result": result, "error": error, "finished_at": t.utc_now()}
-        query = self._turn(t.turns.update(), project, turn_id).where(t.turns.c.status == "running").values(values)
+        values = {"status": status, "result": result, "error": error, "finished_at": t.utc_now(), "paused_at": None}
+        query = self._unfinished_turn(project, turn_id).values(values)
         told = {"model_id": turn["model_id"], "dataset_id": turn["dataset_id"], "error": (error or {}).get("code")}
         closed = Change(f"turn.{status}", turn_id, actor, project, details=told)
         self._write_alone(lambda c: c.execute(query).rowcount, audit=lambda n_rows: closed if n_rows else None)
+
+    def halt_turn(self, project: str, turn_id: str, *, is_paused: bool, actor: str) -> bool:
+        """Pause a turn, so that nobody works at it, or let it go on; False when it is over or so already.
+
+        Those who follow the events hear of it.
+        """
+        kind, since = ("turn.paused", t.utc_now()) if is_paused else ("turn.resumed", None)
+        is_other = t.turns.c.paused_at.is_(None) if is_paused else t.turns.c.paused_at.is_not(None)
+        query = self._unfinished_turn(project, turn_id).where(is_other).values(paused_at=since)
+        event = {"project": project, "turn_id": turn_id, "kind": kind, "data": {"by": actor}, "created_at": t.utc_now()}
+
+        def work(connection: sa.Connection) -> bool:
+            if not connection.execute(query).rowcount:
+                return False
+            connection.execute(t.events.insert().values(event))
+            return True
+
+        changed = Change(kind, turn_id, actor, project)
+        return self.writer.write(work, audit=lambda is_changed: changed if is_changed else None)
 
     def get_turn(self, project: str, turn_id: str) -> dict[str, Any]:
         return self._get(self._turn(sa.select(t.turns), project, turn_id), "turn", turn_id)
@@ -127,9 +147,13 @@ class TurnVerbs(Verbs):
         row = {"project": project, "turn_id": turn_id, "kind": kind, "data": data, "created_at": t.utc_now()}
         self.writer.submit(lambda c: c.execute(t.events.insert().values(row)), audit=Unaudited("progress to look at"))
 
-    def list_events(self, project: str, *, after: int = 0, turn_id: str = "", limit: int = MAX_PAGE) -> list[Event]:
-        """Events in order, those with event_id > after."""
+    def list_events(
+        self, project: str, *, after: int = 0, turn_id: str = "", kinds: Sequence[str] = (), limit: int = MAX_PAGE
+    ) -> list[Event]:
+        """Events in order, those with event_id > after; `kinds` takes only these."""
         query = sa.select(t.events).where(t.events.c.project == project, t.events.c.seq > after)
+        if kinds:
+            query = query.where(t.events.c.kind.in_(kinds))
         if turn_id:
             query = query.where(t.events.c.turn_id == turn_id)
         rows = self._list(query.order_by(t.events.c.seq).limit(min(limit, MAX_PAGE)))
@@ -138,6 +162,9 @@ class TurnVerbs(Verbs):
     @staticmethod
     def _turn(statement: Any, project: str, turn_id: str) -> Any:
         return statement.where(t.turns.c.project == project, t.turns.c.turn_id == turn_id)
+
+    def _unfinished_turn(self, project: str, turn_id: str) -> Any:
+        return self._turn(t.turns.update(), project, turn_id).where(t.turns.c.status == "running")
 
     @staticmethod
     def _unfinished(project: str) -> sa.Select[Any]:

@@ -76,6 +76,14 @@ class TurnCancelled(FeilunError):
     zh = "第 {turn_id} 轮已被取消。可用 'feilun turn' 重新开始。"
 
 
+class TurnPaused(FeilunError):
+    """Somebody paused the turn: what it has done is kept, and nobody works at it."""
+
+    code, kind = "wheel.turn_paused", "conflict"
+    en = "Turn {turn_id} is paused. Let it go on with 'feilun job resume', or end it with 'feilun job cancel'."
+    zh = "第 {turn_id} 轮已暂停。可用 'feilun job resume' 继续，或用 'feilun job cancel' 结束。"
+
+
 class StepBroken(FeilunError):
     """A step met something that nobody foresaw; the traceback is in the log."""
 

@@ -15,7 +15,7 @@ from typing import Any
 from feilun.process import child_environment
 from feilun.records import Event, TurnResult
 from feilun.store import Store
-from feilun.wheel.errors import TurnCancelled, TurnCrashed, TurnFailed, told
+from feilun.wheel.errors import TurnCancelled, TurnCrashed, TurnFailed, TurnPaused, told
 
 POLL_S = 0.1
 MAX_CRASHES = 2
@@ -33,6 +33,7 @@ def follow_turn(
         TurnFailed: a step met a mistake; its words and code are the mistake's.
         TurnCrashed: the process died MAX_CRASHES times at the same step.
         TurnCancelled: somebody cancelled it meanwhile.
+        TurnPaused: somebody paused it; the child is ended, and what it had done by then is kept.
     """
     seen, crashes, crashed_at, patience_s = 0, 0, "", 0.0
     child = spawn(store, turn_id, folder=folder, project=project, module="feilun.wheel.run")
@@ -46,8 +47,10 @@ def follow_turn(
             if turn["status"] != "running":
                 patience_s = END_WITHIN_S if turn["status"] == "done" else 0.0
                 return _result(turn)
+            if turn["paused_at"] is not None:
+                raise TurnPaused(turn_id=turn_id)
             status = child.poll()
-            if status is not None and store.get_turn(project, turn_id)["status"] == "running":
+            if status is not None and _goes_on(store.get_turn(project, turn_id)):
                 step = _last_step(store, turn)
                 crashes = crashes + 1 if step == crashed_at else 1
                 crashed_at = step
@@ -60,6 +63,10 @@ def follow_turn(
             time.sleep(POLL_S)
     finally:
         _end(child, within_s=patience_s)
+
+
+def _goes_on(turn: dict[str, Any]) -> bool:
+    return turn["status"] == "running" and turn["paused_at"] is None
 
 
 def _result(turn: dict[str, Any]) -> TurnResult:

@@ -1,6 +1,6 @@
 """The server's side of the wheel: watches the triggers, takes up open requests and unfinished turns.
 
-Compressions wait until no turn is asked for.
+Compressions wait until no turn is asked for, or the one there is is paused.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from feilun.improve import due
 from feilun.logs import place
 from feilun.store import EVERYWHERE, Store, utc_now
 from feilun.wheel.compressing import follow_compression
+from feilun.wheel.errors import TurnPaused
 from feilun.wheel.follow import follow_turn
 
 log = logging.getLogger(__name__)
@@ -67,7 +69,9 @@ class Worker:
     def _look_after(self, project: Watched) -> None:
         store, settings = project.store, load_settings(project.folder)
         ask_if_due(store, project=project.name, settings=settings)
-        if store.find_unfinished_turn(project.name) is None and store.find_turn_request(project.name) is None:
+        unfinished = store.find_unfinished_turn(project.name)
+        is_paused = unfinished is not None and unfinished["paused_at"] is not None
+        if is_paused or (unfinished is None and store.find_turn_request(project.name) is None):
             asked = store.find_open_compression(project.name)
             if asked is not None:
                 compression_id = asked["compression_id"]
@@ -80,7 +84,8 @@ class Worker:
             budget_s=settings.train.budget_s,
             requested_by="worker",
         )
-        follow_turn(store, folder=project.folder, project=project.name, turn_id=turn["turn_id"])
+        with suppress(TurnPaused):  # the other projects have their turns meanwhile
+            follow_turn(store, folder=project.folder, project=project.name, turn_id=turn["turn_id"])
 
 
 def ask_if_due(store: Store, *, project: str, settings: FeilunSettings) -> bool:

@@ -100,6 +100,15 @@ def _fail(turn_id: str, step: str, error: dict[str, Any]) -> None:
 def _turn(turn_id: str) -> None:
     if turn_id not in _contexts:
         return  # closed or cancelled before DBOS heard of it; it must not go on beside the turn that runs now
+    try:
+        _go_round(turn_id)
+    except Exception as error:
+        # A step cannot be recorded: the disk is full, or its database away. DBOS would end this thread alone, and who
+        # took the turn up again would wait for its result for ever.
+        leave(f"{turn_id} cannot be recorded, {place(error)}")
+
+
+def _go_round(turn_id: str) -> None:
     results: Results = {}
     wall_s = 0.0
     for step in STEPS:
@@ -113,9 +122,10 @@ def _turn(turn_id: str) -> None:
 
 
 def run_turn(store: Store, *, folder: Path, project: str, turn_id: str) -> None:
-    """Run (or take up again) the turn in this process; returns when it is done, failed or was finished elsewhere."""
+    """Run (or take up again) the turn in this process; returns when it is over, paused or was ended elsewhere."""
     with store.alone(project, is_patient=True, on_lost=lambda: leave(f"{project} was taken over")):
-        if store.get_turn(project, turn_id)["status"] != "running":
+        turn = store.get_turn(project, turn_id)
+        if turn["status"] != "running" or turn["paused_at"] is not None:
             return
         _contexts[turn_id] = TurnContext.load(store, folder=folder, project=project, turn_id=turn_id)
         with _launched(store, project), SetWorkflowID(turn_id):

@@ -67,6 +67,8 @@ BODIES: dict[str, dict[str, Any] | None] = {
             "get_compression",
             "list_turns",
             "get_turn",
+            "pause_turn",
+            "resume_turn",
             "cancel_turn",
             "preflight",
             "list_events",

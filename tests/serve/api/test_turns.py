@@ -115,6 +115,26 @@ def test_what_a_turn_would_take_is_seen_without_turning(client, project):
     assert client.get(f"{AT}/turns").json() == turns
 
 
+def test_a_turn_is_paused_and_resumed_once_and_one_that_has_ended_stays_as_it_ended(client, project):
+    turn = project.store.add_turn("support", settings={}, seed=1, budget_s=9, requested_by="cli")
+    at = f"{AT}/turns/{turn['turn_id']}"
+    running = client.get(at).json()
+    assert running["paused_at"] is None and running["left_s"] > 0  # the turn before was done
+    for _ in range(2):
+        paused = client.post(f"{at}/pause").json()
+        assert paused["paused_at"] is not None and (paused["status"], paused["left_s"]) == ("running", None)
+    assert client.get(AT).json()["turn_is_paused"] is True
+    for _ in range(2):
+        assert client.post(f"{at}/resume").json()["paused_at"] is None
+    assert client.get(AT).json()["turn_is_paused"] is False
+    events = client.get(f"{AT}/events", params={"turn_id": turn["turn_id"]}).json()["events"]
+    assert [event["kind"] for event in events] == ["turn.paused", "turn.resumed"]
+    done = next(turn for turn in client.get(f"{AT}/turns").json()["turns"] if turn["status"] == "done")
+    for verb in ("pause", "resume"):
+        assert client.post(f"{AT}/turns/{done['turn_id']}/{verb}").json() == done
+        assert client.post(f"{AT}/turns/turn_404/{verb}").status_code == 404
+
+
 def test_a_turn_is_cancelled_once_and_one_that_has_ended_stays_as_it_ended(client, project):
     turn = project.store.add_turn("support", settings={}, seed=1, budget_s=9, requested_by="cli")
     at = f"{AT}/turns/{turn['turn_id']}"

@@ -126,9 +126,19 @@ function useVerb<In, Out>(name: string, verb: (input: In) => Promise<Out>) {
 export const useRequestTurn = (name: string) =>
   useVerb(name, (note: string) => body(http.POST("/v1/projects/{name}/turns", { ...at(name), body: { note } })));
 
+const turnAt = (name: string, turnId: string) => ({ params: { path: { name, turn_id: turnId } } });
+
 export const useCancelTurn = (name: string) =>
   useVerb(name, (turnId: string) =>
-    body(http.POST("/v1/projects/{name}/turns/{turn_id}/cancel", { params: { path: { name, turn_id: turnId } } })),
+    body(http.POST("/v1/projects/{name}/turns/{turn_id}/cancel", turnAt(name, turnId))),
+  );
+
+export const usePauseTurn = (name: string) =>
+  useVerb(name, (turnId: string) => body(http.POST("/v1/projects/{name}/turns/{turn_id}/pause", turnAt(name, turnId))));
+
+export const useResumeTurn = (name: string) =>
+  useVerb(name, (turnId: string) =>
+    body(http.POST("/v1/projects/{name}/turns/{turn_id}/resume", turnAt(name, turnId))),
   );
 
 export const useRelease = (name: string) =>

@@ -6,6 +6,7 @@ import { useProject, useProjects } from "../api/verbs";
 import { count } from "../kit/format";
 import { DataIcon, HomeIcon, ModelIcon, MonitorIcon, QueueIcon, TryIcon, TurnIcon } from "../kit/icons";
 import { Given, Select } from "../kit/parts";
+import { useRinging } from "../turns/Ring";
 import { Header } from "./Header";
 import { Screen } from "./Screen";
 
@@ -64,6 +65,7 @@ export function Shell() {
   const name = useName();
   const here = useLocation().pathname.split("/")[3] ?? "";
   const screen = SCREENS.find((one) => one.to === here);
+  useRinging(useProject(name).data);
   useEffect(() => localStorage.setItem(LAST, name), [name]);
   useEffect(() => {
     document.title = [screen && t(screen.word), name, "Feilun 飞轮"].filter(Boolean).join(" · ");

@@ -7,10 +7,13 @@ import { Button, Code, Trouble } from "../kit/parts";
 
 const WORTH_A_TURN = 20; // new labels; below that another turn would show little
 
-type Action = { kind: "first" | "running" | "requested" | "turn" | "label" | "doubts" | "quiet"; count?: number };
+type Action = {
+  kind: "first" | "running" | "paused" | "requested" | "turn" | "label" | "doubts" | "quiet";
+  count?: number;
+};
 
 export function nextAction(project: Shapes["ProjectReply"], nDoubts: number): Action {
-  if (project.turn_id) return { kind: "running" };
+  if (project.turn_id) return { kind: project.turn_is_paused ? "paused" : "running" };
   if (project.turn_is_requested) return { kind: "requested" };
   if (!project.champion) return { kind: "first" };
   if (project.n_new_labels >= WORTH_A_TURN) return { kind: "turn", count: project.n_new_labels };
@@ -60,6 +63,7 @@ function Do({ action, project }: { action: Action; project: Shapes["ProjectReply
   }
   const to = {
     running: `${at}/turns`,
+    paused: `${at}/turns`,
     requested: `${at}/turns`,
     label: `${at}/queue`,
     doubts: `${at}/data`,

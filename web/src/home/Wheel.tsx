@@ -31,7 +31,7 @@ export function Wheel(props: {
   return (
     <div className="wheel">
       <ol className="arcs right">{[0, 1, 2].map((i) => item(arcs[i]))}</ol>
-      <Ring arcs={arcs} lit={lit} isTurning={project.turn_id !== null} isBare={!report}>
+      <Ring arcs={arcs} lit={lit} isTurning={project.turn_id !== null && !project.turn_is_paused} isBare={!report}>
         <p className="wheel-turn">{t("home.turns", { count: nTurns })}</p>
         <p className="wheel-score num">
           {report?.metrics["accuracy"] ? percent(report.metrics["accuracy"].value) : "–"}

@@ -5,14 +5,14 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import type { Shapes } from "../api/client";
 import { useEvents, type Event } from "../api/events";
-import { useCancelTurn } from "../api/verbs";
+import { useCancelTurn, usePauseTurn, useResumeTurn } from "../api/verbs";
 import { GRID, axis } from "../kit/axes";
 import type { Draw } from "../kit/Chart";
 import { count, decimal, moment, percent, seconds, when } from "../kit/format";
 import { Bar, Button, Card, Pill, Sheet, Trouble, Twin, Waiting } from "../kit/parts";
 import { Leaderboard } from "./Leaderboard";
-import { TONES } from "./Turns";
-import { START, apply, type Step } from "./view";
+import { Ring } from "./Ring";
+import { START, TONES, apply, outcomeOf, stateOf, type Step, type View } from "./view";
 
 const Chart = lazy(() => import("../kit/Chart"));
 
@@ -21,13 +21,13 @@ export function Turn({ name, turn }: { name: string; turn: Shapes["TurnRow"] }) 
   const view = useEvents(name, turn.turn_id, apply, START);
   const [isStopping, setStopping] = useState(false);
   const isRunning = turn.status === "running";
-  const decision = turn.result?.["decision"] as Record<string, string> | undefined;
+  const outcome = outcomeOf(turn, i18n.language);
   return (
     <div className="stack turn">
       <Card
         title={
           <span className="row">
-            <Pill tone={TONES[turn.status as keyof typeof TONES] ?? ""}>{t(`status.${turn.status}`)}</Pill>
+            <Pill tone={TONES[stateOf(turn)]}>{t(`status.${stateOf(turn)}`)}</Pill>
             <span className="mono quiet">{turn.turn_id}</span>
           </span>
         }
@@ -37,28 +37,29 @@ export function Turn({ name, turn }: { name: string; turn: Shapes["TurnRow"] }) 
         })}
       >
         <div className="stack">
-          <Steps steps={view.steps} isStopped={!isRunning} />
+          <Steps steps={view.steps} isStopped={stateOf(turn) !== "running"} />
           {isRunning && (
             <div className="row between">
-              <p role="status">{view.told ? tell(view.told, t) : t("turn.going")}</p>
+              <p role="status">
+                {turn.paused_at !== null ? t("turn.paused") : view.told ? tell(view.told, t) : t("turn.going")}
+              </p>
               <span className="row">
-                <Clock since={turn.created_at} />
+                {turn.paused_at === null && <Clock turn={turn} train={view.train} />}
+                <Halt name={name} turn={turn} />
                 <Button danger onClick={() => setStopping(true)}>
                   {t("turn.cancel")}
                 </Button>
               </span>
             </div>
           )}
+          {isRunning && <Ring turn={turn} name={name} />}
           {isRunning && view.told?.kind === "train.embed" && (
             <Bar
               share={Number(view.told.data?.["done"]) / Number(view.told.data?.["total"])}
               label={tell(view.told, t)}
             />
           )}
-          {decision && <p className="turn-outcome">{decision[i18n.language]}</p>}
-          {turn.error && (
-            <p className="bad">{String(turn.error[i18n.language] ?? turn.error["message"] ?? turn.error["code"])}</p>
-          )}
+          {outcome && <p className={turn.error ? "bad" : "turn-outcome"}>{outcome}</p>}
           {turn.model_id && (
             <p>
               <Link to={`/projects/${encodeURIComponent(name)}/models/${turn.model_id}`}>{t("turn.report")} →</Link>
@@ -135,17 +136,39 @@ function tell(event: Event, t: TFunction): string {
   }
 }
 
-function Clock({ since }: { since: string }) {
+/** How long it has run and how long it still takes: by the turn before, or, of a first one, by its budget for training. */
+function Clock({ turn, train }: { turn: Shapes["TurnRow"]; train: View["train"] }) {
   const { t } = useTranslation();
   const [now, tick] = useState(Date.now());
   useEffect(() => {
     const timer = setInterval(() => tick(Date.now()), 1000);
     return () => clearInterval(timer);
   }, []);
+  const sinceS = (at: string) => Math.max(0, (now - moment(at).getTime()) / 1000);
+  const trainingLeftS = train && train.budgetS - sinceS(train.since);
   return (
     <span className="quiet num">
-      {t("turn.since", { time: seconds(Math.max(0, (now - moment(since).getTime()) / 1000)) })}
+      {t("turn.since", { time: seconds(sinceS(turn.created_at)) })}
+      {turn.left_s !== null
+        ? ` · ${turn.left_s < 1 ? t("turn.left.soon") : t("turn.left", { time: seconds(turn.left_s) })}`
+        : trainingLeftS && trainingLeftS > 0
+          ? ` · ${t("turn.left.training", { time: seconds(trainingLeftS) })}`
+          : ""}
     </span>
+  );
+}
+
+function Halt({ name, turn }: { name: string; turn: Shapes["TurnRow"] }) {
+  const { t } = useTranslation();
+  const [pause, resume] = [usePauseTurn(name), useResumeTurn(name)];
+  const verb = turn.paused_at === null ? pause : resume;
+  return (
+    <>
+      {verb.error && <Trouble error={verb.error} />}
+      <Button loading={verb.isPending} onClick={() => verb.mutate(turn.turn_id)}>
+        {t(turn.paused_at === null ? "turn.pause" : "turn.resume")}
+      </Button>
+    </>
   );
 }
 

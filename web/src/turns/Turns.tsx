@@ -8,9 +8,8 @@ import { useProject, useRequestTurn, useTurns } from "../api/verbs";
 import { percent, when } from "../kit/format";
 import { Button, Empty, Given, Page, Pill, Sheet, TextArea, Trouble, Twin } from "../kit/parts";
 import { Turn } from "./Turn";
+import { TONES, stateOf } from "./view";
 import "./turns.css";
-
-export const TONES = { running: "accent", done: "good", failed: "bad", cancelled: "" } as const;
 
 export default function Turns() {
   const { t } = useTranslation();
@@ -75,7 +74,7 @@ function List({ turns, shown, name }: { turns: Shapes["TurnRow"][]; shown: strin
             <span className="row between">
               <b>{t("turn.number", { n: turns.length - i })}</b>
               {accuracy === undefined ? (
-                <Pill tone={TONES[turn.status as keyof typeof TONES] ?? ""}>{t(`status.${turn.status}`)}</Pill>
+                <Pill tone={TONES[stateOf(turn)]}>{t(`status.${stateOf(turn)}`)}</Pill>
               ) : (
                 <span className="num">{percent(accuracy)}</span>
               )}

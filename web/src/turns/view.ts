@@ -17,6 +17,7 @@ export type View = {
   candidates: Candidate[];
   losses: Record<string, number[]>;
   told: Event | null;
+  train: { since: string; budgetS: number } | null; // once it has begun
   over: Event | null;
 };
 
@@ -25,8 +26,21 @@ export const START: View = {
   candidates: [],
   losses: {},
   told: null,
+  train: null,
   over: null,
 };
+
+export const TONES = { running: "accent", paused: "warn", done: "good", failed: "bad", cancelled: "" } as const;
+
+/** A paused turn is one that runs, for the server; people see it told apart. */
+export const stateOf = (turn: Shapes["TurnRow"]): keyof typeof TONES =>
+  turn.paused_at !== null ? "paused" : (turn.status as keyof typeof TONES);
+
+/** What a turn that is over came to, in the words of the gate or of what stopped it. */
+export function outcomeOf(turn: Shapes["TurnRow"], language: string): string {
+  const told = (turn.error ?? turn.result?.["decision"]) as Record<string, unknown> | null | undefined;
+  return String(told?.[language] ?? told?.["message"] ?? told?.["code"] ?? "");
+}
 
 export function apply(view: View, event: Event): View {
   const data = event.data ?? {};
@@ -44,6 +58,8 @@ export function apply(view: View, event: Event): View {
       return { ...view, told: null, over: event, steps: withStep(view.steps, { name: step, state: "failed", data }) };
     case "turn.done":
       return { ...view, told: null, over: event };
+    case "train.start":
+      return { ...view, told: event, train: { since: event.created_at, budgetS: Number(data["budget_s"] ?? 0) } };
     case "train.candidate":
       return { ...view, told: event, candidates: [...view.candidates, data as unknown as Candidate] };
     case "train.epoch":

@@ -326,7 +326,8 @@ class ProjectList(Shape):
 class ProjectReply(ProjectRow):
     traffic: dict[str, int] = Field(description="Counts: predictions, handed_over, open, feedback, corrections.")
     n_new_labels: int = Field(description="Labels that arrived since the data of the last finished turn were taken.")
-    turn_id: str | None = Field(description="The turn that is running.")
+    turn_id: str | None = Field(description="The turn that is running or paused.")
+    turn_is_paused: bool
     turn_is_requested: bool = Field(description="True when a turn is asked for that has not started.")
 
 
@@ -334,7 +335,11 @@ class TurnRow(Shape):
     """One trip round the wheel."""
 
     turn_id: str
-    status: str = Field(description="running, done, failed or cancelled.")
+    status: str = Field(description="running, done, failed or cancelled; a paused one is running.")
+    paused_at: datetime | None = Field(description="Since when a running one is paused.")
+    left_s: float | None = Field(
+        description="Seconds until a running one should end, by what its steps took in the turn before."
+    )
     requested_by: str
     seed: int
     budget_s: float

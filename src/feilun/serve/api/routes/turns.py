@@ -10,6 +10,7 @@ import anyio
 from fastapi import Depends, Header, Query
 from starlette.responses import Response, StreamingResponse
 
+from feilun.project import Project
 from feilun.records import Event, Preflight
 from feilun.serve.api.errors import ServerBusy
 from feilun.serve.api.house import MAX_STREAMS
@@ -45,14 +46,17 @@ async def list_turns(
     visit: Reading, limit: Annotated[int, Query(ge=1, le=1000, description="Most rows, latest first.")] = 100
 ) -> Response:
     """Running, done, failed and cancelled ones."""
-    rows = await visit.house.read(visit.project.list_turns, limit=limit)
-    return send({"turns": [_turn(row) for row in rows]})
+
+    def look() -> list[dict[str, Any]]:
+        return [_turn(visit.project, row) for row in visit.project.list_turns(limit=limit)]
+
+    return send({"turns": await visit.house.read(look)})
 
 
 @routes("GET", "/v1/projects/{name}/turns/{turn_id}", summary="See one turn.", reply=TurnRow)
 async def get_turn(visit: Reading, turn_id: str) -> Response:
     """How far it is, or what it came to."""
-    return send(_turn(await visit.house.read(visit.project.get_turn, turn_id)))
+    return send(await visit.house.read(_look, visit.project, turn_id))
 
 
 @routes(
@@ -65,7 +69,33 @@ async def get_turn(visit: Reading, turn_id: str) -> Response:
 async def cancel_turn(visit: Annotated[ProjectVisit, Depends(InProject("admin"))], turn_id: str) -> Response:
     """It stops within seconds, and nothing of it goes live. One that has ended stays as it ended."""
     await visit.house.read(visit.project.cancel_turn, turn_id, actor=visit.caller.name)
-    return send(_turn(await visit.house.read(visit.project.get_turn, turn_id)))
+    return send(await visit.house.read(_look, visit.project, turn_id))
+
+
+@routes(
+    "POST",
+    "/v1/projects/{name}/turns/{turn_id}/pause",
+    summary="Pause a turn.",
+    reply=TurnRow,
+    problems=(507,),
+)
+async def pause_turn(visit: Annotated[ProjectVisit, Depends(InProject("admin"))], turn_id: str) -> Response:
+    """It halts within seconds and keeps what it has done. One that has ended, or is paused, stays as it is."""
+    await visit.house.read(visit.project.pause_turn, turn_id, actor=visit.caller.name)
+    return send(await visit.house.read(_look, visit.project, turn_id))
+
+
+@routes(
+    "POST",
+    "/v1/projects/{name}/turns/{turn_id}/resume",
+    summary="Let a paused turn go on.",
+    reply=TurnRow,
+    problems=(507,),
+)
+async def resume_turn(visit: Annotated[ProjectVisit, Depends(InProject("admin"))], turn_id: str) -> Response:
+    """The server's worker takes it up where it was. One that is not paused stays as it is."""
+    await visit.house.read(visit.project.resume_turn, turn_id, actor=visit.caller.name)
+    return send(await visit.house.read(_look, visit.project, turn_id))
 
 
 @routes("GET", "/v1/projects/{name}/preflight", summary="See what a turn would take.", reply=Preflight, problems=(422,))
@@ -134,5 +164,10 @@ def _sse(event: Event) -> str:
     return f"id: {event.event_id}\nevent: {event.kind}\ndata: {data}\n\n"
 
 
-def _turn(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in TurnRow.model_fields}
+def _look(project: Project, turn_id: str) -> dict[str, Any]:
+    return _turn(project, project.get_turn(turn_id))
+
+
+def _turn(project: Project, row: dict[str, Any]) -> dict[str, Any]:
+    told = row | {"left_s": project.turn_left_s(row)}
+    return {name: told[name] for name in TurnRow.model_fields}
