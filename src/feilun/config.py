@@ -481,7 +481,7 @@ class ServeSettings(Settings):
     )
     alert_hosts: tuple[str, ...] = Field(
         ("hooks.slack.com", "qyapi.weixin.qq.com", "oapi.dingtalk.com", "open.feishu.cn", "open.larksuite.com"),
-        description="Hosts that alerts may be sent to; with a port where it is not 443, such as relay.example.com:8443.",
+        description="Hosts that alerts may be sent to; with a port that is not 443, such as relay.example.com:8443.",
     )
     alert_networks: tuple[str, ...] = Field(
         (),
@@ -494,7 +494,9 @@ class ServeSettings(Settings):
     def _named_hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         wrong = [one for one in given if not re.fullmatch(r"[a-z0-9._-]+(:\d{1,5})?|\[[0-9a-f:.]+\](:\d{1,5})?", one)]
         if wrong:
-            raise ValueError(f"{wrong[0]!r} is no host in lower case, or host:port; without https:// and without a path")
+            raise ValueError(
+                f"{wrong[0]!r} is no host in lower case, or host:port; without https:// and without a path"
+            )
         return given
 
     @field_validator("alert_networks")
@@ -520,7 +522,9 @@ AlertFormat = Literal["json", "slack", "wecom", "dingtalk", "feishu"]
 class AlertTargetSettings(Settings):
     """[[alerts.to]] Where alerts are sent: an address of your own, or a robot in a group chat."""
 
-    name: str = Field(pattern=NAME_PATTERN, description="What the target is called in the log: letters, digits, '-', '_'.")
+    name: str = Field(
+        pattern=NAME_PATTERN, description="What the target is called in the log: letters, digits, '-', '_'."
+    )
     format: AlertFormat = Field(
         "json", description="What is sent: JSON signed as Standard Webhooks has it, or a message of that chat."
     )
@@ -548,7 +552,9 @@ class AlertSettings(Settings):
     language: Literal["auto", "en", "zh"] = Field("auto", description="Language of the alerts; auto: the server's.")
     window_h: int = Field(24, ge=1, le=720, description="Hours that hand_over, contradicted and p99_ms look back.")
     min_messages: int = Field(
-        100, ge=1, description="With fewer messages (or, for contradicted, fewer feedback) in them, these three say nothing."
+        100,
+        ge=1,
+        description="With fewer messages (or, for contradicted, fewer feedback) in them, these three say nothing.",
     )
     drift: float = Field(
         0.25, ge=0, description="Tell when the stability index of this week against the week before reaches this."

@@ -856,7 +856,15 @@ class Monitor(Record):
 
 
 AlertRule = Literal[
-    "drift", "hand_over", "contradicted", "p99_ms", "silent_h", "disk_left_mb", "rolled_back", "turn_failed", "turn_finished"
+    "drift",
+    "hand_over",
+    "contradicted",
+    "p99_ms",
+    "silent_h",
+    "disk_left_mb",
+    "rolled_back",
+    "turn_failed",
+    "turn_finished",
 ]
 AlertEvent = Literal["fired", "resolved", "test"]
 

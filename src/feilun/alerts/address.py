@@ -1,5 +1,5 @@
-"""Where alerts may go. A server that posts to an address somebody wrote down must not become a way into its own network:
-the host has to be on a list, its name is looked up once, and the connection goes to the very address that was judged.
+"""Where alerts may go. A server that posts where somebody tells it to must not become a way into its own network: the
+host has to be on a list, its name is looked up once, and the connection goes to the very address that was judged.
 """
 
 from __future__ import annotations

@@ -42,9 +42,7 @@ def deliver(
     to = _destination(target, folder, door)
     secret = _referred(target, target.secret, folder).encode() if target.secret else b""
     text = str(payload["data"][lang])
-    parcel = wrap(
-        payload, format=target.format, delivery_id=delivery_id, text=text, secret=secret, now=time.time()
-    )
+    parcel = wrap(payload, format=target.format, delivery_id=delivery_id, text=text, secret=secret, now=time.time())
     addresses = door.addresses(to, target=target.name, resolve=resolve)
     try:
         reply = post(_with(to, parcel), parcel.body, addresses=addresses, headers=parcel.headers, connect=connect)

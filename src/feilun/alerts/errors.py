@@ -2,6 +2,35 @@
 
 from feilun.errors import FeilunError
 
+WAYS_TO_FAIL = {
+    "reference": (
+        "what url or secret names in feilun.toml is not there or is empty.",
+        "feilun.toml 中 url 或 secret 所指的内容不存在或为空。",
+    ),
+    "url": (
+        "its address is not https://host/path (http is for loopback alone).",
+        "地址不是 https://主机/路径 的形式（http 只能用于本机回环地址）。",
+    ),
+    "host": (
+        "its host is not among [serve] alert_hosts.",
+        "其主机不在 [serve] alert_hosts 之中。",
+    ),
+    "address": (
+        "its host has an address in a private network that [serve] alert_networks does not name.",
+        "其主机的地址位于 [serve] alert_networks 未列出的内网网段。",
+    ),
+    "unresolved": ("its host's name could not be resolved.", "无法解析其主机名。"),
+    "unreachable": ("no connection could be made, or it broke off.", "无法建立连接，或连接中断。"),
+    "timeout": ("it took too long to answer.", "对方响应超时。"),
+    "tls": ("its certificate could not be verified.", "无法验证对方的证书。"),
+    "redirect": (
+        "it points to another address, which is not followed. Status:",
+        "对方要求跳转到其他地址，出于安全考虑未跟随。状态码：",
+    ),
+    "status": ("it answered with status", "对方返回的状态码为 "),
+    "refused": ("the chat refused the message with number", "群聊机器人拒绝了消息，错误码为 "),
+}
+
 
 class AlertNotSent(FeilunError):
     """An alert did not reach its target. `detail` is a status, a number of the chat's, or the name of a setting."""
@@ -9,34 +38,7 @@ class AlertNotSent(FeilunError):
     code, kind = "alerts.not_sent", "unavailable"
     en = "Nothing reached the alert target {target!r}: {what} {detail}"
     zh = "告警未能送达目标 {target!r}：{what}{detail}"
-    reasons = {
-        "reference": (
-            "what url or secret names in feilun.toml is not there or is empty.",
-            "feilun.toml 中 url 或 secret 所指的内容不存在或为空。",
-        ),
-        "url": (
-            "its address is not https://host/path (http is for loopback alone).",
-            "地址不是 https://主机/路径 的形式（http 只能用于本机回环地址）。",
-        ),
-        "host": (
-            "its host is not among [serve] alert_hosts.",
-            "其主机不在 [serve] alert_hosts 之中。",
-        ),
-        "address": (
-            "its host has an address in a private network that [serve] alert_networks does not name.",
-            "其主机的地址位于 [serve] alert_networks 未列出的内网网段。",
-        ),
-        "unresolved": ("its host's name could not be resolved.", "无法解析其主机名。"),
-        "unreachable": ("no connection could be made, or it broke off.", "无法建立连接，或连接中断。"),
-        "timeout": ("it took too long to answer.", "对方响应超时。"),
-        "tls": ("its certificate could not be verified.", "无法验证对方的证书。"),
-        "redirect": (
-            "it points to another address, which is not followed. Status:",
-            "对方要求跳转到其他地址，出于安全考虑未跟随。状态码：",
-        ),
-        "status": ("it answered with status", "对方返回的状态码为 "),
-        "refused": ("the chat refused the message with number", "群聊机器人拒绝了消息，错误码为 "),
-    }
+    reasons = WAYS_TO_FAIL
 
 
 class AlertTargetUnknown(FeilunError):

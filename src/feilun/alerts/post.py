@@ -87,6 +87,8 @@ def _no_longer_than(seconds: float, line: socket.socket) -> Iterator[None]:
     timer.start()
     try:
         yield
+        if is_over.is_set():  # what was cut off may look like the end of an answer
+            raise TimeoutError
     except (OSError, http.client.HTTPException) as error:
         if is_over.is_set():
             raise TimeoutError from error

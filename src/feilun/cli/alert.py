@@ -76,7 +76,14 @@ def _show(board: AlertBoard) -> None:
 
 def _show_log(rows: list[AlertDelivery]) -> None:
     shown = [
-        [one.created_at, one.target, words(f"alert.{one.state}"), one.n_tries, getattr(one, language()), _why(one.error)]
+        [
+            one.created_at,
+            one.target,
+            words(f"alert.{one.state}"),
+            one.n_tries,
+            getattr(one, language()),
+            _why(one.error),
+        ]
         for one in rows
     ]
     table(shown, columns=("created_at", "target", "state", "n_tries", "text", "trouble"))

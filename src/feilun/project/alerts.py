@@ -24,7 +24,7 @@ _SHOWN = ("delivery_id", "target", "format", "event", "rule", "state", "n_tries"
 
 
 class AlertVerbs(MonitorVerbs):
-    """Rules, who is told of them, and what became of it. feilun.toml is read anew each time: what is changed there holds."""
+    """Rules, who is told of them, and what became of it. feilun.toml is read anew each time: a change there holds."""
 
     def alerts(self, *, door: Door | None = None) -> AlertBoard:
         """The rules that are on and how they stand, and the targets.
@@ -101,8 +101,8 @@ class AlertVerbs(MonitorVerbs):
             is_ours = self.store.change_alert(
                 self.name,
                 reading.rule,
-                before=before and (before.state, before.occasion),
-                after=(after.state, after.occasion),
+                known=before and (before.state, before.occasion),
+                becomes=(after.state, after.occasion),
                 payload=payload,
                 to=_names(settings.to),
             )
@@ -137,11 +137,10 @@ class AlertVerbs(MonitorVerbs):
         if error is not None and target is not None and not is_last:
             rng = random.Random()  # no seed: servers that failed together are to come back apart
             again = when_again(row["n_tries"], created_at=row["created_at"], now=utc_now(), rng=rng)
-        self.store.settle_alert(self.name, row["delivery_id"], error=error and _said(error), next_at=again)
+        said = None if error is None else _said(error)
+        self.store.settle_alert(self.name, row["delivery_id"], trouble=said, next_at=again)
 
-    def _trouble_with(
-        self, row: dict[str, Any], target: AlertTargetSettings | None, door: Door
-    ) -> FeilunError | None:
+    def _trouble_with(self, row: dict[str, Any], target: AlertTargetSettings | None, door: Door) -> FeilunError | None:
         """Send it; None when it arrived."""
         from feilun.alerts import AlertTargetUnknown, deliver
 

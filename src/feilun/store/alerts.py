@@ -1,5 +1,6 @@
-"""How the rules of a project stand, and the alerts that follow: each is written in the transaction that changes a rule's
-state, and lies there until its target has taken it.
+"""How the rules of a project stand, and the alerts that follow.
+
+Each is written in the transaction that changes a rule's state, and lies there until its target has taken it.
 """
 
 from __future__ import annotations
@@ -32,25 +33,25 @@ class AlertVerbs(Verbs):
         project: str,
         rule: str,
         *,
-        before: tuple[str, str] | None,
-        after: tuple[str, str],
+        known: tuple[str, str] | None,
+        becomes: tuple[str, str],
         payload: dict[str, Any] | None,
         to: Sequence[tuple[str, str]],
     ) -> bool:
         """Let a rule stand otherwise, and lay out what is told of it; False when another server was faster.
 
         Args:
-            before, after: state and occasion; None when it was never looked at.
+            known, becomes: state and occasion, before and from here on; None when it was never looked at.
             payload: what is told; None when it is no news.
             to: name and format of each target.
         """
-        c, (state, occasion) = t.alert_states.c, after
+        c, (state, occasion) = t.alert_states.c, becomes
         event = "" if payload is None else _event(payload)
 
         def work(connection: sa.Connection) -> bool:
             ours = (c.project == project, c.rule == rule)
             row = connection.execute(sa.select(c.state, c.occasion).where(*ours)).first()
-            if (None if row is None else tuple(row)) != before:
+            if (None if row is None else tuple(row)) != known:
                 return False
             now = t.utc_now()
             values = {"state": state, "occasion": occasion} | ({"since": now} if event else {})
@@ -76,7 +77,9 @@ class AlertVerbs(Verbs):
     ) -> list[dict[str, Any]]:
         """Lay out a test for each target, in the hands of whoever calls this."""
         now = t.utc_now()
-        rows = [row | {"leased_until": now + HELD_FOR, "n_tries": 1} for row in _letters(project, "", payload, to, now=now)]
+        rows = [
+            row | {"leased_until": now + HELD_FOR, "n_tries": 1} for row in _letters(project, "", payload, to, now=now)
+        ]
         tested = Change("alert.tested", project, actor, project, details={"targets": [name for name, _ in to]})
         self.writer.write(lambda connection: _lay_out(connection, rows), audit=lambda _: tested)
         return rows
@@ -98,12 +101,12 @@ class AlertVerbs(Verbs):
         return self.writer.write(work, audit=ON_ITS_WAY)
 
     def settle_alert(
-        self, project: str, delivery_id: str, *, error: dict[str, Any] | None, next_at: datetime | None
+        self, project: str, delivery_id: str, *, trouble: dict[str, Any] | None, next_at: datetime | None
     ) -> None:
-        """Say what a try came to: it arrived (no error), is tried again at `next_at`, or (None) is given up."""
+        """Say what a try came to: it arrived (no trouble), is tried again at `next_at`, or (None) is given up."""
         c = t.alert_deliveries.c
-        state = "delivered" if error is None else "waiting" if next_at is not None else "failed"
-        values = {"state": state, "error": error, "next_at": next_at, "leased_until": None}
+        state = "delivered" if trouble is None else "waiting" if next_at is not None else "failed"
+        values = {"state": state, "error": trouble, "next_at": next_at, "leased_until": None}
         if state != "waiting":
             values["finished_at"] = t.utc_now()
         ours = (c.project == project, c.delivery_id == delivery_id, c.state == "waiting")
@@ -124,7 +127,13 @@ def _letters(
     project: str, rule: str, payload: dict[str, Any], to: Sequence[tuple[str, str]], *, now: datetime
 ) -> list[dict[str, Any]]:
     """The rows of one alert, a target each."""
-    same = {"project": project, "event": _event(payload), "rule": rule, "payload": payload, "state": "waiting"}
+    same: dict[str, Any] = {
+        "project": project,
+        "event": _event(payload),
+        "rule": rule,
+        "payload": payload,
+        "state": "waiting",
+    }
     same |= {"n_tries": 0, "next_at": now, "leased_until": None, "created_at": now}
     return [same | {"delivery_id": new_id("alert"), "target": name, "format": kind} for name, kind in to]
 

@@ -7,6 +7,7 @@ import { useName } from "../app/Shell";
 import { count, decimal, percent } from "../kit/format";
 import { Bar, Card, Empty, Fact, Given, Page, Pill, Segmented, Twin } from "../kit/parts";
 import { Table } from "../kit/Table";
+import { Alerts } from "./Alerts";
 import { Over } from "./Over";
 import "./monitor.css";
 
@@ -45,6 +46,7 @@ export default function Monitor() {
         cli={`feilun monitor ${name} --bucket ${bucket}`}
         api={`GET /v1/projects/${name}/monitor?bucket=${bucket}`}
       />
+      <Alerts name={name} />
     </Page>
   );
 }
