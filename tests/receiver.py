@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import tomlkit
+
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -102,3 +104,19 @@ def make_certificate(path: Path, *, host: str) -> Path:
     subprocess.run(command, check=True, capture_output=True)
     path.write_text(key.read_text("utf-8") + made.read_text("utf-8"), "utf-8")
     return path
+
+
+def tell(folder: Path, port: int, *others: dict[str, str], **rules: Any) -> dict[str, Any]:
+    """Have a project tell the receiver at `port`; gives the [serve] settings of a server that may."""
+    ops = {"name": "ops", "url": f"http://127.0.0.1:{port}/in", "secret": "env:OPS_SECRET"}
+    write_settings(folder, alerts=rules | {"to": [ops, *others]})
+    return {"alert_hosts": (f"127.0.0.1:{port}",), "alert_networks": ("127.0.0.0/8",)}
+
+
+def write_settings(folder: Path, **tables: Any) -> None:
+    """Change tables of a project's settings."""
+    path = folder / "feilun.toml"
+    document = tomlkit.parse(path.read_text("utf-8"))
+    for name, table in tables.items():
+        document[name] = table
+    path.write_text(tomlkit.dumps(document), "utf-8")

@@ -8,11 +8,8 @@ import hmac
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-import tomlkit
 
 from feilun.alerts import Door
 from feilun.config import ServeSettings
@@ -21,7 +18,7 @@ from feilun.project import alerts as facade
 from feilun.store import EVERYWHERE
 from feilun.store import tables as t
 from feilun.store.alerts import ON_ITS_WAY
-from tests.receiver import Receiver, receiving, say
+from tests.receiver import Receiver, receiving, say, tell, write_settings
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes ...").decode()
 
@@ -32,33 +29,17 @@ def receiver() -> Iterator[Receiver]:
         yield opened
 
 
-def tell(folder: Path, port: int, *others: dict[str, str], **rules: Any) -> dict[str, Any]:
-    """Have a project tell the receiver; gives the [serve] settings of a server that may."""
-    ops = {"name": "ops", "url": f"http://127.0.0.1:{port}/in", "secret": "env:OPS_SECRET"}
-    write(folder, alerts=rules | {"to": [ops, *others]})
-    return {"alert_hosts": (f"127.0.0.1:{port}",), "alert_networks": ("127.0.0.0/8",)}
-
-
-def write(folder: Path, **tables: Any) -> None:
-    """Change tables of a project's settings."""
-    path = folder / "feilun.toml"
-    document = tomlkit.parse(path.read_text("utf-8"))
-    for name, table in tables.items():
-        document[name] = table
-    path.write_text(tomlkit.dumps(document), "utf-8")
-
-
 def test_a_roll_back_is_told_once_signed_and_resolved(serve, folder, receiver, monkeypatch):
     monkeypatch.setenv("OPS_SECRET", SECRET)
     door = tell(folder, receiver.port)
     with Project(folder) as project:
         project.watch_alerts()  # what was there before is no news
         client = serve(project, **door)
-        first, second = (row["model_id"] for row in project.models()[::-1])
+        first, second = (row["model_id"] for row in project.list_models()[::-1])
         promote = {"action": "promote", "model_id": second, "override": True, "reason": "a test", "actor": "ann"}
-        assert client.post("/v1/projects/support/releases", json=promote).status_code == 200
+        assert client.post("/v1/projects/support/releases", json=promote).status_code == 201
         back = {"action": "rollback", "reason": "secret words of a person", "actor": "ann"}
-        assert client.post("/v1/projects/support/releases", json=back).status_code == 200
+        assert client.post("/v1/projects/support/releases", json=back).status_code == 201
         got = receiver.wait()
         said = json.loads(got.body)
         assert (said["type"], said["data"]["rule"], said["data"]["project"]) == (
@@ -66,7 +47,7 @@ def test_a_roll_back_is_told_once_signed_and_resolved(serve, folder, receiver, m
             "rolled_back",
             "support",
         )
-        assert said["data"]["occasion"] == project.releases()[0]["release_id"]
+        assert said["data"]["occasion"] == project.list_releases()[0]["release_id"]
         assert b"secret words" not in got.body and first.encode() not in got.body
         message = f"{got.headers['webhook-id']}.{got.headers['webhook-timestamp']}.".encode() + got.body
         made = base64.b64encode(hmac.new(b"a secret of 24 bytes ...", message, hashlib.sha256).digest()).decode()
@@ -76,7 +57,7 @@ def test_a_roll_back_is_told_once_signed_and_resolved(serve, folder, receiver, m
         assert rule["state"] == "firing" and rule["since"] is not None
         target = {"name": "ops", "format": "json", "host": "127.0.0.1", "is_signed": True, "trouble": None}
         assert board["targets"] == [target]
-        assert client.post("/v1/projects/support/releases", json=promote).status_code == 200
+        assert client.post("/v1/projects/support/releases", json=promote).status_code == 201
         assert json.loads(receiver.wait().body)["type"] == "alert.resolved"
         assert len(receiver.got) == 2
         log = client.get("/v1/projects/support/alerts/log").json()["deliveries"]
@@ -104,7 +85,7 @@ def test_a_test_says_what_came_of_it_and_is_in_the_audit_log(serve, folder, rece
 
 def test_the_servers_list_counts_and_not_the_projects_own(serve, folder, receiver, monkeypatch):
     monkeypatch.setenv("OPS_SECRET", SECRET)
-    write(folder, serve=tell(folder, receiver.port))
+    write_settings(folder, serve=tell(folder, receiver.port))
     with Project(folder) as project:
         (row,) = serve(project).post("/v1/projects/support/alerts/test", json={}).json()["deliveries"]
         assert (row["state"], receiver.got) == ("failed", [])
@@ -139,7 +120,7 @@ def test_what_does_not_arrive_is_tried_again_and_a_target_that_was_taken_out_is_
         assert first == second and project.alert_log()[0].state == "delivered"
         tell(folder, receiver.port, disk_left_mb=1)
         assert [one.is_firing for one in project.watch_alerts()] == [False]
-        write(folder, alerts={"to": [{"name": "others", "url": "https://hooks.example.com"}]})
+        write_settings(folder, alerts={"to": [{"name": "others", "url": "https://hooks.example.com"}]})
         assert project.send_alerts(door=door) == 1
         assert (project.alert_log()[0].state, len(receiver.got)) == ("failed", 2)
 

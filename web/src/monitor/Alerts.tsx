@@ -40,7 +40,9 @@ function Board({ board, name }: { board: Shapes["AlertsReply"]; name: string }) 
       title={
         <span className="row">
           {t("alerts.title")}
-          <Pill tone={nFiring ? "bad" : "good"}>{nFiring ? t("alerts.firing", { n: nFiring }) : t("alerts.quiet")}</Pill>
+          <Pill tone={nFiring ? "bad" : "good"}>
+            {nFiring ? t("alerts.firing", { n: nFiring }) : t("alerts.quiet")}
+          </Pill>
         </span>
       }
       note={t("alerts.note")}
@@ -148,7 +150,11 @@ function Log({ name }: { name: string }) {
         size="small"
         dataSource={log}
         columns={[
-          { title: t("alerts.at"), key: "at", render: (_, one) => <span className="nowrap">{when(one.created_at)}</span> },
+          {
+            title: t("alerts.at"),
+            key: "at",
+            render: (_, one) => <span className="nowrap">{when(one.created_at)}</span>,
+          },
           { title: t("alerts.target"), dataIndex: "target" },
           {
             title: t("alerts.state"),
