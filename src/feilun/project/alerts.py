@@ -80,34 +80,38 @@ class AlertVerbs(MonitorVerbs):
         Returns:
             What somebody is told of.
         """
-        from feilun.alerts import payload_of, step
-
         settings = self._alert_settings()
         if not settings.to:
             return []
-        told = []
         known = self.store.list_alert_states(self.name)
         readings = self._read_alerts(settings, known)
-        if not known.keys() <= {reading.rule for reading in readings}:
-            self.store.forget_alerts(self.name, besides=[reading.rule for reading in readings])
-        for reading in readings:
-            before = _step(known.get(reading.rule))
-            after = step(before, reading)
-            if after is None:
-                continue
-            payload = after.event and payload_of(
+        rules = [reading.rule for reading in readings]
+        if not known.keys() <= set(rules):
+            self.store.forget_alerts(self.name, besides=rules)
+        return [reading for reading in readings if self._follow(reading, known.get(reading.rule), settings)]
+
+    def _follow(self, reading: AlertReading, row: dict[str, Any] | None, settings: AlertSettings) -> bool:
+        """Keep what a reading changes; True when somebody is told of it."""
+        from feilun.alerts import payload_of, step
+
+        before = _step(row)
+        after = step(before, reading)
+        if after is None:
+            return False
+        payload = None
+        if after.event is not None:
+            payload = payload_of(
                 after.event, project=self.name, at=utc_now(), reading=reading, window_h=settings.window_h
             )
-            is_ours = self.store.change_alert(
-                self.name,
-                reading.rule,
-                known=before and (before.state, before.occasion),
-                becomes=(after.state, after.occasion),
-                payload=payload,
-                to=_names(settings.to),
-            )
-            told += [reading] if payload and is_ours else []
-        return told
+        is_ours = self.store.change_alert(
+            self.name,
+            reading.rule,
+            known=None if before is None else (before.state, before.occasion),
+            becomes=(after.state, after.occasion),
+            payload=payload,
+            to=_names(settings.to),
+        )
+        return is_ours and payload is not None
 
     def send_alerts(self, *, door: Door | None = None) -> int:
         """Send what is due, one after the other; how many tries that were. What does not arrive is tried again later.
