@@ -116,14 +116,20 @@ def test_feishu_gets_time_and_signature_in_its_message(receiver, tmp_path, monke
         ("dingtalk", b'{"errcode":310000,"errmsg":"sign not match"}', 310000),
         ("feishu", b'{"code":19021,"msg":"sign match fail"}', 19021),
         ("feishu", b'{"StatusCode":1}', 1),
-        ("wecom", b"<html>a portal that wants a password</html>", -1),
-        ("wecom", b"[]", -1),
-        ("dingtalk", b"{}", -1),
     ],
 )
 def test_a_chat_that_says_no_with_status_200_is_understood(receiver, tmp_path, format: str, body: bytes, number: int):
     receiver.answer = say(body)
     assert failure(f"http://{HOST}:{receiver.port}/", tmp_path, format=format) == ("refused", number)
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>a portal that wants a password</html>", b"[]", b"{}", b'{"errcode":"no"}', b""]
+)
+def test_what_no_chat_would_say_is_no_yes(receiver, tmp_path, body: bytes):
+    receiver.answer = say(body)
+    for format in ("wecom", "dingtalk", "feishu"):
+        assert failure(f"http://{HOST}:{receiver.port}/", tmp_path, format=format) == ("unread", "")
 
 
 def test_a_redirect_is_not_followed_and_other_statuses_are_told(receiver, tmp_path):

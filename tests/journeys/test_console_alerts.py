@@ -42,6 +42,6 @@ def test_who_is_told_is_seen_and_tried(
         someone.page.get_by_role("button", name=test, exact=True).click()
         someone.page.get_by_text(missed, exact=True).wait_for()
         assert json.loads(receiver.wait().body)["type"] == "alert.test"
-        someone.page.locator("tbody").get_by_text(given_up, exact=True).first.wait_for()
+        someone.page.locator(".alert-log").get_by_text(given_up, exact=True).first.wait_for()
         someone.examine()
         assert someone.troubles == []

@@ -13,7 +13,7 @@ from typing import Any
 
 from feilun.alerts.address import Destination, Door, Resolve, resolve_name
 from feilun.alerts.errors import AlertNotSent
-from feilun.alerts.formats import Parcel, refusal, wrap
+from feilun.alerts.formats import Parcel, read_reply, wrap
 from feilun.alerts.post import Connect, Reply, post
 from feilun.config import AlertTargetSettings
 
@@ -98,6 +98,8 @@ def _must_be_taken(target: AlertTargetSettings, reply: Reply) -> None:
         raise AlertNotSent(target=target.name, what="redirect", detail=reply.status)
     if not 200 <= reply.status < 300:
         raise AlertNotSent(target=target.name, what="status", detail=reply.status)
-    number = refusal(target.format, reply.body)
-    if number is not None:
+    number = read_reply(target.format, reply.body)
+    if number is None:
+        raise AlertNotSent(target=target.name, what="unread", detail="")
+    if number != 0:
         raise AlertNotSent(target=target.name, what="refused", detail=number)

@@ -28,6 +28,10 @@ WAYS_TO_FAIL = {
         "对方要求跳转到其他地址，出于安全考虑未跟随。状态码：",
     ),
     "status": ("it answered with status", "对方返回的状态码为 "),
+    "unread": (
+        "it answered with something that such a chat never says. Is the address right?",
+        "返回的内容不是该群聊机器人的应答，请检查地址是否正确。",
+    ),
     "refused": ("the chat refused the message with number", "群聊机器人拒绝了消息，错误码为 "),
 }
 

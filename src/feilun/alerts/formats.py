@@ -39,19 +39,20 @@ def wrap(payload: Mapping[str, Any], *, format: str, delivery_id: str, text: str
     return _FORMATS[format](payload, delivery_id, text, secret, now)
 
 
-def refusal(format: str, body: bytes) -> int | None:
-    """The number with which a chat refused a message that it answered 200 to; None when it took it."""
-    names = {"wecom": ("errcode",), "dingtalk": ("errcode",), "feishu": ("code", "StatusCode")}.get(format, ())
+def read_reply(format: str, body: bytes) -> int | None:
+    """The number with which a chat says what became of a message; None when this is no answer of such a chat.
+
+    0: it took it, as a target that gives no numbers has done with every message that it answered well.
+    """
+    names = _NUMBERS.get(format)
+    if names is None:
+        return 0
     try:
-        said = json.loads(body) if names else {}
+        said = json.loads(body)
     except ValueError:
-        return -1
-    if not isinstance(said, dict):
-        return -1
-    found = [said[name] for name in names if name in said]
-    if names and not found:
-        return -1
-    return next((one if isinstance(one, int) else -1 for one in found if one != 0), None)
+        return None
+    found = [said[name] for name in names if name in said] if isinstance(said, dict) else []
+    return next((one for one in found if isinstance(one, int)), None)
 
 
 def _json(payload: Mapping[str, Any], delivery_id: str, _text: str, secret: bytes, now: float) -> Parcel:
@@ -91,6 +92,7 @@ def _feishu(_payload: Mapping[str, Any], _id: str, text: str, secret: bytes, now
 
 
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
+_NUMBERS = {"wecom": ("errcode",), "dingtalk": ("errcode",), "feishu": ("code", "StatusCode")}
 _FORMATS: dict[str, Callable[[Mapping[str, Any], str, str, bytes, float], Parcel]] = {
     "json": _json,
     "slack": _slack,

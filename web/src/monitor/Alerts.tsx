@@ -5,7 +5,7 @@ import type { Shapes } from "../api/client";
 import { useAlertLog, useAlerts, useTestAlerts } from "../api/alerts";
 import { useMay } from "../api/session";
 import { decimal, percent, when } from "../kit/format";
-import { Button, Card, Code, Given, Pill, Trouble, Twin } from "../kit/parts";
+import { Button, Card, Code, Given, Pill, Trouble } from "../kit/parts";
 import { Table } from "../kit/Table";
 
 type Rule = Shapes["AlertRuleRow"];
@@ -19,15 +19,10 @@ format = "slack"          # json, slack, wecom, dingtalk, feishu
 url = "env:SLACK_WEBHOOK"`;
 
 export function Alerts({ name }: { name: string }) {
-  const path = `/v1/projects/${name}/alerts`;
   return (
     <>
       <Given of={useAlerts(name)}>{(board) => <Board board={board} name={name} />}</Given>
       <Log name={name} />
-      <Twin
-        cli={`feilun alert list ${name}\nfeilun alert log ${name}\nfeilun alert test ${name}`}
-        api={`GET ${path}\nGET ${path}/log\nPOST ${path}/test`}
-      />
     </>
   );
 }
@@ -73,6 +68,7 @@ function Rules({ rules }: { rules: Rule[] }) {
         {
           title: t("alerts.since"),
           key: "since",
+          width: "26%",
           render: (_, one) => <span className="nowrap">{one.since ? when(one.since) : "–"}</span>,
         },
       ]}
@@ -143,37 +139,21 @@ function Log({ name }: { name: string }) {
   const log = useAlertLog(name).data ?? [];
   if (!log.length) return null;
   return (
-    <Card title={t("alerts.log")} flush>
-      <Table<Delivery>
-        label={t("alerts.log")}
-        rowKey="delivery_id"
-        size="small"
-        dataSource={log}
-        columns={[
-          {
-            title: t("alerts.at"),
-            key: "at",
-            render: (_, one) => <span className="nowrap">{when(one.created_at)}</span>,
-          },
-          { title: t("alerts.target"), dataIndex: "target" },
-          {
-            title: t("alerts.state"),
-            key: "state",
-            render: (_, one) => <Pill tone={DELIVERY_TONES[one.state]}>{t(`alerts.sent.${one.state}`)}</Pill>,
-          },
-          {
-            title: t("alerts.text"),
-            key: "text",
-            render: (_, one) => (
-              <div className="alert-text">
-                {said(one)}
-                {one.error && <p className="bad small">{said(one.error)}</p>}
-                {one.next_at && <p className="quiet small">{t("alerts.next", { at: when(one.next_at) })}</p>}
-              </div>
-            ),
-          },
-        ]}
-      />
+    <Card title={t("alerts.log")}>
+      <ul className="alert-log">
+        {log.map((one) => (
+          <li key={one.delivery_id}>
+            <span className="row">
+              <Pill tone={DELIVERY_TONES[one.state]}>{t(`alerts.sent.${one.state}`)}</Pill>
+              <b>{one.target}</b>
+              <time className="quiet small">{when(one.created_at)}</time>
+            </span>
+            <p>{said(one)}</p>
+            {one.error && <p className="bad small">{said(one.error)}</p>}
+            {one.next_at && <p className="quiet small">{t("alerts.next", { at: when(one.next_at) })}</p>}
+          </li>
+        ))}
+      </ul>
     </Card>
   );
 }

@@ -42,11 +42,15 @@ export default function Monitor() {
           )
         }
       </Given>
-      <Twin
-        cli={`feilun monitor ${name} --bucket ${bucket}`}
-        api={`GET /v1/projects/${name}/monitor?bucket=${bucket}`}
-      />
       <Alerts name={name} />
+      <Twin
+        cli={[`monitor ${name} --bucket ${bucket}`, ...["list", "log", "test"].map((verb) => `alert ${verb} ${name}`)]
+          .map((command) => `feilun ${command}`)
+          .join("\n")}
+        api={[`GET …/monitor?bucket=${bucket}`, "GET …/alerts", "GET …/alerts/log", "POST …/alerts/test"]
+          .map((line) => line.replace("…", `/v1/projects/${name}`))
+          .join("\n")}
+      />
     </Page>
   );
 }
