@@ -57,6 +57,7 @@ def test_the_commands_are_the_published_ones():
         "feedback import",
         "feedback list",
         "feedback queue",
+        "feedback similar",
         "feedback skip",
         "init",
         "job cancel",

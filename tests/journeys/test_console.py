@@ -88,12 +88,35 @@ def _label(someone: Visitor, words: dict[str, str]) -> None:
     page.keyboard.press("Escape")
     page.locator("dialog[open]").wait_for(state="detached")
     given[someone.press("1")] = labels[0]
+    given |= _label_alike(someone)
     someone.go("playground")  # leaving sends what still waits
     assert _said(someone, len(given)) == given
     waiting = {
         row["inputs"]["text"] for row in someone.api.get("/support/queue", params={"limit": 100}).json()["queue"]
     }
     assert taken_back == skipped and skipped not in waiting and not waiting & given.keys()
+
+
+def _label_alike(someone: Visitor) -> dict[str, str]:
+    """One label for a message and another that is like it; taken back together, and given again."""
+    page, before = someone.page, someone.message
+    for is_meant in (False, True):
+        page.keyboard.press("a")
+        sheet = page.locator("dialog[open]")
+        sheet.locator(".alike li").first.wait_for()
+        someone.examine()
+        for box in sheet.get_by_role("checkbox").all():
+            box.uncheck()
+        sheet.get_by_role("checkbox").first.check()
+        label = sheet.locator(".ant-select-content, .ant-select-selection-item").first.inner_text()
+        other = sheet.locator(".alike li span").first.inner_text()
+        sheet.locator("footer .ant-btn-primary").click()
+        sheet.wait_for(state="detached")
+        someone.wait_past(before)
+        if not is_meant:
+            page.keyboard.press("u")
+            playwright.expect(page.get_by_test_id("message")).to_have_text(before)
+    return {before: label, other: label}
 
 
 def _compose(someone: Visitor) -> None:

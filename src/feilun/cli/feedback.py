@@ -109,6 +109,25 @@ def queue(
 
 
 @app.command()
+def similar(
+    prediction_id: Annotated[str, typer.Argument(metavar="PREDICTION", help="Id of the answer.")],
+    folder: Folder = HERE,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most messages to list.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List what waits too and means much the same as one message, nearest first: one label may do for all.
+
+    \b
+    Examples:
+      feilun feedback similar p_0123456789ab support
+      feilun feedback similar p_0123456789ab support --json
+    """
+    with open_project(folder) as project:
+        rows = project.similar_in_queue(prediction_id, limit=limit)
+    result(rows, as_json=as_json, human=_show_similar)
+
+
+@app.command()
 def skip(
     prediction_id: Annotated[str, typer.Argument(metavar="PREDICTION", help="Id of the answer.")],
     folder: Folder = HERE,
@@ -138,6 +157,22 @@ def _show_feedback(rows: list[dict[str, Any]]) -> None:
             for row in rows
         ],
         columns=("created_at", "prediction_id", "said", "actor", "comment"),
+    )
+
+
+def _show_similar(rows: list[dict[str, Any]]) -> None:
+    table(
+        [
+            (
+                row["prediction_id"],
+                row["similarity"],
+                row["is_sure"],
+                " | ".join(row["labels"]),
+                short(str(row["inputs"].get("text", ""))),
+            )
+            for row in rows
+        ],
+        columns=("asked_id", "similarity", "is_sure", "label", "message"),
     )
 
 

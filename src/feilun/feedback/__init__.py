@@ -7,7 +7,7 @@ from feilun.feedback.corrections import SOURCE, corrections
 from feilun.feedback.errors import FeedbackEmpty, FeedbackHomeless, FeedbackInvalid
 from feilun.feedback.monitor import MonitorInvalid, MonitorTimeInvalid, check_interval, floor, in_utc, monitor
 from feilun.feedback.predictions import DISAGREEMENT_TEACHES, asked_row, prediction_row, shadow_row, teach_score
-from feilun.feedback.queue import is_disliked, review_queue, waits_because
+from feilun.feedback.queue import alike_in_meaning, is_disliked, review_queue, waits_because
 from feilun.feedback.reasons import explain, sentences, why
 from feilun.feedback.traffic import TRAFFIC, asked
 
@@ -23,6 +23,7 @@ __all__ = [
     "MonitorInvalid",
     "MonitorTimeInvalid",
     "Pool",
+    "alike_in_meaning",
     "asked",
     "asked_row",
     "capture",

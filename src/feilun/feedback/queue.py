@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from feilun.feedback.choosing import kernel, kernel_heat
-from feilun.feedback.reasons import why
+from feilun.feedback.reasons import speaks_from, why
 from feilun.records import Why
 from feilun.store import Store
 from feilun.store.traffic import ASKED
@@ -47,6 +47,44 @@ def review_queue(
         embeddings = embed([task.text_of(row["inputs"]) for row in shown])
         shown = [shown[i] for i in each_about_another(embeddings, [row["teach"] for row in shown])]
     return [row | {"given": None, "why": waits_because(row)} for row in shown[:limit]]
+
+
+def alike_in_meaning(
+    store: Store,
+    project: str,
+    row: dict[str, Any],
+    *,
+    task: Task,
+    embed: Callable[[Sequence[str]], np.ndarray],
+    sure_from: float,
+    limit: int = 20,
+    without: Set[str] = frozenset(),
+) -> list[dict[str, Any]]:
+    """What waits in the queue beside `row` and means much the same, nearest first: one label may do for all.
+
+    Args:
+        row: a prediction; it need not wait itself.
+        embed: texts -> (n, n_hidden) of unit length.
+        sure_from: the cosine from which two messages mean the same for sure; those that the queue's own scale calls
+            near are given too, see `speaks_from`.
+        without: example ids to leave out.
+    Returns:
+        Rows as `review_queue` gives them, with `similarity`, the cosine, and `is_sure`.
+    """
+    found = store.list_queue(project, limit=MAX_LOOKED_AT)
+    others = [one for one in found if one["example_id"] not in without | {row["example_id"]}]
+    if not others:
+        return []
+    vectors = embed([task.text_of(one["inputs"]) for one in (row, *others)])
+    cosines = vectors[1:] @ vectors[0]
+    near_from = min(sure_from, speaks_from(vectors))
+    alike = [i for i in np.argsort(-cosines, kind="stable")[:limit] if cosines[i] >= near_from]
+    return [
+        others[i]
+        | {"given": None, "why": waits_because(others[i]), "similar": [], "twins": []}
+        | {"similarity": round(float(cosines[i]), 4), "is_sure": bool(cosines[i] >= sure_from)}
+        for i in alike
+    ]
 
 
 def is_disliked(row: dict[str, Any]) -> bool:

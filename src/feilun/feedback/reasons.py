@@ -93,7 +93,7 @@ def explain(
     rows = np.asarray(picked, dtype=np.int64)
     if not len(rows):
         return []
-    similar_from = min(similar_from, _speaks_from(pool.embeddings))
+    similar_from = min(similar_from, speaks_from(pool.embeddings))
     chosen = Pool(pool.embeddings[rows], pool.probs[rows], pool.labelled, pool.targets, pool.exclusive)
     unsure = doubt(chosen.probs, exclusive=pool.exclusive)
     near, said = nearest_labelled(chosen), neighbours_say(chosen)
@@ -125,7 +125,7 @@ def explain(
     return explained
 
 
-def _speaks_from(embeddings: np.ndarray) -> float:
+def speaks_from(embeddings: np.ndarray) -> float:
     """The cosine from which a message speaks for another by more than half, as the strategy "auto" counts it."""
     some = embeddings[:: max(1, len(embeddings) // MOST_LABELLED)]
     return float(1 - np.log(2) / (2 * kernel_heat(some)))

@@ -122,6 +122,35 @@ class FeedbackVerbs(DataVerbs):
         mine = self.store.claim(self.name, messages, desk=desk)
         return [row for row in rows if row["example_id"] in mine]
 
+    def similar_in_queue(self, prediction_id: str, *, desk: str = "", limit: int = 20) -> list[dict[str, Any]]:
+        """Messages that wait too and mean much the same as one, nearest first, so that one label may be given to all.
+
+        Args:
+            desk: one of several people's, see `take_from_queue`: what lies on another's is left out, and what this
+                gives lies on it; "" takes none.
+        Returns:
+            Rows of the queue with `similarity`, a cosine in the champion's eyes, and `is_sure`: as near as a correction
+            must be to decide for another message.
+        Raises:
+            NoChampion: no model is live that could tell.
+        """
+        from feilun.feedback import alike_in_meaning
+
+        rows = alike_in_meaning(
+            self.store,
+            self.name,
+            self.store.get_prediction(self.name, prediction_id),
+            task=self.task,
+            embed=self._read_once,
+            sure_from=self.stage.model.thresholds.memory,
+            limit=limit,
+            without=self.store.list_claimed(self.name, besides=desk) if desk else frozenset(),
+        )
+        if not desk:
+            return rows
+        mine = self.store.claim(self.name, [row["example_id"] for row in rows], desk=desk)
+        return [row for row in rows if row["example_id"] in mine]
+
     def clear_desk(self, desk: str) -> None:
         """What lies on a desk is for others again."""
         self.store.release_claims(self.name, desk=desk)

@@ -149,6 +149,26 @@ def test_two_people_at_once_never_get_the_same_message(client):
     assert client.post(f"{AT}/queue/desks/a%20desk%20of%20mine").status_code == 422
 
 
+def test_messages_that_mean_much_the_same_come_nearest_first_and_lie_on_the_desk_that_asked(client):
+    # for a random network, the same words in another order are what comes near
+    alike = ("is my parcel where", "my parcel where is it")
+    others = ("i want a refund", "hello there", "my card was eaten by the machine", "please cancel the order")
+    answers = {text: ask(client, text)["prediction_id"] for text in ("where is my parcel", *alike, *others)}
+    for prediction_id in answers.values():
+        say(client, prediction_id=prediction_id, thumb="down")
+    similar = f"{AT}/queue/desks/anns-desk/similar"
+    asked = {"prediction_id": answers["where is my parcel"]}
+    rows = client.post(similar, params=asked).json()["similar"]
+    assert [row["inputs"]["text"] for row in rows] == list(alike)
+    assert [row["is_sure"] for row in rows] == [True, False] and rows[0]["similarity"] > rows[1]["similarity"]
+    assert len(client.post(similar, params=asked | {"limit": 1}).json()["similar"]) == 1
+    assert client.post(f"{AT}/queue/desks/bos-desk-1/similar", params=asked).json()["similar"] == []
+    for row in rows:
+        say(client, prediction_id=row["prediction_id"], label="delivery")
+    assert client.post(similar, params=asked).json()["similar"] == []
+    assert client.post(similar, params={"prediction_id": "p_404"}).status_code == 404
+
+
 def test_a_doubtful_label_is_shown_until_feedback_with_its_message_settles_it(client, project):
     rows = [f"{text} {n},{label}" for label, texts in MESSAGES.items() for text in texts for n in range(4)]
     (project.folder.parent / "messages.csv").write_text("\n".join(["text,label", *rows]), "utf-8")

@@ -53,6 +53,7 @@ BODIES: dict[str, dict[str, Any] | None] = {
             "list_queue",
             "list_doubts",
             "take_from_queue",
+            "take_similar",
             "clear_desk",
             "skip_in_queue",
             "list_suggestions",

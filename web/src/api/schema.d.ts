@@ -101,6 +101,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{name}/queue/desks/{desk}/similar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take messages onto a desk that mean much the same as one.
+         * @description Those that wait too, nearest in meaning first, so that one label may be given to all. As with POST …/desks/{desk}
+         *     they lie on this desk for three minutes; what lies on another is left out.
+         */
+        post: operations["take_similar"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{name}/doubts": {
         parameters: {
             query?: never;
@@ -4463,6 +4484,97 @@ export interface components {
              */
             password: string;
         };
+        /** SimilarReply */
+        SimilarReply: {
+            /**
+             * Similar
+             * @description Nearest first.
+             */
+            similar: components["schemas"]["SimilarRow"][];
+        };
+        /**
+         * SimilarRow
+         * @description An answer that waits for a person and means much the same as another.
+         */
+        SimilarRow: {
+            /**
+             * Prediction Id
+             * @description The answer; feedback takes it. Null where a label looks wrong: feedback takes the `inputs`.
+             */
+            prediction_id: string | null;
+            /**
+             * Example Id
+             * @description Names the message; equal messages have the same.
+             */
+            example_id: string;
+            /**
+             * Inputs
+             * @description The message.
+             */
+            inputs: {
+                [key: string]: unknown;
+            };
+            /**
+             * Labels
+             * @description What the model would say.
+             */
+            labels: string[];
+            /**
+             * Given
+             * @description What the training row says, where that is in doubt.
+             */
+            given: string[] | null;
+            /**
+             * Confidence
+             * @description Of the answer; null where there was none.
+             */
+            confidence: number | null;
+            /**
+             * Reason
+             * @description unsure, out_of_scope or another reason of an answer; label_doubt.
+             */
+            reason: string;
+            /** Alternatives */
+            alternatives: [
+                string,
+                number
+            ][];
+            /**
+             * Teach
+             * @description How much a label would teach; a thumb down adds 1. In doubt: how likely the label is wrong.
+             */
+            teach: number;
+            /**
+             * Model Id
+             * @description The model that answered, or whose turn doubted the label.
+             */
+            model_id: string;
+            /**
+             * Similar
+             * @description Prediction ids of nearly the same messages, shown as this one.
+             */
+            similar: string[];
+            /**
+             * Why
+             * @description Why it waits.
+             */
+            why: components["schemas"]["Reason"][];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Similarity
+             * @description Cosine of the two messages' embeddings.
+             */
+            similarity: number;
+            /**
+             * Is Sure
+             * @description As near as a correction must be to decide for another message.
+             */
+            is_sure: boolean;
+        };
         /**
          * SourceRow
          * @description A file that turns learn from.
@@ -5930,6 +6042,135 @@ export interface operations {
             };
             /** @description There is no such thing in this project. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_similar: {
+        parameters: {
+            query: {
+                /** @description The message that lies there. */
+                prediction_id: string;
+                /** @description Most rows. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description A name that is one person's alone, such as a random one. */
+                desk: string;
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimilarReply"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };

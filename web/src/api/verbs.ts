@@ -104,9 +104,14 @@ export function readFeedback(name: string, before: number | null) {
 }
 
 // The client widens [label, probability] to a list; the shapes say what it is.
-export function takeFromQueue(name: string, desk: string) {
-  const asked = { params: { path: { name, desk }, query: { limit: 40 } } };
+export function takeFromQueue(name: string, desk: string, limit: number) {
+  const asked = { params: { path: { name, desk }, query: { limit } } };
   return body(http.POST("/v1/projects/{name}/queue/desks/{desk}", asked)) as Promise<Shapes["QueueReply"]>;
+}
+
+export function takeSimilar(name: string, desk: string, predictionId: string) {
+  const asked = { params: { path: { name, desk }, query: { prediction_id: predictionId, limit: 50 } } };
+  return body(http.POST("/v1/projects/{name}/queue/desks/{desk}/similar", asked)) as Promise<Shapes["SimilarReply"]>;
 }
 
 export const clearDesk = (name: string, desk: string) =>

@@ -2,13 +2,15 @@
 import { useTranslation } from "react-i18next";
 import { useName } from "../app/Shell";
 import type { Shapes } from "../api/client";
-import { useModels, useProject, useReleases, useReports, useTurns } from "../api/verbs";
+import { useModels, useMonitor, useProject, useReleases, useReports, useTurns } from "../api/verbs";
 import { Card, Given, Page, Twin } from "../kit/parts";
 import { NextAction } from "./NextAction";
 import { Scores } from "./Scores";
 import { Wheel } from "./Wheel";
+import { latelyOf } from "./today";
 import "./home.css";
 
+const isRelease = (row: Shapes["ReleaseRow"]) => row.action === "promote" || row.action === "rollback";
 const SHOWN = 12; // models whose scores are drawn
 
 export default function Home() {
@@ -31,6 +33,7 @@ function Turning({ project }: { project: Shapes["ProjectReply"] }) {
     name,
     models.slice(0, SHOWN).map((model) => model.model_id),
   );
+  const monitor = useMonitor(name, "hour").data;
   const shown = reports.find((report) => report.model_id === project.champion) ?? reports[0];
   const n_turns = turns.filter((turn) => turn.status === "done").length;
   return (
@@ -41,7 +44,8 @@ function Turning({ project }: { project: Shapes["ProjectReply"] }) {
           project={project}
           report={shown}
           nTurns={n_turns}
-          nReleases={releases.filter((row) => row.action === "promote" || row.action === "rollback").length}
+          nReleases={releases.filter(isRelease).length}
+          lately={latelyOf(monitor, turns, releases.filter(isRelease))}
         />
       </Card>
       {reports.length > 0 && (

@@ -4,20 +4,22 @@ import { useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import type { Shapes } from "../api/client";
-import { count, decimal, percent } from "../kit/format";
+import { count, decimal, percent, points } from "../kit/format";
+import type { Lately } from "./today";
 
-type Arc = { key: string; to: string; figure: string; note: string };
+type Arc = { key: string; to: string; figure: string; note: string; lately?: string | undefined };
 
 export function Wheel(props: {
   project: Shapes["ProjectReply"];
   report: Shapes["Report"] | undefined;
   nTurns: number;
   nReleases: number;
+  lately: Lately;
 }) {
   const { t } = useTranslation();
-  const { project, report, nTurns, nReleases } = props;
+  const { project, report, nTurns, nReleases, lately } = props;
   const [lit, light] = useState<string | null>(null);
-  const arcs = arcsOf(project, report, nReleases, t);
+  const arcs = arcsOf(project, report, nReleases, t).map((arc) => ({ ...arc, lately: told(arc.key, lately, t) }));
   const item = (arc: Arc | undefined) =>
     arc && (
       <li key={arc.key} onMouseEnter={() => light(arc.key)} onMouseLeave={() => light(null)}>
@@ -25,6 +27,7 @@ export function Wheel(props: {
           <span>{t(`arc.${arc.key}`)}</span>
           <b className="num">{arc.figure}</b>
           <small>{arc.note}</small>
+          {arc.lately && <small className="lately num">{arc.lately}</small>}
         </Link>
       </li>
     );
@@ -89,6 +92,15 @@ function arcsOf(
       note: t("arc.feedback.note", { count: project.n_new_labels }),
     },
   ];
+}
+
+/** What is new at an arc: since midnight, or, of the score, by the last turn. */
+function told(arc: string, lately: Lately, t: TFunction): string | undefined {
+  if (arc === "evaluate") {
+    return lately.gained === undefined ? undefined : t("arc.gained", { points: points(lately.gained) });
+  }
+  const n = lately.today[arc];
+  return n ? t("arc.today", { n: count(n) }) : undefined;
 }
 
 const R = 118;

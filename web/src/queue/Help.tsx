@@ -6,6 +6,7 @@ const KEYS = [
   ["Enter", "queue.help.accept"],
   ["S", "queue.help.skip"],
   ["U", "queue.help.undo"],
+  ["A", "queue.help.alike"],
   ["/", "queue.help.search"],
   ["↑ ↓", "queue.help.move"],
   ["Esc", "queue.help.leave"],

@@ -4,9 +4,11 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { useName } from "../app/Shell";
 import type { Shapes } from "../api/client";
-import { useProject } from "../api/verbs";
+import { useProject, useTurns } from "../api/verbs";
 import { count, percent } from "../kit/format";
 import { Bar, Button, Empty, Given, Page, Pill, Trouble, Twin, Waiting } from "../kit/parts";
+import { scoreOf } from "../turns/view";
+import { Alike } from "./Alike";
 import { Help } from "./Help";
 import { Labels, type Finder } from "./Labels";
 import { shortcutOf } from "./keys";
@@ -28,6 +30,7 @@ function Desk({ project }: { project: Shapes["ProjectReply"] }) {
   const { t } = useTranslation();
   const desk = useDesk(project.name);
   const [help, setHelp] = useState(false);
+  const [isAlike, setAlike] = useState(false);
   const [said, setSaid] = useState("");
   const recent = useRef<string[]>([]);
   const finder = useRef<Finder>(null);
@@ -44,13 +47,21 @@ function Desk({ project }: { project: Shapes["ProjectReply"] }) {
     setSaid(t("queue.skipped"));
     desk.decide(null);
   };
+  const alike = () => {
+    if (row?.prediction_id) setAlike(true);
+  };
+  const giveAll = (rows: Row[], labels: string[]) => {
+    recent.current = [...new Set([...labels, ...recent.current])];
+    setSaid(t("queue.said_all", { label: labels.join(", "), count: rows.length }));
+    desk.decideAll(rows, labels);
+  };
   const undo = () => {
     const back = desk.undo();
     setSaid(!back ? t("queue.nothing_to_undo") : t(back.sent ? "queue.undone_late" : "queue.undone"));
   };
 
-  const act = useRef({ give, skip, undo });
-  act.current = { give, skip, undo };
+  const act = useRef({ give, skip, undo, alike });
+  act.current = { give, skip, undo, alike };
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       const shortcut = shortcutOf(event);
@@ -61,6 +72,7 @@ function Desk({ project }: { project: Shapes["ProjectReply"] }) {
       if (shortcut.kind === "search") finder.current?.search();
       if (shortcut.kind === "skip") act.current.skip();
       if (shortcut.kind === "undo") act.current.undo();
+      if (shortcut.kind === "alike") act.current.alike();
       if (shortcut.kind === "help") setHelp(true);
     };
     window.addEventListener("keydown", press);
@@ -69,7 +81,7 @@ function Desk({ project }: { project: Shapes["ProjectReply"] }) {
 
   return (
     <>
-      <Progress nDone={desk.done.length} nWaiting={desk.nWaiting} nNew={project.n_new_labels} />
+      <Progress name={project.name} nDone={desk.done.length} nWaiting={desk.nWaiting} nNew={project.n_new_labels} />
       {desk.error !== null && <Trouble error={desk.error} onRetry={() => void desk.refill()} />}
       {row ? (
         <Item row={row} project={project} choices={choices} finder={finder} onGive={give} />
@@ -88,6 +100,9 @@ function Desk({ project }: { project: Shapes["ProjectReply"] }) {
           <Button onClick={skip} disabled={!row}>
             {t("queue.skip")} <kbd>S</kbd>
           </Button>
+          <Button onClick={alike} disabled={!row?.prediction_id}>
+            {t("queue.alike")} <kbd>A</kbd>
+          </Button>
           <Button onClick={undo} disabled={desk.done.length === 0}>
             {t("queue.undo")} <kbd>U</kbd>
           </Button>
@@ -100,13 +115,27 @@ function Desk({ project }: { project: Shapes["ProjectReply"] }) {
         cli={`feilun feedback add ${row?.prediction_id ?? "PREDICTION"} ${project.name} --label ${row?.labels[0] ?? "LABEL"}`}
         api={`POST /v1/projects/${project.name}/feedback\n{"prediction_id": "${row?.prediction_id ?? "p_…"}", "label": "${row?.labels[0] ?? "…"}"}`}
       />
+      {row && isAlike && (
+        <Alike
+          key={row.example_id}
+          name={project.name}
+          row={row}
+          project={project}
+          find={desk.similar}
+          onGive={giveAll}
+          onClose={() => setAlike(false)}
+        />
+      )}
       <Help open={help} onClose={() => setHelp(false)} />
     </>
   );
 }
 
-function Progress({ nDone, nWaiting, nNew }: { nDone: number; nWaiting: number; nNew: number }) {
+function Progress(props: { name: string; nDone: number; nWaiting: number; nNew: number }) {
   const { t } = useTranslation();
+  const { name, nDone, nWaiting, nNew } = props;
+  const turns = (useTurns(name).data ?? []).filter((turn) => turn.status === "done");
+  const [first, last] = [scoreOf(turns.at(-1), "accuracy"), scoreOf(turns[0], "accuracy")];
   const all = nDone + nWaiting;
   return (
     <div className="desk-progress">
@@ -115,6 +144,11 @@ function Progress({ nDone, nWaiting, nNew }: { nDone: number; nWaiting: number; 
         {t("queue.done", { count: nDone })} · {t("queue.waiting", { count: nWaiting })} ·{" "}
         {t("queue.new", { count: nNew })}
       </p>
+      {turns.length > 1 && first !== undefined && last !== undefined && (
+        <p className="quiet small num">
+          {t("queue.bought", { first: percent(first), last: percent(last), count: turns.length })}
+        </p>
+      )}
     </div>
   );
 }

@@ -1,6 +1,6 @@
 // Which key means what. Chinese, Japanese and Korean input composes words with the same keys: while it does, none of
 // them is a shortcut. Chromium says so by isComposing, others (and the very first key) by the old keyCode 229.
-export type Shortcut = { kind: "pick"; n: number } | { kind: "accept" | "skip" | "undo" | "search" | "help" };
+export type Shortcut = { kind: "pick"; n: number } | { kind: "accept" | "skip" | "undo" | "search" | "alike" | "help" };
 
 const COMPOSING = 229;
 const EDITABLE = "input, textarea, select, [contenteditable=true], [role=combobox]";
@@ -14,6 +14,6 @@ export function shortcutOf(event: KeyboardEvent): Shortcut | null {
   if (target?.closest(EDITABLE) || document.querySelector("dialog[open]")) return null;
   if (/^[1-9]$/.test(event.key)) return { kind: "pick", n: Number(event.key) };
   if (event.key === "Enter") return target?.closest(PRESSABLE) ? null : { kind: "accept" };
-  const found = { s: "skip", u: "undo", "/": "search", "?": "help", "？": "help" }[event.key.toLowerCase()];
+  const found = { s: "skip", u: "undo", a: "alike", "/": "search", "?": "help", "？": "help" }[event.key.toLowerCase()];
   return found ? ({ kind: found } as Shortcut) : null;
 }

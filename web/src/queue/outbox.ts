@@ -4,7 +4,8 @@ import { Problem, type Shapes } from "../api/client";
 import { giveFeedback, newKey, skip } from "../api/verbs";
 
 export type Row = Shapes["QueueRow"];
-export type Decision = { row: Row; labels: string[] | null; key: string; sent: boolean }; // labels null: skipped
+// labels null: skipped; what was decided at one go has one number `at`
+export type Decision = { row: Row; labels: string[] | null; key: string; sent: boolean; at: number };
 
 const SEND_AFTER_MS = 4_000;
 const AGAIN_AFTER_MS = 2_000;
@@ -12,6 +13,7 @@ const AGAIN_AFTER_MS = 2_000;
 type Told = (decision: Decision, reply: Shapes["FeedbackReply"] | undefined) => void;
 
 export class Outbox {
+  private nGoes = 0;
   private waiting = new Map<Decision, ReturnType<typeof setTimeout>>();
 
   constructor(
@@ -24,13 +26,15 @@ export class Outbox {
     return this.waiting.size;
   }
 
-  add(row: Row, labels: string[] | null): Decision {
-    const decision = { row, labels, key: newKey(), sent: false };
-    this.waiting.set(
-      decision,
-      setTimeout(() => void this.send(decision), SEND_AFTER_MS),
-    );
-    return decision;
+  add(rows: Row[], labels: string[] | null): Decision[] {
+    const at = this.nGoes++;
+    const decisions = rows.map((row) => ({ row, labels, key: newKey(), sent: false, at }));
+    for (const decision of decisions)
+      this.waiting.set(
+        decision,
+        setTimeout(() => void this.send(decision), SEND_AFTER_MS),
+      );
+    return decisions;
   }
 
   /** Whether the decision was taken back before anybody heard of it. */

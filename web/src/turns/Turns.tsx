@@ -8,7 +8,7 @@ import { useProject, useRequestTurn, useTurns } from "../api/verbs";
 import { percent, when } from "../kit/format";
 import { Button, Empty, Given, Page, Pill, Sheet, TextArea, Trouble, Twin } from "../kit/parts";
 import { Turn } from "./Turn";
-import { TONES, stateOf } from "./view";
+import { TONES, scoreOf, stateOf } from "./view";
 import "./turns.css";
 
 export default function Turns() {
@@ -63,7 +63,7 @@ function List({ turns, shown, name }: { turns: Shapes["TurnRow"][]; shown: strin
   return (
     <nav className="turn-list" aria-label={t("turns.title")}>
       {turns.map((turn, i) => {
-        const accuracy = (turn.result?.["metrics"] as Record<string, number> | undefined)?.["accuracy"];
+        const accuracy = scoreOf(turn, "accuracy");
         return (
           <NavLink
             key={turn.turn_id}

@@ -36,6 +36,10 @@ export const TONES = { running: "accent", paused: "warn", done: "good", failed: 
 export const stateOf = (turn: Shapes["TurnRow"]): keyof typeof TONES =>
   turn.paused_at !== null ? "paused" : (turn.status as keyof typeof TONES);
 
+/** What its model scored; undefined where it has none yet. */
+export const scoreOf = (turn: Shapes["TurnRow"] | undefined, metric: string): number | undefined =>
+  (turn?.result?.["metrics"] as Record<string, number> | undefined)?.[metric];
+
 /** What a turn that is over came to, in the words of the gate or of what stopped it. */
 export function outcomeOf(turn: Shapes["TurnRow"], language: string): string {
   const told = (turn.error ?? turn.result?.["decision"]) as Record<string, unknown> | null | undefined;

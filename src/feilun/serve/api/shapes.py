@@ -162,6 +162,17 @@ class QueueRow(Shape):
     created_at: datetime
 
 
+class SimilarRow(QueueRow):
+    """An answer that waits for a person and means much the same as another."""
+
+    similarity: float = Field(description="Cosine of the two messages' embeddings.")
+    is_sure: bool = Field(description="As near as a correction must be to decide for another message.")
+
+
+class SimilarReply(Shape):
+    similar: list[SimilarRow] = Field(description="Nearest first.")
+
+
 class QueueReply(Shape):
     queue: list[QueueRow] = Field(description="Answers, those that teach most first; then labels that look wrong.")
     n_waiting: int = Field(description="Answers that wait in all; labels that look wrong are not counted.")

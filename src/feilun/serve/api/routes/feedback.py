@@ -19,6 +19,8 @@ from feilun.serve.api.shapes import (
     FeedbackRow,
     QueueReply,
     QueueRow,
+    SimilarReply,
+    SimilarRow,
     SuggestionReply,
 )
 
@@ -129,6 +131,27 @@ async def take_from_queue(
 
 
 @routes(
+    "POST",
+    "/v1/projects/{name}/queue/desks/{desk}/similar",
+    summary="Take messages onto a desk that mean much the same as one.",
+    reply=SimilarReply,
+    problems=(507,),
+)
+async def take_similar(
+    visit: Annotated[ProjectVisit, Depends(InProject("feedback"))],
+    desk: Desk,
+    prediction_id: Annotated[str, Query(max_length=64, description="The message that lies there.")],
+    limit: Annotated[int, Query(ge=1, le=100, description="Most rows.")] = 20,
+) -> Response:
+    """Those that wait too, nearest in meaning first, so that one label may be given to all. As with POST …/desks/{desk}
+    they lie on this desk for three minutes; what lies on another is left out."""
+    house, project = visit.house, visit.project
+    house.must_be_ready(project)
+    rows = await house.compute(project.similar_in_queue, prediction_id, desk=desk, limit=limit)
+    return send({"similar": [_shown(row, SimilarRow, visit.lang) for row in rows]})
+
+
+@routes(
     "DELETE",
     "/v1/projects/{name}/queue/desks/{desk}",
     summary="Clear a desk.",
@@ -144,8 +167,11 @@ async def clear_desk(visit: Annotated[ProjectVisit, Depends(InProject("feedback"
 
 async def _queue_page(visit: ProjectVisit, rows: list[dict[str, Any]]) -> Response:
     n_waiting = await visit.house.read(visit.project.store.count_queue, visit.project.name)
-    shown = [_pick({**row, "why": _reasons(row["why"], visit.lang)}, QueueRow.model_fields) for row in rows]
-    return send({"queue": shown, "n_waiting": n_waiting})
+    return send({"queue": [_shown(row, QueueRow, visit.lang) for row in rows], "n_waiting": n_waiting})
+
+
+def _shown(row: dict[str, Any], shape: type[QueueRow], lang: str) -> dict[str, Any]:
+    return _pick({**row, "why": _reasons(row["why"], lang)}, shape.model_fields)
 
 
 @routes(
