@@ -66,10 +66,11 @@ function Rules({ rules }: { rules: Rule[] }) {
         { title: t("alerts.value"), key: "value", align: "right", render: (_, one) => quantity(one.rule, one.value) },
         { title: t("alerts.limit"), key: "limit", align: "right", render: (_, one) => quantity(one.rule, one.limit) },
         {
-          title: t("alerts.since"),
+          title: <span className="alert-since">{t("alerts.since")}</span>,
           key: "since",
           width: "26%",
-          render: (_, one) => <span className="nowrap">{one.since ? when(one.since) : "–"}</span>,
+
+          render: (_, one) => <span className="alert-since nowrap">{one.since ? when(one.since) : "–"}</span>,
         },
       ]}
     />
@@ -168,7 +169,7 @@ function quantity(rule: Rule["rule"], value: number | null) {
 
 function inUnit(rule: Rule["rule"], value: number): string {
   if (rule === "hand_over" || rule === "contradicted") return percent(value);
-  if (rule === "p99_ms") return i18n.t("monitor.ms", { n: decimal(value, 0) });
+  if (rule === "p99_ms") return i18n.t("monitor.ms", { n: decimal(value) });
   if (rule === "silent_h") return i18n.t("alerts.hours", { n: decimal(value, 0) });
   if (rule === "disk_left_mb") return i18n.t("alerts.mb", { n: decimal(value, 0) });
   return decimal(value, 3);
