@@ -13,9 +13,6 @@ import itertools
 import json
 import pkgutil
 import sys
-import tomllib
-import typing
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +21,7 @@ sys.path.insert(0, str(DOCS.parent / "src"))
 
 import feilun  # noqa: E402
 from feilun.cli.shared import EXIT_CODES  # noqa: E402
-from feilun.config import FeilunSettings, Settings  # noqa: E402
+from feilun.config_words import REPEATED, SettingWords, choices_of, limits_of, settings_of, table_meaning, tables  # noqa: E402
 from feilun.errors import FeilunError  # noqa: E402
 
 WORDS = {
@@ -235,48 +232,14 @@ def percent(share: float) -> str:
 
 
 def configuration_page(lang: str) -> str:
-    words, chinese = WORDS[lang], chinese_settings()
+    words = WORDS[lang]
     lines = [words["made"], "", words["config"], "", words["config_intro"]]
     for name, model in tables():
-        meaning = chinese[name]["_"] if lang == "zh" else meaning_of(model)
-        title = f"[[{name}]]" if name in ("data.sources", "alerts.to") else f"[{name}]"
-        lines += ["", f"## {title}", "", meaning, "", row(words["head"]), row(["---"] * 4)]
-        for key, field in model.model_fields.items():
-            if is_table(field.annotation):
-                continue
-            text = chinese[name][key] if lang == "zh" else field.description
-            lines.append(row([f"`{key}`", default_of(field, words), allowed_of(field), text]))
+        title = f"[[{name}]]" if name in REPEATED else f"[{name}]"
+        lines += ["", f"## {title}", "", table_meaning(name, model, lang), "", row(words["head"]), row(["---"] * 4)]
+        for one in settings_of(name, model):
+            lines.append(row([f"`{one.key}`", default_of(one.field, words), allowed_of(one), one.meaning(lang)]))
     return "\n".join(lines) + "\n"
-
-
-def chinese_settings() -> dict[str, dict[str, str]]:
-    """Chinese words by table and key; `_` is the meaning of the table."""
-    return tomllib.loads((Path(feilun.__file__).parent / "config.zh.toml").read_text("utf-8"))
-
-
-def tables(model: type[Settings] = FeilunSettings, name: str = "") -> Iterator[tuple[str, type[Settings]]]:
-    """Every table of feilun.toml with its model, in the order of the file."""
-    for key, field in model.model_fields.items():
-        for inner in settings_in(field.annotation):
-            path = f"{name}.{key}" if name else key
-            if path == "data.holdout":
-                continue  # the same keys as [[data.sources]]
-            yield path, inner
-            yield from tables(inner, path)
-
-
-def settings_in(annotation: Any) -> list[type[Settings]]:
-    found = [annotation, *typing.get_args(annotation)]
-    return [one for one in found if isinstance(one, type) and issubclass(one, Settings)]
-
-
-def is_table(annotation: Any) -> bool:
-    """Whether a key is a table with a section of its own."""
-    return isinstance(annotation, type) and issubclass(annotation, Settings)
-
-
-def meaning_of(model: type[Settings]) -> str:
-    return str(model.__doc__).splitlines()[0].split("] ", 1)[-1]
 
 
 def default_of(field: Any, words: dict[str, Any]) -> str:
@@ -288,17 +251,14 @@ def default_of(field: Any, words: dict[str, Any]) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-def allowed_of(field: Any) -> str:
+def allowed_of(one: SettingWords) -> str:
     """Choices and limits of a key, as they are checked."""
     parts: list[str] = []
-    arguments = typing.get_args(field.annotation)
-    if typing.get_origin(field.annotation) is typing.Literal:
-        parts.append(", ".join(f"`{choice}`" for choice in arguments))
-    elif field.annotation is bool:
+    if one.kind == "choice":
+        parts.append(", ".join(f"`{choice}`" for choice in choices_of(one.field)))
+    elif one.kind == "switch":
         parts.append("`true`, `false`")
-    signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
-    for limit in field.metadata:
-        parts += [f"{sign} {getattr(limit, name):g}" for name, sign in signs.items() if hasattr(limit, name)]
+    parts += [f"{sign} {limit:g}" for sign, limit in limits_of(one.field).items()]
     return ", ".join(parts)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tomlkit
+from safetensors.numpy import load_file, save_file
 
 import feilun
 from feilun.models import pull
@@ -33,3 +35,10 @@ def turned_twice(root: Path, backbone: Backbone, *, home: Path) -> Path:
             assert project.turn(seed=0).released
             assert not project.turn(seed=1).released
     return folder
+
+
+def answer_otherwise(judged: Path, *, every: int) -> None:
+    """As if the model whose kept answers are in `judged` had given every so many-th held-out message another label."""
+    kept = load_file(judged)
+    kept["logits"][::every] = np.roll(kept["logits"][::every], 1, axis=1)
+    save_file(kept, judged)

@@ -22,8 +22,21 @@ from urllib.parse import quote
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-SCREENS = ("", "queue", "playground", "models", "report", "errors", "turns", "monitor", "data")
-SETTINGS = ("account", "people", "keys", "usage", "audit", "tenants")
+SCREENS = (
+    "",
+    "queue",
+    "playground",
+    "models",
+    "report",
+    "errors",
+    "compare",
+    "turns",
+    "monitor",
+    "data",
+    "data/snapshots",
+    "settings",
+)
+SETTINGS = ("account", "people", "keys", "usage", "jobs", "audit", "tenants", "backup")
 STRANGER = {"X-Forwarded-For": "203.0.113.1"}  # an address of documentation: somebody from elsewhere
 SIZES = {"": (1360, 900), "phone": (390, 844)}
 MESSAGES = {"en": "My card has not arrived yet", "zh": "明天早上七点叫我起床"}
@@ -44,8 +57,9 @@ def main() -> int:
             if size and scheme == "dark":
                 continue
             for screen, page in screens(browser, f"{address}/console/projects/{quote(name)}", lang, scheme, size):
-                path = given.out / f"{'.'.join(filter(None, (screen or 'home', lang, scheme, size)))}.png"
-                page.screenshot(path=path, full_page=screen not in ("queue", "errors"))
+                shown = screen.replace("/", "-") or "home"
+                path = given.out / f"{'.'.join(filter(None, (shown, lang, scheme, size)))}.png"
+                page.screenshot(path=path, full_page=screen not in ("queue", "errors", "compare"))
                 sys.stdout.write(f"{path}\n")
     return 0
 
@@ -68,6 +82,10 @@ def screens(browser: Browser, address: str, lang: str, scheme: str, size: str) -
             page.locator("a[href$='/errors']").first.click()
             page.locator(".example button").first.click()
             page.locator(".decisive").wait_for()
+        elif screen == "compare":
+            page.goto(f"{address}/models")
+            page.locator("a[href*='/compare/']").first.click()
+            page.get_by_test_id("verdict").wait_for()
         else:
             page.goto(f"{address}/{screen}".rstrip("/"))
         if screen == "playground":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -713,10 +714,22 @@ def dump_settings(settings: FeilunSettings, *, header: str = "") -> str:
     return tomlkit.dumps(document)
 
 
-def set_store_url(text: str, url: str) -> str:
-    """A feilun.toml's `text` with another [store] url; everything else stays as it was written."""
+def set_keys(text: str, values: Mapping[str, Any]) -> str:
+    """A feilun.toml's `text` with other values of some keys; everything else stays as it was written.
+
+    Args:
+        values: by name, such as "goal.at_least"; None takes the key out.
+    """
     document = tomlkit.parse(text.removeprefix("\ufeff"))
-    document.setdefault("store", tomlkit.table())["url"] = url
+    for name, value in values.items():
+        *tables, key = name.split(".")
+        table: Any = document
+        for one in tables:
+            table = table.setdefault(one, tomlkit.table())
+        if value is None:
+            table.pop(key, None)
+        else:
+            table[key] = list(value) if isinstance(value, tuple) else value
     return tomlkit.dumps(document)
 
 

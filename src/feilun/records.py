@@ -361,6 +361,9 @@ class OutOfScope(Record):
     in_scope_accuracy: float
 
 
+Standing = Literal["better", "not_better", "worse"]
+
+
 class Comparison(Record):
     """The paired test of challenger against champion on the same holdout rows (exact McNemar)."""
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import typer
 
+from feilun import config_words
 from feilun.cli import app
 from feilun.config import FeilunSettings, ServeSettings
 
@@ -146,10 +147,10 @@ def test_generated_pages_are_current(path: Path):
 
 def test_every_setting_has_its_chinese_words_and_no_more():
     expected = {
-        name: {"_"} | {key for key, field in model.model_fields.items() if not generate.is_table(field.annotation)}
-        for name, model in generate.tables()
+        name: {"_"} | {one.key for one in config_words.settings_of(name, model)}
+        for name, model in config_words.tables()
     }
-    assert {name: set(table) for name, table in generate.chinese_settings().items()} == expected
+    assert {name: set(table) for name, table in config_words.chinese().items()} == expected
     assert set(expected) >= set(FeilunSettings.model_fields)
 
 

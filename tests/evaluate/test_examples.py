@@ -9,6 +9,7 @@ from feilun.config import TaskSettings
 from feilun.evaluate import ExampleFilter, Judged, cheapest, hold_out, read_answers
 from feilun.records import Example, Thresholds
 from feilun.tasks import get_task
+from tests.evaluate import made
 
 LABELS = ("delivery", "refund")
 # text, gold, logit of "refund" (that of "delivery" is 0)
@@ -33,7 +34,8 @@ def judged() -> Judged:
     thresholds = Thresholds(answer=0.7, max_error_rate=0.1, expected_answer_rate=0.5, expected_error_rate=0.1)
     held = hold_out(task, LABELS, rows)
     said = read_answers(task, held, logits, labels=LABELS, temperature=1.0, thresholds=thresholds)
-    return Judged("m_1", task, LABELS, held, said, thresholds, places=np.arange(len(rows)) + 2)
+    report = made.report_of(made.judged(), thresholds=thresholds)
+    return Judged("m_1", task, LABELS, held, said, report, places=np.arange(len(rows)) + 2)
 
 
 @pytest.mark.parametrize(

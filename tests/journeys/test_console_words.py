@@ -20,9 +20,11 @@ SCREENS = (
     "/models/MODEL/errors",
     "/turns",
     "/data",
+    "/data/snapshots",
+    "/settings",
     "/first",
 )
-SETTINGS = ("", "/people", "/keys", "/usage", "/audit", "/tenants")
+SETTINGS = ("", "/people", "/keys", "/usage", "/audit", "/tenants", "/jobs", "/backup")
 # Boxes whose own text does not fit and is hidden. A list's chosen item may be cut: it opens whole.
 CUT_OFF = """() => [...document.querySelectorAll("body *")].filter((box) => {
   const own = [...box.childNodes].some((node) => node.nodeType === 3 && node.data.includes("\u27e6"));

@@ -169,6 +169,19 @@ def rows_of(store: Store) -> dict[str, list[dict]]:
     return {table.name: store._list(sa.select(table)) for table in _poured() if not table.name.startswith("audit")}
 
 
+def test_nobody_is_signed_in_to_a_workspace_that_came_from_a_backup(folder: Path, tmp_path: Path):
+    with Project(folder) as project:
+        person = {"name": "Desk", "role": "labeller", "tenant": None, "code_hash": "c", "actor": "ann"}
+        made = project.store.add_person(sign_in_name="desk1", code_until=utc_now(), **person)
+        project.store.add_session(EVERYWHERE, made["person_id"], token_hash="t" * 64)
+        project.backup(tmp_path / "b.zip")
+        assert project.store.find_session("t" * 64) is not None
+    Project.restore(tmp_path / "b.zip", tmp_path / "again")
+    with Project(tmp_path / "again") as project:
+        assert project.store.find_session("t" * 64) is None
+        assert [row["action"] for row in project.audit(limit=3)][:2] == ["session.all_ended", "workspace.restored"]
+
+
 def test_a_workspace_moves_to_postgresql_and_back_with_every_row_in_its_place(
     folder: Path, tmp_path: Path, postgres_url: str
 ):

@@ -197,6 +197,11 @@ VERBS |= {
         lambda s, token_hash: s.end_session(token_hash),
         ("session.ended", "desk1", ""),
     ),
+    "end_all_sessions": (
+        session,
+        lambda s, _: s.end_all_sessions(actor="bo"),
+        ("session.all_ended", "bo", ""),
+    ),
 }
 
 ALERT = {"type": "alert.fired", "timestamp": "t", "data": {"en": "e", "zh": "z"}}
@@ -340,6 +345,8 @@ def test_pages_follow_each_other_and_can_be_of_one_project(store: Store):
     assert [row["seq"] for row in store.list_audit(EVERYWHERE, after=0, limit=2)] == [1, 2]
     assert [row["seq"] for row in store.list_audit(EVERYWHERE, after=2, limit=2)] == [3, 4]
     assert [row["seq"] for row in store.list_audit(EVERYWHERE, limit=2)] == [4, 5]
+    assert [row["seq"] for row in store.list_latest_audit(EVERYWHERE, limit=2)] == [5, 4]
+    assert [row["seq"] for row in store.list_latest_audit(EVERYWHERE, before=4, limit=2)] == [3, 2]
     assert [row["subject"] for row in store.list_audit(Reach(project="support"))] == ["1.zip", "3.zip"]
 
 

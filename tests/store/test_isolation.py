@@ -31,6 +31,7 @@ UNBOUND = {
     "find_session": "as find_key, with the hash of a session's token",
     "note_session_used": "after find_session, about the session that it gave",
     "end_session": "as find_session",
+    "end_all_sessions": "of a workspace that was restored, before anybody is served from it",
     "take_knocks": "numbers of tries to sign in; who tries is nobody's yet",
     "put_back_knocks": "as take_knocks",
     "dataset_path": "a name of a file, from a row that its project's verb gave",

@@ -12,7 +12,22 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from feilun.cli import alert, audit, data, feedback, job, key, label, limit, model, person, release, tenant
+from feilun.cli import (
+    alert,
+    audit,
+    backups,
+    config,
+    data,
+    feedback,
+    job,
+    key,
+    label,
+    limit,
+    model,
+    person,
+    release,
+    tenant,
+)
 from feilun.cli.examples import explain
 from feilun.cli.init import init
 from feilun.cli.monitor import monitor
@@ -52,6 +67,8 @@ for name, group in {
     "tenant": tenant.app,
     "alert": alert.app,
     "audit": audit.app,
+    "config": config.app,
+    "backups": backups.app,
     "job": job.app,
 }.items():
     app.add_typer(group, name=name)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from feilun.cli.shared import HERE, AsJson, Folder, new_app, open_project, result, short, table, user_name, words
-from feilun.errors import language
+from feilun.cli.shared import HERE, AsJson, Folder, new_app, open_project, result, say, short, table, user_name, words
+from feilun.errors import EXIT_WRONG_USE, language
 
 if TYPE_CHECKING:
     from feilun.records import DataReport, LearningCurve
 
 app = new_app(help="Look at the data that a project learns from.")
+
+
+class Kind(StrEnum):
+    """What became of a row."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    RELABELLED = "relabelled"
+    MOVED = "moved"
+
+
 MOST_SHOWN = 20  # rows of one kind in the report for people; --json has them all
 
 
@@ -68,9 +80,38 @@ def show(
       feilun data show support
     """
     with open_project(folder) as project:
-        turns = [turn for turn in project.list_turns() if turn["dataset_id"]][:limit]
-        rows = [{key: turn[key] for key in ("dataset_id", "turn_id", "model_id", "created_at")} for turn in turns]
-        result(rows, as_json=as_json, human=_show_datasets)
+        result(project.list_datasets(limit=limit), as_json=as_json, human=_show_datasets)
+
+
+@app.command()
+def changes(
+    folder: Folder = HERE,
+    dataset_id: Annotated[
+        str | None, typer.Option("--dataset", metavar="DATASET", help="Id of the dataset (default: the latest).")
+    ] = None,
+    base_id: Annotated[
+        str | None,
+        typer.Option("--base", metavar="DATASET", help="The one to compare it with (default: the one before)."),
+    ] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only such rows.")] = None,
+    label: Annotated[str | None, typer.Option(help="Only rows that had or have this label.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most rows to list.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Say what changed from one dataset to another: rows added, removed, relabelled or moved, and how classes grew.
+
+    \b
+    Examples:
+      feilun data changes support
+      feilun data changes support --kind relabelled --limit 100
+    """
+    with open_project(folder) as project:
+        found = dataset_id or next((row["dataset_id"] for row in project.list_datasets(limit=1)), None)
+        if found is None:
+            say("data.no_dataset")
+            raise typer.Exit(EXIT_WRONG_USE)
+        wanted = {"kind": None if kind is None else kind.value, "label": label, "limit": limit}
+        result(project.compare_datasets(found, base_id=base_id, **wanted), as_json=as_json, human=_show_changes)
 
 
 @app.command()
@@ -174,10 +215,28 @@ def _show_set_aside(report: DataReport) -> None:
 
 
 def _show_datasets(rows: list[dict[str, Any]]) -> None:
-    table(
-        [(row["dataset_id"], row["turn_id"], row["model_id"], row["created_at"]) for row in rows],
-        columns=("dataset_id", "turn_id", "model_id", "created_at"),
-    )
+    columns = ("dataset_id", "created_at", "n_train", "n_holdout", "n_unlabelled", "n_classes")
+    table([[row[column] for column in columns] for row in rows], columns=columns)
+
+
+def _show_changes(told: dict[str, Any]) -> None:
+    typer.echo(words("data.changes", dataset_id=told["dataset_id"], base_id=told["base_id"] or "-", **told["counts"]))
+    grown = [(one["label"], one["n_before"], one["n_after"]) for one in told["classes"]]
+    grown = [one for one in grown if one[1] != one[2]][:MOST_SHOWN]
+    if grown:
+        table(grown, columns=("label", "n_before", "n_after"))
+    if told["rows"]:
+        typer.echo()
+        table([_changed(row) for row in told["rows"]], columns=("change", "label", "split", "message"))
+
+
+def _changed(row: dict[str, Any]) -> tuple[str, ...]:
+    def step(old: Any, new: Any) -> str:
+        return str(new or old or "-") if not old or not new or old == new else f"{old} → {new}"
+
+    labels = ("|".join(row["old_labels"] or ()), "|".join(row["new_labels"] or ()))
+    text = short(" ".join(str(value) for value in row["inputs"].values()))
+    return words(f"data_change.{row['kind']}"), step(*labels), step(row["old_split"], row["new_split"]), text
 
 
 def _show_doubts(rows: list[dict[str, Any]]) -> None:

@@ -11,10 +11,12 @@ from feilun.cli.shared import (
     HERE,
     AsJson,
     Folder,
+    Where,
     Yes,
     confirm,
     new_app,
     open_project,
+    open_workspace,
     result,
     say,
     table,
@@ -43,6 +45,18 @@ def list_(folder: Folder = HERE, as_json: AsJson = False) -> None:
     """
     with open_project(folder) as project:
         result(project.list_turns(), as_json=as_json, human=_show_turns)
+
+
+@app.command()
+def now(folder: Where = HERE, as_json: AsJson = False) -> None:
+    """Show what works or waits now, over all projects of the workspace: turns, smaller models, backups.
+
+    \b
+    Examples:
+      feilun job now projects
+    """
+    with open_workspace(folder) as workspace:
+        result(workspace.list_jobs(), as_json=as_json, human=_show_jobs)
 
 
 @app.command()
@@ -173,6 +187,27 @@ def _find(project: Project, turn_id: str | None) -> dict[str, Any]:
         return turns[0]
     say("job.no_turn", project=project.name)
     raise typer.Exit(EXIT_WRONG_USE)
+
+
+def _show_jobs(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        typer.echo(words("empty"))
+        return
+    table(
+        [
+            (
+                words(f"job_kind.{r['kind']}"),
+                r["project"],
+                words(f"state.{r['state']}"),
+                r["step"],
+                r["by"],
+                r["since"],
+                r["job_id"],
+            )
+            for r in rows
+        ],
+        columns=("job", "project", "state", "step", "by", "since", "subject_id"),
+    )
 
 
 def _show_turns(rows: list[dict[str, Any]]) -> None:

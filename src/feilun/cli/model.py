@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from feilun.cli.comparing import compare
 from feilun.cli.examples import ask, confusion, errors, thresholds
 from feilun.cli.pulling import Pulling
 from feilun.cli.report import show_report
@@ -31,14 +32,15 @@ if TYPE_CHECKING:
     from feilun.records import CompressResult
 
 app = new_app(
-    help="Models of a project: list, show, errors, confusion, thresholds, ask, compress, export, import, verify. "
-    "Backbones: list, pull, remove."
+    help="Models of a project: list, show, errors, confusion, thresholds, ask, compare, compress, export, import, "
+    "verify. Backbones: list, pull, remove."
 )
 
 app.command()(errors)
 app.command()(confusion)
 app.command()(thresholds)
 app.command()(ask)
+app.command()(compare)
 
 MISSED = ("nothing_fits", "goal_missed", "size", "latency")  # reason codes when the goal was not reached
 

@@ -1,6 +1,7 @@
 """Step 1 of the loop: files of messages become a dataset, and a report of what was found in them."""
 
 from feilun.data.build import build_dataset, check
+from feilun.data.changes import KINDS, ChangeKind, DatasetChanges, compare
 from feilun.data.describe import describe
 from feilun.data.inspection import FileGuess, inspect_file, make_settings
 from feilun.data.look import FileLook, look_at
@@ -13,6 +14,9 @@ from feilun.data.writing import ANSWER_COLUMNS, csv_text, plain_cell, write_rows
 
 __all__ = [
     "ANSWER_COLUMNS",
+    "KINDS",
+    "ChangeKind",
+    "DatasetChanges",
     "FileGuess",
     "FileLook",
     "FoundMessages",
@@ -20,6 +24,7 @@ __all__ = [
     "Table",
     "build_dataset",
     "check",
+    "compare",
     "csv_text",
     "describe",
     "inspect_file",

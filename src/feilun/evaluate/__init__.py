@@ -19,6 +19,7 @@ from feilun.evaluate.label_errors import find_label_doubts
 from feilun.evaluate.occlusion import Explanation, WordWeight, occlude, weigh
 from feilun.evaluate.report import describe, describe_curve
 from feilun.evaluate.run import judge
+from feilun.evaluate.side_by_side import Flip, ModelComparison, line_up
 
 __all__ = [
     "ChampionView",
@@ -29,8 +30,10 @@ __all__ = [
     "ExamplePage",
     "ExampleRow",
     "Explanation",
+    "Flip",
     "Judged",
     "Judgement",
+    "ModelComparison",
     "Order",
     "ThresholdCurve",
     "ThresholdPoint",
@@ -43,6 +46,7 @@ __all__ = [
     "hold_out",
     "judge",
     "learning_curve",
+    "line_up",
     "occlude",
     "read_answers",
     "weigh",

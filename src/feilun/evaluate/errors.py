@@ -39,3 +39,28 @@ class NotFinite(FeilunError):
         "{what} 中有 {n_rows} 行不是有限数值，说明模型已损坏。"
         "请调低 [train.tune] learning_rate，或设置 [compress] int8 = false，然后重新运行这一轮。"
     )
+
+
+class NothingInCommon(FeilunError):
+    """Two models were to be compared, and no held-out message was put to both."""
+
+    code, kind = "evaluate.nothing_in_common", "conflict"
+    en = (
+        "No labelled held-out message was put to both {old} and {new}: they were judged on other holdouts, so there is "
+        "nothing to compare them on. Compare models that were made since the holdout was changed."
+    )
+    zh = (
+        "没有一条带标签的留出消息同时评判过 {old} 和 {new}：两者的留出集不同，无从比较。"
+        "请比较留出集更换之后制作的模型。"
+    )
+
+
+class OtherTask(FeilunError):
+    """Two models were to be compared that answer different questions."""
+
+    code, kind = "evaluate.other_task", "conflict"
+    en = (
+        "{old} and {new} were made for different tasks ({old_task}; {new_task}), so their answers cannot be held "
+        "against each other. Compare models of the same task."
+    )
+    zh = "{old} 与 {new} 的任务不同（{old_task}；{new_task}），其回答无法相互比较。请比较任务相同的模型。"

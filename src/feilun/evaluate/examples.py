@@ -11,7 +11,7 @@ import numpy as np
 
 from feilun.evaluate.classes import NOTHING, mistaken
 from feilun.evaluate.judged import Answers, Holdout
-from feilun.records import Answer, Record, Thresholds
+from feilun.records import Answer, Record, Report, Thresholds
 from feilun.tasks import Task
 from feilun.tasks.identity import normalise
 
@@ -110,11 +110,15 @@ class Judged:
     labels: tuple[str, ...]
     held: Holdout
     said: Answers
-    thresholds: Thresholds
+    report: Report
     places: np.ndarray
 
     def __len__(self) -> int:
         return len(self.held.rows)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        return self.report.thresholds
 
     @cached_property
     def texts(self) -> list[str]:
@@ -202,11 +206,19 @@ class Judged:
             example_id=example.example_id,
             text=self.texts[i],
             gold=example.target or (),
-            answer=self.task.answer(self.said.own[i], self.labels, self.thresholds),
+            answer=self.answer(i),
             correct=bool(self.said.correct[i]),
             source=example.source,
-            row=int(self.places[i]) if self.places[i] >= 0 else None,
+            row=self.place(i),
         )
+
+    def answer(self, i: int) -> Answer:
+        """What the model said of the row at position `i`."""
+        return self.task.answer(self.said.own[i], self.labels, self.thresholds)
+
+    def place(self, i: int) -> int | None:
+        """The number of the row at position `i` in its file, where that is known."""
+        return int(self.places[i]) if self.places[i] >= 0 else None
 
     def confusion(self) -> Confusion:
         """Every pair of classes that occurs; rows out of scope are left out, as in the report."""

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from feilun.config import CONFIG_NAME, load_settings, set_store_url
+from feilun.config import CONFIG_NAME, load_settings, set_keys
 from feilun.disk import sync_path
 from feilun.errors import FeilunError
 from feilun.models.bundle import BundleDamaged, BundleMissing, BundleTooNew, verify_bundle
@@ -51,7 +51,7 @@ def back_up(store: Store, out: Path, *, actor: str) -> BackupManifest:
 
 
 def _write(store: Store, out: Path, *, aside: Path, scratch: Path, actor: str) -> BackupManifest:
-    _check_room(store.database_bytes() / MB, scratch)
+    check_room(store.database_bytes() / MB, scratch)
     database = scratch / DATABASE
     copy_database(store, database)
     with opened_file(database) as connection:
@@ -65,7 +65,7 @@ def _write(store: Store, out: Path, *, aside: Path, scratch: Path, actor: str) -
         *_judged(store, contents),
         *_projects(store, contents, left_out, scratch=scratch),
     ]
-    _check_room(sum(path.stat().st_size for path, _ in files) / MB, scratch)
+    check_room(sum(path.stat().st_size for path, _ in files) / MB, scratch)
     packer = Packer(aside)
     try:
         for path, name in files:
@@ -136,7 +136,7 @@ def _projects(store: Store, contents: Contents, left_out: list[str], *, scratch:
         if settings.store.url:
             # Without the URL: it may hold a password, and what is restored must not write to the database in use.
             config = scratch / f"{project}.toml"
-            config.write_text(set_store_url((folder / CONFIG_NAME).read_text("utf-8"), ""), "utf-8")
+            config.write_text(set_keys((folder / CONFIG_NAME).read_text("utf-8"), {"store.url": ""}), "utf-8")
         yield config, f"projects/{project}/{CONFIG_NAME}"
         holdout = [settings.data.holdout] if settings.data.holdout else []
         for name in dict.fromkeys(source.path for source in (*settings.data.sources, *holdout)):
@@ -148,7 +148,10 @@ def _projects(store: Store, contents: Contents, left_out: list[str], *, scratch:
                 left_out.append(member)
 
 
-def _check_room(needs_mb: float, folder: Path) -> None:
+def check_room(needs_mb: float, folder: Path) -> None:
+    """Raises:
+    NoRoom: the disk under `folder` has no room for so much.
+    """
     has_mb = disk_left_mb(folder)
     if needs_mb + SPARE_MB > has_mb:
         raise NoRoom(folder=str(folder.parent), needs_mb=round(needs_mb + SPARE_MB), has_mb=round(has_mb))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -66,22 +66,33 @@ class _Patient:
 def examine(folder: Path) -> tuple[Finding, ...]:
     """Every finding about the project in `folder`, its workspace and this machine, in the order of the checks."""
     folder = Path(folder).resolve()
-    findings: list[Finding] = []
-    settings: FeilunSettings | None = None
-    try:
-        settings = load_settings(folder)
-        findings.append(_ok("settings.whole", project=settings.project.name))
-    except FeilunError as error:
-        words = {f"mistake_{lang}": error.message(lang) for lang in ("en", "zh")}
-        findings.append(_problem("settings.broken", **words))
-    workspace = find_workspace(folder)
+    return examine_workspace(find_workspace(folder), [folder])
+
+
+def examine_workspace(workspace: Path, folders: Sequence[Path]) -> tuple[Finding, ...]:
+    """As `examine`, of a workspace with the projects in `folders`, of which there may be none yet."""
+    findings, read = [], []
+    for folder in folders:
+        settings, finding = _read_settings(folder)
+        findings.append(finding)
+        read += [] if settings is None else [settings]
+    first = read[0] if read else None
     findings += _sqlite()
-    found, contents = _database(workspace, settings)
+    found, contents = _database(workspace, first)
     findings += found
-    patient = _Patient(workspace, settings, contents)
+    patient = _Patient(workspace, first, contents)
     for check in CHECKS:
         findings += check(patient)
     return tuple(findings)
+
+
+def _read_settings(folder: Path) -> tuple[FeilunSettings | None, Finding]:
+    try:
+        settings = load_settings(folder)
+    except FeilunError as error:
+        words = {f"mistake_{lang}": error.message(lang) for lang in ("en", "zh")}
+        return None, _problem("settings.broken", **words)
+    return settings, _ok("settings.whole", project=settings.project.name)
 
 
 def _ok(code: str, **fields: object) -> Finding:

@@ -70,3 +70,35 @@ class NoRoom(FeilunError):
     code, kind = "backup.no_room", "unavailable"
     en = "{folder} needs {needs_mb} MB of disk space and has {has_mb} MB. Free some, or choose another disk."
     zh = "{folder} 需要 {needs_mb} MB 磁盘空间，目前只有 {has_mb} MB。请清理空间，或换一个磁盘。"
+
+
+class BackupUnknown(FeilunError):
+    """A kept backup was named that is not there, or that has not come to anything."""
+
+    code, kind = "backup.unknown", "missing"
+    en = "The workspace keeps no backup {backup_id!r}. See: feilun backups list"
+    zh = "工作区中没有备份 {backup_id!r}。请查看：feilun backups list"
+
+
+class BackupUnderWay(FeilunError):
+    """One backup is made at a time, and none is deleted while it is made."""
+
+    code, kind = "backup.under_way", "conflict"
+    en = "A backup is being made. Wait until it is done; feilun backups list shows how far it is."
+    zh = "正在制作一份备份。请等待其完成，可用 feilun backups list 查看进展。"
+
+
+class TooManyBackups(FeilunError):
+    """The workspace keeps as many backups as it may."""
+
+    code, kind = "backup.too_many", "conflict"
+    en = "The workspace keeps {n_kept} backups, which is the most. Fetch the oldest, then delete it here."
+    zh = "工作区已保存 {n_kept} 份备份，达到上限。请先下载最早的一份，再将其删除。"
+
+
+class BackupInterrupted(FeilunError):
+    """A backup was not finished: its process ended, or something unforeseen happened, which the log names."""
+
+    code, kind = "backup.interrupted", "unavailable"
+    en = "It was interrupted before it was done, and nothing of it is kept. Begin another one."
+    zh = "备份在完成之前中断，未保留任何内容。请重新开始。"

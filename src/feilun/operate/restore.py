@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from feilun.config import CONFIG_NAME, set_store_url
+from feilun.config import CONFIG_NAME, set_keys
 from feilun.disk import sync_path
 from feilun.network.machine import MB, disk_left_mb
 from feilun.operate.archive import DATABASE, BackupManifest, Parcel
@@ -83,6 +83,7 @@ def _enter(workspace: Path, parcel: Parcel, *, url: str, actor: str) -> None:
     told = {"backup_made_at": manifest.created_at, "feilun": manifest.feilun}
     with Store(workspace, url=url) as store:
         store.change_audit_key(why="restored", actor=actor)
+        store.end_all_sessions(actor=actor)  # a sign-out after the backup was made must not be undone by it
         store.add_audit(Change("workspace.restored", parcel.path.name, actor, details=told))
 
 
@@ -95,7 +96,7 @@ def _move_rows(aside: Path, url: str) -> None:
         path.unlink()
     for path in (aside / CONFIG_NAME, *aside.glob(f"*/{CONFIG_NAME}")):
         if path.is_file():
-            path.write_text(set_store_url(path.read_text("utf-8"), url), "utf-8")
+            path.write_text(set_keys(path.read_text("utf-8"), {"store.url": url}), "utf-8")
 
 
 def _place(name: str, *, alone: bool) -> Path:

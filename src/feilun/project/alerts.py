@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from feilun.config import AlertSettings, AlertTargetSettings, load_settings
+from feilun.config import AlertSettings, AlertTargetSettings
 from feilun.errors import FeilunError, language
 from feilun.project.monitor import MonitorVerbs
 from feilun.records import AlertBoard, AlertDelivery, AlertReading, AlertStanding, AlertTarget, Drift, MonitorBucket
@@ -24,7 +24,7 @@ _SHOWN = ("delivery_id", "target", "format", "event", "rule", "state", "n_tries"
 
 
 class AlertVerbs(MonitorVerbs):
-    """Rules, who is told of them, and what became of it. feilun.toml is read anew each time: a change there holds."""
+    """Rules, who is told of them, and what became of it."""
 
     def alerts(self, *, door: Door | None = None) -> AlertBoard:
         """The rules that are on and how they stand, and the targets.
@@ -159,12 +159,13 @@ class AlertVerbs(MonitorVerbs):
         return None
 
     def _alert_settings(self) -> AlertSettings:
-        return load_settings(self.folder).alerts
+        self._follow_settings()
+        return self.settings.alerts
 
     def _door(self) -> Door:
         from feilun.alerts import Door
 
-        return Door.of(load_settings(self.folder).serve)
+        return Door.of(self.settings.serve)
 
     def _describe(self, target: AlertTargetSettings, door: Door) -> AlertTarget:
         from feilun.alerts import host_of

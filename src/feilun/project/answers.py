@@ -38,7 +38,8 @@ class AnswerVerbs(ChallengerVerbs):
         return stage
 
     def refresh(self) -> None:
-        """Take up what other processes did: a new champion, new corrections. Cheap when nothing changed."""
+        """Take up what other processes did: settings, a new champion, new corrections. Cheap when nothing changed."""
+        self._follow_settings()
         self._refresh(self.stage)
 
     def _refresh(self, stage: Stage) -> None:

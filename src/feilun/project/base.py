@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feilun.config import FeilunSettings, load_settings
+from filelock import FileLock
+
+from feilun.config import CONFIG_NAME, FeilunSettings, load_settings
 from feilun.errors import FeilunError
 from feilun.records import Challenge
 from feilun.store import HOUSE, Store, TenantUnknown, find_workspace
@@ -16,12 +19,17 @@ if TYPE_CHECKING:
     from feilun.evaluate import Judged
     from feilun.wheel.doubts import DoubtfulRow
 
+log = logging.getLogger(__name__)
+# Whose the project is, what it learns and on which backbone stay as they were when it was opened.
+LIVE = ("data", "train", "evaluate", "compress", "goal", "release", "serve", "alerts", "label", "improve")
+
 
 class Base:
     """A folder with a feilun.toml, opened. The verbs are in the files beside this one, a room of the loop each."""
 
     def __init__(self, folder: str | Path = ".") -> None:
         self.folder = Path(folder).resolve()
+        self._seen_config = _stamp(self.folder / CONFIG_NAME)
         self.settings: FeilunSettings = load_settings(self.folder)
         self.name, self.tenant = self.settings.project.name, self.settings.project.tenant
         self.task: Task = get_task(self.settings.task)
@@ -38,7 +46,24 @@ class Base:
         self._read: dict[tuple[str, str], Any] = {}
         self._doubted: tuple[Any, list[DoubtfulRow]] = (None, [])
         self._alert_counts: tuple[float, int, Any] = (0.0, 0, None)  # until when, of how many hours, and which
-        self._looked_at: Judged | None = None  # the holdout of the model that somebody looked through last
+        self._looked_at: tuple[Judged, ...] = ()  # holdouts of the models that somebody looked through last
+
+    def _config_lock(self) -> FileLock:
+        """Held while feilun.toml is read and written anew, by whichever process."""
+        return FileLock(self.store.lock_path(f"settings-{self.name}"))
+
+    def _follow_settings(self) -> None:
+        """Take up what somebody has changed in feilun.toml, as far as it may change while the project is open."""
+        seen = _stamp(self.folder / CONFIG_NAME)
+        if seen == self._seen_config:
+            return
+        self._seen_config = seen
+        try:
+            found = load_settings(self.folder)
+        except FeilunError as error:
+            log.warning("the settings of %s stay as they were: %s", self.name, error.message("en"))
+        else:
+            self.settings = self.settings.model_copy(update={name: getattr(found, name) for name in LIVE})
 
     def _open_store(self) -> Store:
         """The workspace, with this project in it.
@@ -57,3 +82,12 @@ class Base:
             store.close()
             raise
         return store
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Another one whenever the file is another one."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino

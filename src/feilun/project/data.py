@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feilun.config import CONFIG_NAME, SourceSettings, add_source, load_settings
+from feilun.config import CONFIG_NAME, SourceSettings, add_source
 from feilun.disk import write_whole
 from feilun.errors import FeilunError
 from feilun.project.errors import TooFewRows
@@ -65,8 +65,9 @@ class DataVerbs(TrafficVerbs):
         shutil.copyfile(data, kept)
         source = SourceSettings(path=f"{ADDED}/{kept.name}", text=guess.text, label=guess.label)
         config = self.folder / CONFIG_NAME
-        write_whole(config, add_source(config.read_text("utf-8"), source))
-        self.settings = load_settings(self.folder)
+        with self._config_lock():
+            write_whole(config, add_source(config.read_text("utf-8"), source))
+        self._follow_settings()
         self.store.add_audit(Change("data.added", source.path, actor, tenant=self.tenant, project=self.name))
         return source
 

@@ -142,3 +142,46 @@ class TooManyUploads(FeilunError):
     code, kind = "upload.too_many", "conflict"
     en = "{n_waiting} files wait already and nothing was made of them. Use one of them, or remove some."
     zh = "已有 {n_waiting} 个上传的文件在等待使用。请先使用其中的文件，或删除一些。"
+
+
+class SettingUnknown(FeilunError):
+    """A setting was named that does not exist."""
+
+    code, kind = "settings.unknown", "invalid"
+    en = "There is no setting {setting!r}. Did you mean {guess!r}? All of them: feilun config show --all"
+    zh = "没有名为 {setting!r} 的设置。是否想写 {guess!r}？查看全部设置：feilun config show --all"
+
+
+class SettingInFile(FeilunError):
+    """A setting was to be changed that only whoever has the machine may change."""
+
+    code, kind = "settings.in_file", "invalid"
+    en = (
+        "{setting} is changed in {name} itself, on the machine: it says where data come from, what is learnt, or who "
+        "is let in. Then start the server anew."
+    )
+    zh = "{setting} 只能在服务器上直接修改 {name}：它决定数据来自哪里、学习什么，或谁可以访问。修改后请重启服务。"
+
+
+class SettingsRefused(FeilunError):
+    """Settings were to get values that they cannot have; `settings` names them."""
+
+    code, kind = "settings.refused", "invalid"
+    en = "Nothing was changed, as these cannot be used: {mistakes_en}."
+    zh = "未做任何更改，以下取值不可用：{mistakes_zh}。"
+
+
+class SettingsOutdated(FeilunError):
+    """Somebody else has changed the settings meanwhile."""
+
+    code, kind = "settings.outdated", "conflict"
+    en = "{name} has changed since you read it. Nothing was written. Read it again, then make your change once more."
+    zh = "{name} 在你读取之后已被修改。未写入任何内容。请重新读取后再次修改。"
+
+
+class DatasetUnknown(FeilunError):
+    """A dataset was named that no turn of the project has made."""
+
+    code, kind = "data.dataset_unknown", "missing"
+    en = "No turn of project {project!r} has made a dataset {dataset_id!r}. See: feilun data show"
+    zh = "项目 {project!r} 的任何一轮都没有生成过数据集 {dataset_id!r}。请查看：feilun data show"

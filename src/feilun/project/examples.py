@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from feilun.evaluate import Confusion, ExampleFilter, ExamplePage, Explanation, Judged, Order, ThresholdCurve
     from feilun.serve.engine import Guests, LoadedModel, Scored
 
+MOST_LOOKED_AT = 2  # as many as are compared
+
 
 class ExampleVerbs(ModelVerbs):
     """A look at what is behind a report, message by message."""
@@ -121,18 +123,19 @@ class ExampleVerbs(ModelVerbs):
         return self.stage.on_stage(found) or self.guests.get(found, self.store.model_path(found))
 
     def _judged(self, model_id: str | None) -> Judged:
-        """The last one is at hand: a page further, or another filter, costs no reading."""
+        """The last ones are at hand: a page further, or another filter, costs no reading."""
         from feilun.wheel.judged import read_judged
 
         row = self.get_model(model_id)
-        found, known = str(row["model_id"]), self._looked_at
-        if known is not None and known.model_id == found:
+        found = str(row["model_id"])
+        known = next((one for one in self._looked_at if one.model_id == found), None)
+        if known is not None:
             return known
         task, labels = self._as_made(found)
         judged = read_judged(
             self.store, model_id=found, report=Report.model_validate(row["report"]), labels=labels, task=task
         )
-        self._looked_at = judged
+        self._looked_at = (judged, *self._looked_at)[:MOST_LOOKED_AT]
         return judged
 
     def _as_made(self, model_id: str) -> tuple[Any, tuple[str, ...]]:

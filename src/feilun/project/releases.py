@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from feilun.project.comparing import ComparingVerbs
 from feilun.project.errors import GoalNotMet, NothingToRollBack
-from feilun.project.examples import ExampleVerbs
 from feilun.store.releases import LIVE_ACTIONS
 
 log = logging.getLogger(__name__)
 
 
-class ReleaseVerbs(ExampleVerbs):
+class ReleaseVerbs(ComparingVerbs):
     """The release log."""
 
     def list_releases(self, *, limit: int = 100) -> list[dict[str, Any]]:

@@ -9,7 +9,9 @@ from typing import Any
 
 from feilun import trust
 from feilun.config import CONFIG_NAME, load_settings
+from feilun.project.backups import BackupVerbs
 from feilun.project.errors import WorkspaceMissing
+from feilun.project.jobs import JobVerbs
 from feilun.project.people import PeopleVerbs
 from feilun.project.usage import UsageVerbs
 from feilun.store import EVERYWHERE, Reach, Store, find_workspace
@@ -17,8 +19,9 @@ from feilun.store import EVERYWHERE, Reach, Store, find_workspace
 Row = dict[str, Any]
 
 
-class Workspace(PeopleVerbs, UsageVerbs):
-    """The tenants, people and API keys of a workspace, which may hold many projects, and what they use and may use.
+class Workspace(PeopleVerbs, UsageVerbs, BackupVerbs, JobVerbs):
+    """The tenants, people and API keys of a workspace, which may hold many projects, what they use and may use, what
+    works in it now, and its backups.
 
     Use it as a context manager, or call `close`. Verbs may be called from any thread. Those with `by` do what the owner
     of that key (its row) may do; without it, they speak for the operator, whose machine this is, and whom the audit log

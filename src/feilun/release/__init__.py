@@ -2,7 +2,7 @@
 
 from feilun.release.canary import Verdict, judge
 from feilun.release.draw import Draw, draw
-from feilun.release.gate import ComparisonMissing, UnknownGoalMetric, decide
+from feilun.release.gate import ComparisonMissing, UnknownGoalMetric, decide, p_text, standing
 from feilun.release.guard import Outcomes, evidence
 
 __all__ = [
@@ -15,4 +15,6 @@ __all__ = [
     "draw",
     "evidence",
     "judge",
+    "p_text",
+    "standing",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from feilun.config import GoalSettings
 from feilun.errors import FeilunError
-from feilun.records import Comparison, Decision, Report
+from feilun.records import Comparison, Decision, Report, Standing
 
 ROUNDING = 1e-9  # 0.85 computed as 17/20 must reach a goal written as 0.85
 
@@ -108,12 +108,16 @@ def decide(report: Report, goal: GoalSettings, *, has_champion: bool, may_lose: 
     if may_lose is not None:
         is_near = comparison.difference.value >= -may_lose - ROUNDING
         return _say("smaller" if is_near else "lost_too_much", is_near, **fields, may_lose=may_lose)
-    is_ahead = comparison.n_fixed > comparison.n_broken
-    if is_ahead and comparison.p_value < goal.significance:
-        return _say("better", True, **fields)
-    if comparison.difference.high < 0:
-        return _say("worse", False, **fields)
-    return _say("not_better", False, sentence="not_better" if is_ahead else "no_better", **fields)
+    found = standing(comparison, significance=goal.significance)
+    is_plain = found != "not_better" or comparison.n_fixed > comparison.n_broken
+    return _say(found, found == "better", sentence="" if is_plain else "no_better", **fields)
+
+
+def standing(comparison: Comparison, *, significance: float) -> Standing:
+    """What the paired test comes to: "better" by more than chance, "worse" (the interval lies below 0), or neither."""
+    if comparison.n_fixed > comparison.n_broken and comparison.p_value < significance:
+        return "better"
+    return "worse" if comparison.difference.high < 0 else "not_better"
 
 
 def _missed(report: Report, goal: GoalSettings) -> Decision | None:

@@ -37,6 +37,13 @@ class AuditVerbs(Verbs):
             rows = self._list(query.where(t.audit.c.seq > after).order_by(t.audit.c.seq))
         return [row | {"details": _details(row["details"])} for row in rows]
 
+    def list_latest_audit(self, within: Reach, *, before: int | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """Entries in sight, latest first; `before` is the `seq` of the last entry of the page before."""
+        query = sa.select(t.audit).where(*within.rows_of(t.audit)).limit(min(limit, MAX_PAGE))
+        if before is not None:
+            query = query.where(t.audit.c.seq < before)
+        return [row | {"details": _details(row["details"])} for row in self._list(query.order_by(t.audit.c.seq.desc()))]
+
     def get_audit_head(self) -> Head:
         """Where the log ends."""
         row = self._find(sa.select(t.audit_head))

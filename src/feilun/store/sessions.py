@@ -80,6 +80,15 @@ class SessionVerbs(PeopleVerbs):
 
         self.writer.write(work, audit=lambda told: told)
 
+    def end_all_sessions(self, *, actor: str) -> int:
+        """Sign everybody out; how many were signed in."""
+        query = t.sessions.update().where(t.sessions.c.ended_at.is_(None)).values(ended_at=t.utc_now())
+
+        def told(n: int) -> Change | None:
+            return Change("session.all_ended", "", actor, details={"n_sessions": n}) if n else None
+
+        return self.writer.write(lambda c: int(c.execute(query).rowcount), audit=told)
+
     def take_knocks(self, knocks: Sequence[Knock]) -> float:
         """One try from each bucket: 0, or (when one is empty, and none is taken) the seconds until it is not."""
 

@@ -159,6 +159,12 @@ class TurnVerbs(Verbs):
         rows = self._list(query.order_by(t.events.c.seq).limit(min(limit, MAX_PAGE)))
         return [Event(event_id=row.pop("seq"), **row) for row in rows]
 
+    def find_last_event(self, project: str, turn_id: str) -> Event | None:
+        """What was last heard of a turn or compression."""
+        query = sa.select(t.events).where(t.events.c.project == project, t.events.c.turn_id == turn_id)
+        row = self._find(query.order_by(t.events.c.seq.desc()))
+        return None if row is None else Event(event_id=row.pop("seq"), **row)
+
     @staticmethod
     def _turn(statement: Any, project: str, turn_id: str) -> Any:
         return statement.where(t.turns.c.project == project, t.turns.c.turn_id == turn_id)

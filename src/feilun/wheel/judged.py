@@ -102,6 +102,6 @@ def read_judged(store: Store, *, model_id: str, report: Report, labels: tuple[st
         labels=labels,
         held=held,
         said=said,
-        thresholds=report.thresholds,
+        report=report,
         places=places[held.kept],
     )

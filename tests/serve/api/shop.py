@@ -93,6 +93,7 @@ def _fill(project: Project, sealed: Path, *, model_id: str, mark: str) -> None:
     _keep_examples(store, report, model_id=model_id, mark=mark)
     row = {"report": report.model_dump(mode="json"), "size_mb": 1.0, "dataset_id": report.dataset_id}
     store.add_model(name, model_id=model_id, turn_id=turn, **row)
+    store.update_turn(name, turn, dataset_id=report.dataset_id)
     said = {"actor": mark, "reason_code": "by_hand", "en": mark, "zh": mark}
     store.add_release(name, action="promote", model_id=model_id, turn_id=turn, **said)
     store.finish_turn(name, turn, status="failed", error={"code": "x", "en": mark, "zh": mark})
@@ -161,11 +162,15 @@ def side_of(store: Store, project: Project) -> Side:
         "tenant": (project.tenant,),
         "model": (name, model_id),
         "model_id": (model_id,),
+        "new_id": (model_id,),
         "turn_id": (store.list_turns(name)[0]["turn_id"],),
         "compression_id": (store.list_compressions(name)[0]["compression_id"],),
         "prediction_id": (f"p_{mark}",),
         "key_id": tuple(keys),
         "desk": (f"desk_{mark}",),
+        "dataset_id": (f"ds_{mark}",),
+        "base_id": (f"ds_{mark}",),
+        "backup_id": ("bk_" + "0" * 24,),
         "holdout_upload_id": ("up_" + "0" * 24,),
         "upload_id": tuple(one.upload_id for one in Uploads(store.workspace).waiting(tenant=project.tenant)),
         "person_id": tuple(row["person_id"] for row in store.list_people(Reach(project.tenant))),

@@ -42,6 +42,13 @@ def test_pages_follow_each_other(client, project: Project):
         seen += [row["seq"] for row in page["audit"]]
         after = page["next_after"]
     assert seen == list(range(1, project.store.get_audit_head().seq + 1))
+    backwards, before = [], ""
+    while before is not None:
+        page = client.get(f"/v1/audit?latest=true&limit=3{before}").json()
+        assert page["next_after"] is None
+        backwards += [row["seq"] for row in page["audit"]]
+        before = page["next_before"] and f"&before={page['next_before']}"
+    assert backwards == seen[::-1]
 
 
 def test_the_key_of_one_project_reads_its_entries_alone_and_verifies_nothing(serve, project: Project):

@@ -44,11 +44,13 @@ BODIES: dict[str, dict[str, Any] | None] = {
     "set_tenant_limit": {"monthly_requests": 6000},
     "create_project": {"name": "", "sample": "en"},
     "add_data": {"upload_id": "", "text": "no such column"},
+    "change_settings": {"changes": {"goal.at_least": 0.5}},
     **dict.fromkeys(
         (
             "list_examples",
             "get_confusion",
             "get_thresholds",
+            "compare_models",
             "list_feedback",
             "list_queue",
             "list_doubts",
@@ -98,6 +100,15 @@ BODIES: dict[str, dict[str, Any] | None] = {
             "look_at_upload",
             "remove_upload",
             "check_data",
+            "list_datasets",
+            "compare_datasets",
+            "get_settings",
+            "list_jobs",
+            "list_backups",
+            "create_backup",
+            "fetch_backup",
+            "remove_backup",
+            "run_doctor",
             "get_machine",
             "health",
             "ready",
@@ -118,8 +129,9 @@ PLAIN = {
     *("filename", "sample", "language"),
     *("since", "until", "bucket", "to"),
     *("sign_in_name", "password", "code", "old", "new"),
-    *("gold", "predicted", "correct", "decision", "min_confidence", "max_confidence", "min_chars", "max_chars"),
+    *("gold", "kind", "predicted", "correct", "decision", "min_confidence", "max_confidence", "min_chars", "max_chars"),
     *("script", "source", "order"),
+    *("changes", "if-match", "kind"),
     *("month", "by", "per_minute", "burst", "monthly_requests", "monthly_characters"),
 }
 FIXED_QUERY = {"preflight": {"budget_s": "-1"}}  # a trial of seconds otherwise
@@ -127,7 +139,8 @@ FIXED_QUERY = {"preflight": {"budget_s": "-1"}}  # a trial of seconds otherwise
 NO_SUCCESS = {"test_alerts", "preflight", "request_compression", "upload", "add_data"}
 OPERATORS = {"check_audit", "create_tenant", "update_tenant", "list_tenants", "get_tenant", "metrics"}
 BROWSERS = {"sign_in", "accept_invitation", "sign_out", "change_password"}  # never with a key alone
-OPERATORS |= {"set_key_limit", "set_tenant_limit", "create_project"}
+OPERATORS |= {"set_key_limit", "set_tenant_limit", "create_project", "run_doctor"}
+OPERATORS |= {"list_backups", "create_backup", "fetch_backup", "remove_backup"}
 
 
 @dataclass(frozen=True)

@@ -443,6 +443,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{name}/models/{model_id}/compare/{new_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Hold a model against another one.
+         * @description `model_id` is the old one. On the held-out messages that both were judged on, as they answered them then; 409
+         *     when there are none, 404 when what one of them said is not kept.
+         */
+        get: operations["compare_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{name}/monitor": {
         parameters: {
             query?: never;
@@ -800,6 +821,72 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{name}/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the datasets.
+         * @description Immutable snapshots, with how many rows each holds.
+         */
+        get: operations["list_datasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{name}/datasets/{dataset_id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare two datasets.
+         * @description Rows that came, went, or have another label or split than in the dataset before, and how the classes have grown.
+         *     A row is the same one when its message is, whatever file it comes from.
+         */
+        get: operations["compare_datasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{name}/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the settings.
+         * @description feilun.toml by section: what stands, the default, what it takes, what it means, and when a change holds.
+         */
+        get: operations["get_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change settings.
+         * @description Writes feilun.toml anew and keeps its comments. Keys that name a path or an address, or say what is learnt, are
+         *     refused. The audit log has the old and the new values.
+         */
+        patch: operations["change_settings"];
         trace?: never;
     };
     "/v1/chat/completions": {
@@ -1165,7 +1252,8 @@ export interface paths {
         };
         /**
          * Read the audit log.
-         * @description Every change of state in the workspace, in order. The key of a tenant, or of one project, reads its own alone.
+         * @description Every change of state in the workspace, in order, and `next_after` leads to the next page; or latest first, and
+         *     `next_before` does. The key of a tenant, or of one project, reads its own alone.
          */
         get: operations["list_audit"];
         put?: never;
@@ -1278,6 +1366,113 @@ export interface paths {
          * @description All of its keys together, and all of it: what is null or left out has no limit.
          */
         put: operations["set_tenant_limit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See what works or waits.
+         * @description Turns, turns that are asked for, compressions and backups under way, over every project that the key opens.
+         */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the backups.
+         * @description Those that the workspace keeps, and how much there is to back up. Deleted ones are gone; a failed one is listed
+         *     until the next is begun.
+         */
+        get: operations["list_backups"];
+        put?: never;
+        /**
+         * Make a backup.
+         * @description Begins at once and goes on while the server answers; GET …/backups says when it is done. One at a time, and no
+         *     more than the workspace keeps. Restoring is not offered here: it makes a new workspace, with `feilun restore`.
+         */
+        post: operations["create_backup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/backups/{backup_id}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fetch a backup.
+         * @description The archive, as `feilun restore` reads it. That somebody fetched it is an entry of the audit log.
+         */
+        get: operations["fetch_backup"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/backups/{backup_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a backup.
+         * @description The archive is gone; one that is being made is not deleted.
+         */
+        delete: operations["remove_backup"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See what is wrong.
+         * @description As `feilun doctor`, of the workspace and all its projects: every checksum is compared, so it takes a while.
+         *     Nothing is changed.
+         */
+        get: operations["run_doctor"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -1577,7 +1772,7 @@ export interface components {
         AuditPage: {
             /**
              * Audit
-             * @description In order.
+             * @description In order, or latest first.
              */
             audit: components["schemas"]["AuditRow"][];
             /**
@@ -1585,6 +1780,11 @@ export interface components {
              * @description Pass it as `after` for the next page; null when this is the last.
              */
             next_after: number | null;
+            /**
+             * Next Before
+             * @description With `latest`: pass it as `before`; null when this is the last page.
+             */
+            next_before: number | null;
         };
         /**
          * AuditRow
@@ -1685,6 +1885,105 @@ export interface components {
              */
             prefix: string;
         };
+        /** BackupList */
+        BackupList: {
+            /**
+             * Backups
+             * @description The latest first.
+             */
+            backups: components["schemas"]["BackupRow"][];
+            size: components["schemas"]["BackupSize"];
+        };
+        /**
+         * BackupRequest
+         * @description There is nothing to say: a backup is of the whole workspace.
+         */
+        BackupRequest: Record<string, never>;
+        /**
+         * BackupRow
+         * @description One archive that the workspace keeps.
+         */
+        BackupRow: {
+            /** Backup Id */
+            backup_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "done" | "failed";
+            /**
+             * Actor
+             * @description Who asked for it.
+             */
+            actor: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Size
+             * @description Bytes of the archive; 0 until it is done.
+             */
+            size: number;
+            /**
+             * Sha256
+             * @description Of the whole archive, as `sha256sum` prints it; empty until it is done.
+             */
+            sha256: string;
+            /** N Members */
+            n_members: number;
+            /** Projects */
+            projects: string[];
+            /**
+             * Left Out
+             * @description What is missing, damaged or outside of the projects, and so not in it.
+             */
+            left_out: string[];
+            /**
+             * Code
+             * @description What went wrong, when failed.
+             */
+            code: string;
+            /**
+             * En
+             * @description The same in words.
+             */
+            en: string;
+            /** Zh */
+            zh: string;
+        };
+        /**
+         * BackupSize
+         * @description How much there is to back up, in bytes, and how much may be kept.
+         */
+        BackupSize: {
+            /** Database */
+            database: number;
+            /** Models */
+            models: number;
+            /** Datasets */
+            datasets: number;
+            /**
+             * Projects
+             * @description feilun.toml and the data files in the projects' folders.
+             */
+            projects: number;
+            /** Disk Left */
+            disk_left: number;
+            /**
+             * Most Kept
+             * @description Archives that the workspace keeps at most.
+             */
+            most_kept: number;
+            /**
+             * Is Postgres
+             * @description Whether the rows come from PostgreSQL; in an archive they are SQLite.
+             */
+            is_postgres: boolean;
+        };
         /**
          * Calibration
          * @description Temperature that makes confidence honest, and what it achieved (expected calibration error).
@@ -1764,6 +2063,20 @@ export interface components {
              * @default false
              */
             chosen: boolean;
+        };
+        /** ChangeCounts */
+        ChangeCounts: {
+            /** Added */
+            added: number;
+            /** Removed */
+            removed: number;
+            /** Relabelled */
+            relabelled: number;
+            /**
+             * Moved
+             * @description To another split, under the same label.
+             */
+            moved: number;
         };
         /** ChatCompletion */
         ChatCompletion: {
@@ -1939,6 +2252,42 @@ export interface components {
             finish_reason: "stop";
             logprobs: components["schemas"]["Logprobs"] | null;
         };
+        /** ClassChange */
+        ClassChange: {
+            /** Label */
+            label: string;
+            /** N Before */
+            n_before: number;
+            /** N After */
+            n_after: number;
+        };
+        /**
+         * ClassChangeShape
+         * @description One label on the messages that both were judged on.
+         */
+        ClassChangeShape: {
+            /** Label */
+            label: string;
+            /**
+             * N Examples
+             * @description Messages with this label.
+             */
+            n_examples: number;
+            /**
+             * N Right Old
+             * @description Of those, the ones to which the old model gave it.
+             */
+            n_right_old: number;
+            /** N Right New */
+            n_right_new: number;
+            /**
+             * N False Old
+             * @description Messages without this label to which the old model gave it.
+             */
+            n_false_old: number;
+            /** N False New */
+            n_false_new: number;
+        };
         /**
          * ClassGain
          * @description What labels of one class would bring. `gain` is in right answers: the share of all messages, for ten labels.
@@ -1965,6 +2314,28 @@ export interface components {
             precision: components["schemas"]["Interval"];
             recall: components["schemas"]["Interval"];
             f1: components["schemas"]["Interval"];
+        };
+        /** ComparedModelShape */
+        ComparedModelShape: {
+            /** Model Id */
+            model_id: string;
+            /** @description On the messages that both were judged on. */
+            accuracy: components["schemas"]["Interval"];
+            /**
+             * N Examples
+             * @description Labelled messages in its own holdout.
+             */
+            n_examples: number;
+            /**
+             * Size Mb
+             * @description As its report has it; null where that is not recorded.
+             */
+            size_mb: number | null;
+            /**
+             * P50 Ms
+             * @description As its report has it; null where that is not recorded.
+             */
+            p50_ms: number | null;
         };
         /**
          * Comparison
@@ -2366,6 +2737,82 @@ export interface components {
              */
             label?: string | null;
         };
+        /**
+         * DatasetChangesReply
+         * @description What is otherwise in a dataset than in another one.
+         */
+        DatasetChangesReply: {
+            /** Dataset Id */
+            dataset_id: string;
+            /**
+             * Base Id
+             * @description The other one; null: there was none before, so everything is new.
+             */
+            base_id: string | null;
+            counts: components["schemas"]["ChangeCounts"];
+            /**
+             * Classes
+             * @description Labelled rows of each class; those that changed most first.
+             */
+            classes: components["schemas"]["ClassChange"][];
+            /**
+             * N Found
+             * @description Rows that are looked for.
+             */
+            n_found: number;
+            /** Rows */
+            rows: components["schemas"]["RowChangeShape"][];
+            /**
+             * Next After
+             * @description Pass it as `after` for the next page; null when this is the last.
+             */
+            next_after: number | null;
+        };
+        /** DatasetList */
+        DatasetList: {
+            /**
+             * Datasets
+             * @description The latest first.
+             */
+            datasets: components["schemas"]["DatasetRow"][];
+        };
+        /**
+         * DatasetRow
+         * @description An immutable snapshot that turns learnt from; counts are null where it is not there any more.
+         */
+        DatasetRow: {
+            /**
+             * Dataset Id
+             * @description The hash of its content.
+             */
+            dataset_id: string;
+            /**
+             * Turn Ids
+             * @description The turns that learnt from it, latest first.
+             */
+            turn_ids: string[];
+            /**
+             * Created At
+             * Format: date-time
+             * @description When the first of them began.
+             */
+            created_at: string;
+            /** N Train */
+            n_train: number | null;
+            /** N Holdout */
+            n_holdout: number | null;
+            /** N Unlabelled */
+            n_unlabelled: number | null;
+            /** N Classes */
+            n_classes: number | null;
+        };
+        /** DoctorReply */
+        DoctorReply: {
+            /** N Problems */
+            n_problems: number;
+            /** Findings */
+            findings: components["schemas"]["FindingRow"][];
+        };
         /** DoubtList */
         DoubtList: {
             /**
@@ -2741,6 +3188,75 @@ export interface components {
             created_at: string;
         };
         /**
+         * FindingRow
+         * @description One thing that the doctor looked at.
+         */
+        FindingRow: {
+            /** Code */
+            code: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "ok" | "notice" | "problem";
+            /**
+             * Found
+             * @description In the caller's language.
+             */
+            found: string;
+            /**
+             * Action
+             * @description What to do about it; empty when there is nothing to do.
+             */
+            action: string;
+            /**
+             * Fields
+             * @description The values in the words, by name.
+             */
+            fields: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * FlippedRowShape
+         * @description A held-out message on which the two part.
+         */
+        FlippedRowShape: {
+            /**
+             * Kind
+             * @description fixed: only the new one is right; broken: only the old one was; changed: neither, differently.
+             * @enum {string}
+             */
+            kind: "fixed" | "broken" | "changed";
+            /**
+             * Example Id
+             * @description Names the message; equal messages have the same.
+             */
+            example_id: string;
+            /**
+             * Text
+             * @description The message.
+             */
+            text: string;
+            /**
+             * Gold
+             * @description What the data say, as of the later of the two models.
+             */
+            gold: string[];
+            old: components["schemas"]["ModelAnswer"];
+            new: components["schemas"]["ModelAnswer"];
+            /**
+             * Source
+             * @description The file it stands in.
+             */
+            source: string;
+            /**
+             * Row
+             * @description Where in the file, if that is known.
+             */
+            row: number | null;
+        };
+        /**
          * Forecast
          * @description What so many more labels of the same kind would bring: the metric then, and how much that is more than now.
          */
@@ -2800,6 +3316,70 @@ export interface components {
              * @description 12 characters or more.
              */
             password: string;
+        };
+        /** JobList */
+        JobList: {
+            /**
+             * Jobs
+             * @description The oldest first.
+             */
+            jobs: components["schemas"]["JobRow"][];
+        };
+        /**
+         * JobRow
+         * @description Something that takes time, under way or asked for.
+         */
+        JobRow: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "turn" | "turn_request" | "compression" | "backup";
+            /**
+             * Job Id
+             * @description Id of the turn, compression or backup; empty for a turn that is only asked for.
+             */
+            job_id: string;
+            /**
+             * Project
+             * @description Empty for a backup, which is the workspace's.
+             */
+            project: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "waiting" | "paused";
+            /**
+             * By
+             * @description Who asked for it; of a turn that is asked for, what did: hand, labels or schedule.
+             */
+            by: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Step
+             * @description What it is at, as it said last: data, train, compress, evaluate, …
+             */
+            step: string | null;
+            /**
+             * Heard At
+             * @description When it said so.
+             */
+            heard_at: string | null;
+            /**
+             * Note
+             * @description Why it was asked for, if somebody said so.
+             */
+            note: string;
+            /**
+             * May Cancel
+             * @description Whether POST …/turns/{turn_id}/cancel ends it.
+             */
+            may_cancel: boolean;
         };
         /** KeyList */
         KeyList: {
@@ -3216,6 +3796,52 @@ export interface components {
                 string,
                 number
             ][];
+        };
+        /**
+         * ModelComparisonShape
+         * @description Two models on the messages that both were judged on.
+         */
+        ModelComparisonShape: {
+            old: components["schemas"]["ComparedModelShape"];
+            new: components["schemas"]["ComparedModelShape"];
+            /** @description The gate's paired test, with the old model in the champion's place. */
+            test: components["schemas"]["Comparison"];
+            /**
+             * Verdict
+             * @description What the gate makes of the test.
+             * @enum {string}
+             */
+            verdict: "better" | "not_better" | "worse";
+            /**
+             * N Changed
+             * @description Both wrong, each in its own way.
+             */
+            n_changed: number;
+            /**
+             * N Wrong Alike
+             * @description Both wrong in the same way; these are not among the flips.
+             */
+            n_wrong_alike: number;
+            /**
+             * Classes
+             * @description Those that gain most right answers first.
+             */
+            classes: components["schemas"]["ClassChangeShape"][];
+            /**
+             * N Found
+             * @description Flipped messages that are looked for.
+             */
+            n_found: number;
+            /**
+             * Flips
+             * @description Those that the new model is surest of first.
+             */
+            flips: components["schemas"]["FlippedRowShape"][];
+            /**
+             * Next After
+             * @description Pass it as `after` for the next page; null when this is the last.
+             */
+            next_after: number | null;
         };
         /** ModelFeilun */
         ModelFeilun: {
@@ -4260,6 +4886,36 @@ export interface components {
             expires_in_days?: number | null;
         };
         /**
+         * RowChangeShape
+         * @description A row that is not as it was; labels and split are null where it was not, or is no more.
+         */
+        RowChangeShape: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "added" | "removed" | "relabelled" | "moved";
+            /** Example Id */
+            example_id: string;
+            /**
+             * Inputs
+             * @description The message.
+             */
+            inputs: {
+                [key: string]: unknown;
+            };
+            /** Source */
+            source: string;
+            /** Old Labels */
+            old_labels: string[] | null;
+            /** New Labels */
+            new_labels: string[] | null;
+            /** Old Split */
+            old_split: ("train" | "holdout" | "unlabelled") | null;
+            /** New Split */
+            new_split: ("train" | "holdout" | "unlabelled") | null;
+        };
+        /**
          * RungForecast
          * @description The needs of one rung; none, with a note, when it would not be tried.
          */
@@ -4469,6 +5125,142 @@ export interface components {
             en: string;
             /** Zh */
             zh: string;
+        };
+        /** SettingPair */
+        SettingPair: {
+            /** Old */
+            old: unknown;
+            /** New */
+            new: unknown;
+        };
+        /**
+         * SettingRow
+         * @description One key of feilun.toml.
+         */
+        SettingRow: {
+            /**
+             * Name
+             * @description Table and key.
+             * @example goal.at_least
+             */
+            name: string;
+            /**
+             * Value
+             * @description As it stands; null when it is empty or not shown.
+             */
+            value: unknown;
+            /**
+             * Default
+             * @description What it is when the file says nothing; null when it is empty or needed.
+             */
+            default: unknown;
+            /**
+             * Is Default
+             * @description Whether it stands at its default, or has none.
+             */
+            is_default: boolean;
+            /**
+             * Is Hidden
+             * @description Whether its value is not shown, because a password may be in it.
+             */
+            is_hidden: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "switch" | "whole" | "number" | "text" | "choice" | "choices" | "other";
+            /**
+             * Choices
+             * @description What it takes, where that is named one by one.
+             */
+            choices: string[];
+            /**
+             * Least
+             * @description The limit below; `allowed` says whether it may be reached.
+             */
+            least: number | null;
+            /**
+             * Most
+             * @description The limit above.
+             */
+            most: number | null;
+            /**
+             * Allowed
+             * @description What it takes, in the caller's language.
+             */
+            allowed: string;
+            /**
+             * May Be Empty
+             * @description Whether null is a value of its own: there is no such limit then.
+             */
+            may_be_empty: boolean;
+            /**
+             * Effect
+             * @description When a change takes effect; file: it is changed in feilun.toml itself, on the machine.
+             * @enum {string}
+             */
+            effect: "now" | "next_turn" | "file";
+            /**
+             * Meaning
+             * @description In the caller's language.
+             */
+            meaning: string;
+        };
+        /** SettingSection */
+        SettingSection: {
+            /**
+             * Table
+             * @example goal
+             */
+            table: string;
+            /** Meaning */
+            meaning: string;
+            /** Settings */
+            settings: components["schemas"]["SettingRow"][];
+        };
+        /**
+         * SettingsChange
+         * @description Other values for some keys; all are taken, or none.
+         */
+        SettingsChange: {
+            /**
+             * Changes
+             * @description By key; null goes back to the default.
+             * @example {
+             *       "goal.at_least": 0.9
+             *     }
+             */
+            changes: {
+                [key: string]: unknown;
+            };
+        };
+        /** SettingsChanged */
+        SettingsChanged: {
+            /** Etag */
+            etag: string;
+            /**
+             * Changed
+             * @description What is another value than before, by key.
+             */
+            changed: {
+                [key: string]: components["schemas"]["SettingPair"];
+            };
+        };
+        /**
+         * SettingsReply
+         * @description feilun.toml of a project, explained.
+         */
+        SettingsReply: {
+            /**
+             * Etag
+             * @description What If-Match takes, as in the header ETag.
+             */
+            etag: string;
+            /**
+             * Sections
+             * @description In the order of the file.
+             */
+            sections: components["schemas"]["SettingSection"][];
         };
         /** SignIn */
         SignIn: {
@@ -8072,6 +8864,121 @@ export interface operations {
             };
         };
     };
+    compare_models: {
+        parameters: {
+            query?: {
+                /** @description Only messages that the new model fixes, or breaks, or where both are wrong, differently. */
+                kind?: ("fixed" | "broken" | "changed") | null;
+                /** @description Only this label in the data; empty: none. */
+                gold?: string | null;
+                /** @description Rows that have been seen. */
+                after?: number;
+                /** @description Most rows in one page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                model_id: string;
+                new_id: string;
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelComparisonShape"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_monitor: {
         parameters: {
             query?: {
@@ -10354,6 +11261,444 @@ export interface operations {
             };
             /** @description Not now; Retry-After says when to try again. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_datasets: {
+        parameters: {
+            query?: {
+                /** @description Most rows, latest first. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetList"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare_datasets: {
+        parameters: {
+            query?: {
+                /** @description The other one; absent: the one before. */
+                base_id?: string | null;
+                /** @description Only rows of which this is true. */
+                kind?: ("added" | "removed" | "relabelled" | "moved") | null;
+                /** @description Only rows that had or have this label. */
+                label?: string | null;
+                /** @description How many of the rows that are looked for to leave out. */
+                after?: number;
+                /** @description Most rows. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetChangesReply"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsReply"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_settings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag: refused with 412 if the file is another one by now. */
+                "if-match"?: string;
+            };
+            path: {
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsChanged"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed since the state that If-Match names. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12810,6 +14155,10 @@ export interface operations {
                 after?: number;
                 /** @description Most rows in one page. */
                 limit?: number;
+                /** @description Latest first, from the end of the log or from `before`. */
+                latest?: boolean;
+                /** @description With `latest`: only what comes before this place. */
+                before?: number | null;
             };
             header?: never;
             path?: never;
@@ -13603,6 +14952,592 @@ export interface operations {
             };
             /** @description The disk is full; nothing was written. */
             507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobList"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_backups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupList"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_backup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["BackupRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupRow"];
+                };
+            };
+            /** @description The body is not JSON; at the addresses of OpenAI's interface: the request cannot be used as it is. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fetch_backup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                backup_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "application/zip": unknown;
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_backup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                backup_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    run_doctor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoctorReply"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -40,13 +40,15 @@ export async function readUsageCsv(month: string): Promise<Blob> {
 
 export const AUDIT_PAGE = 50;
 
-export const useAudit = (after: number, project: string | null) =>
+export const useAudit = (before: number | null, project: string | null) =>
   useQuery({
-    queryKey: ["audit", after, project],
+    queryKey: ["audit", before, project],
     queryFn: () =>
       body(
         http.GET("/v1/audit", {
-          params: { query: { after, limit: AUDIT_PAGE, ...(project ? { project } : {}) } },
+          params: {
+            query: { latest: true, limit: AUDIT_PAGE, ...(before ? { before } : {}), ...(project ? { project } : {}) },
+          },
         }),
       ),
   });

@@ -43,6 +43,13 @@ const reportOf = (name: string, modelId: string) => ({
 
 export const useReport = (name: string, modelId: string) => useQuery(reportOf(name, modelId));
 
+/** Every label that a row may have, or be given. */
+export function useLabels(name: string, modelId: string): string[] {
+  const known = useReport(name, modelId).data?.per_class?.map((row) => row.label) ?? [];
+  const now = useProject(name).data?.labels ?? [];
+  return [...new Set([...known, ...now])].sort((a, b) => a.localeCompare(b));
+}
+
 export function useReports(name: string, modelIds: string[]): Shapes["Report"][] {
   const asked = useQueries({ queries: modelIds.map((modelId) => reportOf(name, modelId)) });
   return asked.flatMap((one) => (one.data ? [one.data] : []));

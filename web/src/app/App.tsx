@@ -16,6 +16,7 @@ const Home = lazy(() => import("../home/Home"));
 const Queue = lazy(() => import("../queue/Queue"));
 const Playground = lazy(() => import("../playground/Playground"));
 const Models = lazy(() => import("../models/Models"));
+const Compare = lazy(() => import("../compare/Compare"));
 const Errors = lazy(() => import("../errors/Errors"));
 const Report = lazy(() => import("../models/Report"));
 const Turns = lazy(() => import("../turns/Turns"));
@@ -23,6 +24,8 @@ const NewProject = lazy(() => import("../start/NewProject"));
 const First = lazy(() => import("../start/First"));
 const Monitor = lazy(() => import("../monitor/Monitor"));
 const Data = lazy(() => import("../data/Data"));
+const Snapshots = lazy(() => import("../data/Snapshots"));
+const Config = lazy(() => import("../config/Config"));
 
 const Invitation = lazy(() => import("./Invitation"));
 const Settings = lazy(() => import("../settings/Settings"));
@@ -31,6 +34,8 @@ const People = lazy(() => import("../settings/People"));
 const Keys = lazy(() => import("../settings/Keys"));
 const Usage = lazy(() => import("../settings/Usage"));
 const Audit = lazy(() => import("../settings/Audit"));
+const Jobs = lazy(() => import("../settings/Jobs"));
+const Backup = lazy(() => import("../settings/Backup"));
 const Tenants = lazy(() => import("../settings/Tenants"));
 
 const MOST_RETRIES = 2;
@@ -103,10 +108,13 @@ export function App() {
                   <Route path="models" element={<Models />} />
                   <Route path="models/:modelId" element={<Report />} />
                   <Route path="models/:modelId/errors" element={<Errors />} />
+                  <Route path="models/:modelId/compare/:newId" element={<Compare />} />
                   <Route path="turns" element={<Turns />} />
                   <Route path="turns/:turnId" element={<Turns />} />
                   <Route path="monitor" element={<Monitor />} />
                   <Route path="data" element={<Data />} />
+                  <Route path="data/snapshots" element={<Snapshots />} />
+                  <Route path="settings" element={<Config />} />
                   <Route path="first" element={<First />} />
                 </Route>
                 <Route
@@ -123,6 +131,8 @@ export function App() {
                   <Route path="usage" element={<Usage />} />
                   <Route path="audit" element={<Audit />} />
                   <Route path="tenants" element={<Tenants />} />
+                  <Route path="jobs" element={<Jobs />} />
+                  <Route path="backup" element={<Backup />} />
                 </Route>
                 <Route path="*" element={<Navigate to="/" replace />} />
               </Route>

@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 import { NavLink, Navigate, useLocation, useNavigate, useParams } from "react-router";
 import { useProject, useProjects } from "../api/verbs";
 import { count } from "../kit/format";
-import { DataIcon, HomeIcon, ModelIcon, MonitorIcon, QueueIcon, TryIcon, TurnIcon } from "../kit/icons";
+import { DataIcon, GearIcon, HomeIcon, ModelIcon, MonitorIcon, QueueIcon, TryIcon, TurnIcon } from "../kit/icons";
 import { Given, Select } from "../kit/parts";
 import { useRinging } from "../turns/Ring";
 import { Header } from "./Header";
@@ -18,6 +18,7 @@ const SCREENS = [
   { to: "turns", word: "nav.turns", icon: <TurnIcon /> },
   { to: "monitor", word: "nav.monitor", icon: <MonitorIcon /> },
   { to: "data", word: "nav.data", icon: <DataIcon /> },
+  { to: "settings", word: "nav.settings", icon: <GearIcon /> },
 ];
 
 export function useName(): string {

@@ -1,5 +1,6 @@
 // The data under the models: labels that look wrong, and everything people have said.
 import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
 import { useName } from "../app/Shell";
 import { Page, Twin } from "../kit/parts";
 import { Add } from "./Add";
@@ -12,7 +13,11 @@ export default function Data() {
   const { t } = useTranslation();
   const name = useName();
   return (
-    <Page title={t("data.title")} lead={t("data.lead")}>
+    <Page
+      title={t("data.title")}
+      lead={t("data.lead")}
+      action={<Link to={`/projects/${encodeURIComponent(name)}/data/snapshots`}>{t("data.snapshots")} →</Link>}
+    >
       <Found name={name} />
       <Add name={name} />
       <Doubts name={name} />

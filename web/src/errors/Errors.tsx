@@ -1,14 +1,15 @@
 // The held-out messages of a model, one by one: which ones it gets wrong, and why. The address says what is looked for.
-import { useCallback, useEffect, useRef } from "react";
+import { useCallback } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
 import type { Shapes } from "../api/client";
 import { useExamples, type Wanted } from "../api/examples";
-import { useProject, useReport } from "../api/verbs";
+import { useLabels } from "../api/verbs";
 import { useAddress } from "../app/address";
 import { useName } from "../app/Shell";
 import { count } from "../kit/format";
 import { Button, Card, Empty, Given, Page, Trouble, Twin } from "../kit/parts";
+import { End } from "./End";
 import { Filters } from "./Filters";
 import { Message } from "./Message";
 import { asCommand, asQuery, readAddress } from "./wanted";
@@ -39,13 +40,6 @@ export default function Errors() {
       <Twin cli={asCommand(name, modelId, wanted)} api={`GET ${path}${asQuery(wanted)}`} />
     </Page>
   );
-}
-
-/** Every label that a row may have, or be given. */
-function useLabels(name: string, modelId: string): string[] {
-  const known = useReport(name, modelId).data?.per_class?.map((row) => row.label) ?? [];
-  const now = useProject(name).data?.labels ?? [];
-  return [...new Set([...known, ...now])].sort((a, b) => a.localeCompare(b));
 }
 
 function Found(props: { name: string; modelId: string; wanted: Wanted; labels: string[]; onReset: () => void }) {
@@ -84,24 +78,5 @@ function Found(props: { name: string; modelId: string; wanted: Wanted; labels: s
         );
       }}
     </Given>
-  );
-}
-
-/** The end of the list: once it comes near, the next page is asked for. */
-function End({ onSeen, isMore }: { onSeen: () => void; isMore: boolean }) {
-  const { t } = useTranslation();
-  const place = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    if (!place.current || !isMore) return;
-    const watch = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && onSeen(), {
-      rootMargin: "600px",
-    });
-    watch.observe(place.current);
-    return () => watch.disconnect();
-  }, [onSeen, isMore]);
-  return (
-    <div ref={place} className="quiet small">
-      {isMore ? t("errors.more") : t("errors.end")}
-    </div>
   );
 }

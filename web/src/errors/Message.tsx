@@ -1,13 +1,11 @@
 // One held-out message: what it was, what it was taken for, the words that decided, and what to do about it.
 import { useState } from "react";
-import type { TFunction } from "i18next";
 import { useTranslation } from "react-i18next";
-import { useAskPeople, useExplanation, type Example } from "../api/examples";
-import { useGiveFeedback } from "../api/verbs";
+import { useExplanation, type Example } from "../api/examples";
 import { percent } from "../kit/format";
-import { Button, Pill, Select, Trouble, Waiting } from "../kit/parts";
+import { Button, Pill, Trouble, Waiting } from "../kit/parts";
 import { Decisive, Words } from "../kit/Words";
-import { nameOf } from "./wanted";
+import { Mend, placeOf } from "./Mend";
 
 type Props = { name: string; modelId: string; of: Example; labels: string[] };
 
@@ -62,52 +60,4 @@ export function Message({ name, modelId, of, labels }: Props) {
       )}
     </li>
   );
-}
-
-/** The label is wrong, or somebody else should look. */
-function Mend({ name, of, labels }: { name: string; of: Example; labels: string[] }) {
-  const { t } = useTranslation();
-  const say = useGiveFeedback(name);
-  const ask = useAskPeople(name);
-  const [said, setSaid] = useState("");
-  const give = (label: string) => {
-    setSaid(label);
-    say.mutate({ inputs: { text: of.text }, label });
-  };
-  const words = { label: said, gold: of.gold.join(", "), place: placeOf(of, t) };
-  return (
-    <div className="stack tight">
-      {say.error && <Trouble error={say.error} />}
-      {ask.error && <Trouble error={ask.error} />}
-      {say.isSuccess ? (
-        <p role="status">{t(said === of.gold.join() ? "errors.confirmed" : "errors.said", words)}</p>
-      ) : (
-        <Select
-          className="mend"
-          showSearch
-          loading={say.isPending}
-          disabled={say.isPending}
-          aria-label={t("errors.relabel")}
-          placeholder={t("errors.relabel")}
-          value={null}
-          onChange={give}
-          options={labels.map((label) => ({ value: label, label }))}
-        />
-      )}
-      {ask.isSuccess ? (
-        <p role="status" className="good">
-          {t("errors.asked")}
-        </p>
-      ) : (
-        <Button className="mend" loading={ask.isPending} onClick={() => ask.mutate(of.text)}>
-          {t("errors.ask")}
-        </Button>
-      )}
-    </div>
-  );
-}
-
-function placeOf(of: Example, t: TFunction): string {
-  const file = nameOf(of.source);
-  return of.row === null ? file : t("doubts.place", { file, row: of.row });
 }

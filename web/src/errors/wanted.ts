@@ -36,7 +36,7 @@ export function readAddress(address: URLSearchParams): Wanted {
   ) as Wanted;
 }
 
-export function asQuery(wanted: Wanted): string {
+export function asQuery(wanted: object): string {
   const query = new URLSearchParams(Object.entries(wanted).map(([key, value]) => [key, String(value)]));
   return query.size ? `?${query.toString()}` : "";
 }
@@ -51,4 +51,4 @@ export function asCommand(name: string, modelId: string, wanted: Wanted): string
 /** A file without its folders. */
 export const nameOf = (source: string): string => source.slice(source.lastIndexOf("/") + 1);
 
-const quoted = (text: string): string => (/^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+export const quoted = (text: string): string => (/^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -24,6 +24,11 @@ export function moment(at: string): Date {
 export const when = (at: string): string =>
   moment(at).toLocaleString(i18n.language, { dateStyle: "medium", timeStyle: "short" });
 
+export function bytes(n: number): string {
+  if (n < 1e6) return i18n.t("unit.kb", { n: decimal(n / 1e3, 0) });
+  return n < 1e9 ? i18n.t("unit.mb", { n: decimal(n / 1e6) }) : i18n.t("unit.gb", { n: decimal(n / 1e9) });
+}
+
 export function seconds(s: number): string {
   if (s < 60) return i18n.t("unit.seconds", { n: decimal(s, s < 10 ? 1 : 0) });
   return i18n.t("unit.minutes", { m: Math.floor(s / 60), s: Math.round(s % 60) });

@@ -1,4 +1,4 @@
-// Our own line icons, one weight: a font or a package of a thousand would be for nine.
+// Our own line icons, one weight: a font or a package of a thousand would be for a dozen.
 import type { ReactNode } from "react";
 
 function Icon({ children }: { children: ReactNode }) {
@@ -103,5 +103,16 @@ export const LogIcon = () => (
 export const TenantIcon = () => (
   <Icon>
     <path d="M4 21V6l8-3v18M12 9l8 3v9M3 21h18M8 9v.01M8 13v.01M8 17v.01M16 15v.01" />
+  </Icon>
+);
+export const JobIcon = () => (
+  <Icon>
+    <circle cx="12" cy="12" r="8" />
+    <path d="M12 7v5l3.5 2" />
+  </Icon>
+);
+export const BackupIcon = () => (
+  <Icon>
+    <path d="M4 8h16v11H4zM3 4h18v4H3zM10 12h4" />
   </Icon>
 );

@@ -12,6 +12,7 @@ import { Ending } from "../releases/Ending";
 import { Log } from "../releases/Log";
 import { Promote } from "../releases/Promote";
 import { Traffic } from "../releases/Traffic";
+import "./models.css";
 
 export default function Models() {
   const { t } = useTranslation();
@@ -111,12 +112,16 @@ function List({ name, rows }: { name: string; rows: Shapes["ModelRow"][] }) {
               title: <span className="sr">{t("models.do")}</span>,
               key: "do",
               align: "right",
-              render: (_, row) =>
-                !row.is_champion && (
-                  <Button size="small" onClick={() => choose(row.model_id)}>
-                    {t("release.promote")}
-                  </Button>
-                ),
+              render: (_, row) => (
+                <span className="row models-do">
+                  <Beside rows={rows} row={row} />
+                  {!row.is_champion && (
+                    <Button size="small" onClick={() => choose(row.model_id)}>
+                      {t("release.promote")}
+                    </Button>
+                  )}
+                </span>
+              ),
             },
           ]}
         />
@@ -124,6 +129,17 @@ function List({ name, rows }: { name: string; rows: Shapes["ModelRow"][] }) {
       <Promote name={name} modelId={chosen} onClose={() => choose(null)} />
     </>
   );
+}
+
+/** The way to a model beside the champion, or beside the one made before it; the older of the two is the old one. */
+function Beside({ rows, row }: { rows: Shapes["ModelRow"][]; row: Shapes["ModelRow"] }) {
+  const { t } = useTranslation();
+  const at = rows.indexOf(row); // the latest is the first
+  const champion = rows.findIndex((one) => one.is_champion);
+  const other = champion === -1 ? at + 1 : champion;
+  const [newer, older] = [rows[Math.min(at, other)], rows[Math.max(at, other)]];
+  if (!newer || !older || newer === older) return null;
+  return <Link to={`${older.model_id}/compare/${newer.model_id}`}>{t("compare.models")}</Link>;
 }
 
 const share = (value: number | undefined): string => (value === undefined ? "–" : percent(value));

@@ -70,7 +70,7 @@ function Sections({ report, name, modelId }: { report: Shapes["Report"]; name: s
         </ul>
       )}
       <Figures report={report} />
-      {report.comparison && <Compared of={report.comparison} />}
+      {report.comparison && <Compared of={report.comparison} name={name} modelId={modelId} />}
       {report.learning_curve && <Curve of={report.learning_curve} />}
       <Rows report={report} name={name} modelId={modelId} />
       {(report.calibration.bins?.length ?? 0) > 0 && <Reliability of={report.calibration} />}
@@ -132,7 +132,7 @@ function Figures({ report }: { report: Shapes["Report"] }) {
   );
 }
 
-function Compared({ of }: { of: Shapes["Comparison"] }) {
+function Compared({ of, name, modelId }: { of: Shapes["Comparison"]; name: string; modelId: string }) {
   const { t } = useTranslation();
   const words = {
     difference: points(of.difference.value),
@@ -149,6 +149,9 @@ function Compared({ of }: { of: Shapes["Comparison"] }) {
       <p className="row">
         <Pill tone="good">{t("report.fixed", { count: of.n_fixed })}</Pill>
         <Pill tone="bad">{t("report.broken", { count: of.n_broken })}</Pill>
+        <Link to={`/projects/${encodeURIComponent(name)}/models/${of.champion_id}/compare/${modelId}`}>
+          {t("compare.see")}
+        </Link>
       </p>
     </Card>
   );

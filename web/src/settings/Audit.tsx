@@ -1,4 +1,4 @@
-// Who changed what, oldest first, as the chain has it; the place in the log is in the address.
+// Who changed what, latest first; the place in the log is in the address.
 import { useTranslation } from "react-i18next";
 import { useSearchParams } from "react-router";
 import type { Shapes } from "../api/client";
@@ -14,34 +14,34 @@ type Row = Shapes["AuditRow"];
 export default function Audit() {
   const { t } = useTranslation();
   const [asked, ask] = useSearchParams();
-  const after = Number(asked.get("after") ?? 0) || 0;
+  const before = Number(asked.get("before") ?? 0) || null;
   const project = asked.get("project");
   const projects = useProjects().data ?? [];
-  const go = (to: number, of = project) =>
-    ask({ ...(to ? { after: String(to) } : {}), ...(of ? { project: of } : {}) });
+  const go = (to: number | null, of = project) =>
+    ask({ ...(to ? { before: String(to) } : {}), ...(of ? { project: of } : {}) });
   return (
     <Page title={t("audit.title")} lead={t("audit.lead")} action={<Verify />}>
       <div className="row between">
         <Select
           aria-label={t("nav.project")}
           value={project ?? ""}
-          onChange={(chosen) => go(0, chosen || null)}
+          onChange={(chosen) => go(null, chosen || null)}
           options={[
             { value: "", label: t("audit.everything") },
             ...projects.map((one) => ({ value: one.name, label: one.name })),
           ]}
           popupMatchSelectWidth={false}
         />
-        {after > 0 && <Button onClick={() => go(0)}>{t("audit.first")}</Button>}
+        {before && <Button onClick={() => go(null)}>{t("audit.latest")}</Button>}
       </div>
-      <Given of={useAudit(after, project)}>
+      <Given of={useAudit(before, project)}>
         {(page) =>
           page.audit.length ? (
             <>
               <Entries rows={page.audit} />
-              {page.next_after !== null && (
+              {page.next_before !== null && (
                 <div className="row">
-                  <Button onClick={() => go(page.next_after ?? 0)}>{t("audit.next", { n: AUDIT_PAGE })}</Button>
+                  <Button onClick={() => go(page.next_before)}>{t("audit.earlier", { n: AUDIT_PAGE })}</Button>
                 </div>
               )}
             </>
@@ -50,7 +50,7 @@ export default function Audit() {
           )
         }
       </Given>
-      <Twin cli="feilun audit list" api={`GET /v1/audit?after=${after}`} />
+      <Twin cli="feilun audit list" api={`GET /v1/audit?latest=true${before ? `&before=${before}` : ""}`} />
     </Page>
   );
 }

@@ -2,7 +2,9 @@
 import { useState, type SubmitEvent } from "react";
 import { useTranslation } from "react-i18next";
 import type { Shapes } from "../api/client";
-import { useAddKey, useKeys, useRevokeKey, useRotateKey } from "../api/settings";
+import { useSession } from "../api/session";
+import { useAddKey, useKeys, useRevokeKey, useRotateKey, useTenants } from "../api/settings";
+import { useProjects } from "../api/verbs";
 import { moment, when } from "../kit/format";
 import { Button, Card, Empty, Given, Input, Page, Pill, Select, Sheet, Trouble, Twin } from "../kit/parts";
 import { Table } from "../kit/Table";
@@ -161,13 +163,41 @@ function List({ rows, onKey }: { rows: Key[]; onKey: (made: Shapes["KeyMade"]) =
   );
 }
 
+type Reach = { project?: string; tenant?: string };
+
+const reachOption = ({ project, tenant }: Reach): string =>
+  project ?? (tenant ? `--tenant ${tenant}` : "--every-project");
+
+/** What the key opens: one project, all of a tenant, or whatever its maker sees. */
+function ReachField({ value, onChange }: { value: Reach; onChange: (reach: Reach) => void }) {
+  const { t } = useTranslation();
+  const projects = useProjects().data ?? [];
+  const tenants = useTenants(useSession().data?.is_operator === true).data ?? [];
+  const choices: { reach: Reach; label: string }[] = [
+    { reach: {}, label: t("keys.reach.all") },
+    ...projects.map(({ name }) => ({ reach: { project: name }, label: t("keys.reach.project", { name }) })),
+    ...tenants.map(({ tenant }) => ({ reach: { tenant }, label: t("keys.reach.tenant", { name: tenant }) })),
+  ];
+  return (
+    <label className="field">
+      <span>{t("keys.reach")}</span>
+      <Select<string>
+        value={JSON.stringify(value)}
+        onChange={(chosen) => onChange(JSON.parse(chosen) as Reach)}
+        options={choices.map(({ reach, label }) => ({ value: JSON.stringify(reach), label }))}
+      />
+    </label>
+  );
+}
+
 function Add(props: { open: boolean; onClose: () => void; onMade: (key: Shapes["KeyMade"]) => void }) {
   const { t } = useTranslation();
   const add = useAddKey();
   const [name, setName] = useState("");
   const [role, setRole] = useState<Role>("labeller");
   const [days, setDays] = useState<number>(90);
-  const wish = { name: name.trim(), role, ...(days ? { expires_in_days: days } : {}) };
+  const [reach, setReach] = useState<Reach>({});
+  const wish = { name: name.trim(), role, ...reach, ...(days ? { expires_in_days: days } : {}) };
   const close = () => {
     add.reset();
     props.onClose();
@@ -190,6 +220,7 @@ function Add(props: { open: boolean; onClose: () => void; onMade: (key: Shapes["
           <Input value={name} maxLength={64} autoComplete="off" autoFocus onChange={(e) => setName(e.target.value)} />
         </label>
         <RoleField value={role} onChange={setRole} />
+        <ReachField value={reach} onChange={setReach} />
         <label className="field">
           <span>{t("keys.ends")}</span>
           <Select<number>
@@ -202,7 +233,7 @@ function Add(props: { open: boolean; onClose: () => void; onMade: (key: Shapes["
           />
         </label>
         <Twin
-          cli={`feilun key create --name "${name}" --role ${role}${days ? ` --days ${days}` : ""}`}
+          cli={`feilun key create ${reachOption(reach)} --name "${name}" --role ${role}${days ? ` --days ${days}` : ""}`}
           api={`POST /v1/keys\n${JSON.stringify(wish)}`}
         />
         <footer>

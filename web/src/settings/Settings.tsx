@@ -6,7 +6,7 @@ import type { Session } from "../api/session";
 import { useSession } from "../api/session";
 import { Header } from "../app/Header";
 import { Screen } from "../app/Screen";
-import { GearIcon, KeyIcon, LogIcon, PeopleIcon, TenantIcon, TurnIcon } from "../kit/icons";
+import { BackupIcon, GearIcon, JobIcon, KeyIcon, LogIcon, PeopleIcon, TenantIcon, TurnIcon } from "../kit/icons";
 import "./settings.css";
 
 const may = (scope: Session["scopes"][number]) => (session: Session) => session.scopes.includes(scope);
@@ -15,11 +15,18 @@ const SCREENS = [
   { to: "people", word: "people.title", icon: <PeopleIcon />, isOpen: may("keys") },
   { to: "keys", word: "keys.title", icon: <KeyIcon />, isOpen: may("keys") },
   { to: "usage", word: "usage.title", icon: <TurnIcon />, isOpen: may("read") },
+  { to: "jobs", word: "jobs.title", icon: <JobIcon />, isOpen: may("read") },
   { to: "audit", word: "audit.title", icon: <LogIcon />, isOpen: may("admin") },
   {
     to: "tenants",
     word: "tenants.title",
     icon: <TenantIcon />,
+    isOpen: (session: Session) => session.is_operator && may("keys")(session),
+  },
+  {
+    to: "backup",
+    word: "backup.title",
+    icon: <BackupIcon />,
     isOpen: (session: Session) => session.is_operator && may("keys")(session),
   },
 ];

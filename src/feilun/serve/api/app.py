@@ -25,8 +25,10 @@ from feilun.serve.api.routes import (
     alerts,
     audit,
     chat,
+    comparing,
     compressions,
     console,
+    datasets,
     embeddings,
     examples,
     feedback,
@@ -34,8 +36,10 @@ from feilun.serve.api.routes import (
     keys,
     models,
     monitor,
+    operate,
     people,
     predictions,
+    project_settings,
     service,
     session,
     tenants,
@@ -95,10 +99,12 @@ def create_app(
     app.add_middleware(Guard, house=house)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    about_projects = (predictions, feedback, models, examples, monitor, alerts, compressions, turns, files)
-    as_openai_does = (chat, embeddings)
-    about_the_server = (session, people, keys, tenants, audit, usage, service)
-    for part in (*about_projects, *as_openai_does, *about_the_server):
+    about_projects = (
+        *(predictions, feedback, models, examples, comparing, monitor, alerts, compressions, turns),
+        *(files, datasets, project_settings, chat, embeddings),
+    )
+    about_the_server = (session, people, keys, tenants, audit, usage, operate, service)
+    for part in (*about_projects, *about_the_server):
         part.routes.add_to(app)
     console.add_to(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -82,3 +83,57 @@ class MachineReply(Shape):
     has_int8: bool = Field(description="Whether the processor multiplies bytes by itself (VNNI, AMX, dot products).")
     backbones: list[str] = Field(description="Languages whose pretrained backbone is on this machine already.")
     can_found: bool = Field(description="Whether projects can be made here.")
+
+
+class DatasetRow(Shape):
+    """An immutable snapshot that turns learnt from; counts are null where it is not there any more."""
+
+    dataset_id: str = Field(description="The hash of its content.")
+    turn_ids: list[str] = Field(description="The turns that learnt from it, latest first.")
+    created_at: datetime = Field(description="When the first of them began.")
+    n_train: int | None
+    n_holdout: int | None
+    n_unlabelled: int | None
+    n_classes: int | None
+
+
+class DatasetList(Shape):
+    datasets: list[DatasetRow] = Field(description="The latest first.")
+
+
+class ClassChange(Shape):
+    label: str
+    n_before: int
+    n_after: int
+
+
+class RowChangeShape(Shape):
+    """A row that is not as it was; labels and split are null where it was not, or is no more."""
+
+    kind: Literal["added", "removed", "relabelled", "moved"]
+    example_id: str
+    inputs: dict[str, Any] = Field(description="The message.")
+    source: str
+    old_labels: list[str] | None
+    new_labels: list[str] | None
+    old_split: Literal["train", "holdout", "unlabelled"] | None
+    new_split: Literal["train", "holdout", "unlabelled"] | None
+
+
+class ChangeCounts(Shape):
+    added: int
+    removed: int
+    relabelled: int
+    moved: int = Field(description="To another split, under the same label.")
+
+
+class DatasetChangesReply(Shape):
+    """What is otherwise in a dataset than in another one."""
+
+    dataset_id: str
+    base_id: str | None = Field(description="The other one; null: there was none before, so everything is new.")
+    counts: ChangeCounts
+    classes: list[ClassChange] = Field(description="Labelled rows of each class; those that changed most first.")
+    n_found: int = Field(description="Rows that are looked for.")
+    rows: list[RowChangeShape]
+    next_after: int | None = Field(description="Pass it as `after` for the next page; null when this is the last.")

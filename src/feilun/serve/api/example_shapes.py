@@ -9,6 +9,7 @@ from pydantic import Field
 from feilun.serve.api.shapes import MessageInput, Shape
 
 MAX_LABEL = 200
+MAX_SKIPPED = 2**31  # rows that a page may begin after
 
 
 class ModelAnswer(Shape):

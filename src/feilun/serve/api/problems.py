@@ -30,6 +30,7 @@ _BY_CODE = {
     "feedback.idempotency_conflict": 422,  # as the IETF's Idempotency-Key draft has it; 409 is for a twin in flight
     "feilun.internal": 500,
     "store.full": 507,
+    "settings.outdated": 412,
 }
 RETRY_AFTER_S = 1
 
@@ -60,7 +61,7 @@ def status_of(error: FeilunError) -> int:
 def problem(error: FeilunError, *, path: str, lang: str, headers: Mapping[str, str] | None = None) -> Response:
     """The reply that `error` becomes at the address `path`. Paths of this machine are cut down to their last part."""
     status = status_of(error)
-    fields = {key: _public(value) for key, value in error.fields.items()}
+    fields = {key: public(value) for key, value in error.fields.items()}
     shown = type(error).__new__(type(error))  # not made anew: a mistake of another process takes no fields
     shown.__dict__.update(error.__dict__ | {"fields": fields})
     body = {"code": error.code, "message": shown.message(lang), "fields": fields}
@@ -91,7 +92,8 @@ def _as_openai(body: dict[str, Any], status: int) -> dict[str, Any]:
     }
 
 
-def _public(value: Any) -> Any:
+def public(value: Any) -> Any:
+    """A field as the outside may see it: of a path of this machine its last part."""
     if isinstance(value, PurePath) or (isinstance(value, str) and value.startswith("/")):
         return PurePath(value).name
     return value

@@ -33,6 +33,7 @@ REASONS = {
     404: "There is no such thing in this project.",
     408: "The body did not arrive in time.",
     409: "The present state does not allow it.",
+    412: "It has changed since the state that If-Match names.",
     413: "The body is too large.",
     422: "The request cannot be used as it is; the fields say why.",
     429: "The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again.",

@@ -421,8 +421,9 @@ class AuditRow(Shape):
 
 
 class AuditPage(Shape):
-    audit: list[AuditRow] = Field(description="In order.")
+    audit: list[AuditRow] = Field(description="In order, or latest first.")
     next_after: int | None = Field(description="Pass it as `after` for the next page; null when this is the last.")
+    next_before: int | None = Field(description="With `latest`: pass it as `before`; null when this is the last page.")
 
 
 class Health(Shape):

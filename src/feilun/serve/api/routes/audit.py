@@ -9,7 +9,7 @@ from fastapi import Depends, Query
 from starlette.responses import Response
 
 from feilun.records import AuditVerdict
-from feilun.serve.api.routes.feedback import After, Limit
+from feilun.serve.api.routes.feedback import After, Before, Latest, Limit
 from feilun.serve.api.routing import ForOperator, InWorkspace, Routes, Visit, send
 from feilun.serve.api.shapes import AuditPage
 from feilun.trust import reach_of, verify_audit
@@ -21,16 +21,25 @@ routes = Routes("audit")
 async def list_audit(
     visit: Annotated[Visit, Depends(InWorkspace("admin"))],
     project: Annotated[str | None, Query(max_length=64, description="Entries of this project alone.")] = None,
+    *,
     after: After = 0,
     limit: Limit = 100,
+    latest: Latest = False,
+    before: Before = None,
 ) -> Response:
-    """Every change of state in the workspace, in order. The key of a tenant, or of one project, reads its own alone."""
+    """Every change of state in the workspace, in order, and `next_after` leads to the next page; or latest first, and
+    `next_before` does. The key of a tenant, or of one project, reads its own alone."""
     store, within = visit.workspace().store, reach_of(visit.caller.key)
     if project is not None:
         store.get_project(within, project)
         within = replace(within, project=project)
-    rows = await visit.house.read(store.list_audit, within, after=after, limit=limit)
-    return send({"audit": rows, "next_after": rows[-1]["seq"] if len(rows) == limit else None})
+    if latest:
+        rows = await visit.house.read(store.list_latest_audit, within, before=before, limit=limit)
+    else:
+        rows = await visit.house.read(store.list_audit, within, after=after, limit=limit)
+    left_off = rows[-1]["seq"] if len(rows) == limit else None
+    ends = {"next_after": None, "next_before": left_off} if latest else {"next_after": left_off, "next_before": None}
+    return send({"audit": rows} | ends)
 
 
 @routes(

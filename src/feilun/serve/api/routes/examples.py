@@ -10,6 +10,7 @@ from starlette.responses import Response
 from feilun.serve.api.errors import TooManyInputs
 from feilun.serve.api.example_shapes import (
     MAX_LABEL,
+    MAX_SKIPPED,
     AnswersReply,
     AnswersRequest,
     ConfusionShape,
@@ -26,7 +27,6 @@ routes = Routes("models")
 Reading = Annotated[ProjectVisit, Depends(InProject("read"))]
 Predicting = Annotated[ProjectVisit, Depends(InProject("predict"))]
 MAX_CHARS = 1_000_000
-MAX_SKIPPED = 2**31
 
 
 @routes(

@@ -29,6 +29,8 @@ MAX_PAGE = 1000
 MOST_NEW = 1000  # messages that one request runs through the network: a few seconds of one core
 MAX_SEQ = 2**63 - 1
 After = Annotated[int, Query(ge=0, le=MAX_SEQ, description="Only what comes after this place in the log.")]
+Latest = Annotated[bool, Query(description="Latest first, from the end of the log or from `before`.")]
+Before = Annotated[int | None, Query(ge=0, le=MAX_SEQ, description="With `latest`: only what comes before this place.")]
 Desk = Annotated[
     str, Path(pattern=r"^[A-Za-z0-9_-]{8,64}$", description="A name that is one person's alone, such as a random one.")
 ]
@@ -79,10 +81,8 @@ async def list_feedback(
     visit: Annotated[ProjectVisit, Depends(InProject("read"))],
     after: After = 0,
     limit: Limit = 100,
-    latest: Annotated[bool, Query(description="Latest first, from the end of the log or from `before`.")] = False,
-    before: Annotated[
-        int | None, Query(ge=0, le=MAX_SEQ, description="With `latest`: only what comes before this place.")
-    ] = None,
+    latest: Latest = False,
+    before: Before = None,
 ) -> Response:
     """In the order it came, and `next_after` leads to the next page; or latest first, and `next_before` does."""
     project = visit.project
