@@ -1,6 +1,7 @@
 // Who is told when something is wrong: the rules with their state, the targets, and what became of the latest alerts.
 import { useTranslation } from "react-i18next";
 import i18n from "i18next";
+import { Link } from "react-router";
 import type { Shapes } from "../api/client";
 import { useAlertLog, useAlerts, useTestAlerts } from "../api/alerts";
 import { useMay } from "../api/session";
@@ -40,7 +41,11 @@ function Board({ board, name }: { board: Shapes["AlertsReply"]; name: string }) 
           </Pill>
         </span>
       }
-      note={t("alerts.note")}
+      note={
+        <>
+          {t("alerts.note")} <Link to={`/projects/${encodeURIComponent(name)}/settings`}>{t("alerts.change")}</Link>
+        </>
+      }
     >
       <Rules rules={board.rules} />
       {board.targets.length ? <Targets targets={board.targets} name={name} /> : <Nobody />}
