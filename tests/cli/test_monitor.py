@@ -27,6 +27,12 @@ def test_what_was_asked_is_shown_by_the_hour_and_a_wrong_interval_is_refused(pla
     told = run("monitor", place, "--bucket", "hour", "--json").json
     assert (told["bucket"], told["whole"]["n_messages"], told["drift"]["state"]) == ("hour", 3, "too_few")
     assert sum(one["n_messages"] for one in told["buckets"]) == 3
+    (row,) = run("answers", place, "--label", told["labels"][0]["label"], "--limit", "1", "--json").json
+    assert (
+        row["inputs"] == {"text": "where is my parcel"}
+        and run("answers", place, "--label", "none", "--json").json == []
+    )
+    assert "where is my parcel" in run("--lang", "zh", "answers", place).out
     assert "need 200 each" in run("--lang", "en", "monitor", place).out
     assert "各需要 200 条" in run("--lang", "zh", "monitor", place).out
     refused = run("--lang", "en", "monitor", place, "--since", "2026-02-01", "--until", "2026-01-01")

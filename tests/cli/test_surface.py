@@ -39,6 +39,7 @@ def test_the_commands_are_the_published_ones():
         "alert list",
         "alert log",
         "alert test",
+        "answers",
         "audit export",
         "audit head",
         "audit list",

@@ -68,6 +68,24 @@ def test_what_was_answered_is_what_is_shown(project: Project):
     assert (given.n_feedback, given.n_contradicted) == (2, 1)
 
 
+def test_the_messages_behind_a_figure_are_listed_latest_first(project: Project):
+    store = project.store
+    store.add_predictions(answers(3, at=NOON - DAY)).result()
+    odd = {"labels": ['退 "款"_100%', "refund"], "reason": "out_of_scope", "decision": "hand_over"}
+    store.add_predictions(answers(2, at=NOON, first=3, **odd)).result()
+    store.add_predictions(answers(1, at=NOON, first=5, labels=["refund later"], reason="asked")).result()
+
+    def found(**wanted: Any) -> list[str]:
+        return [row["prediction_id"] for row in project.list_answers(**wanted)]
+
+    assert found() == ["p4", "p3", "p2", "p1", "p0"]  # what a person put into the queue was nobody's answer
+    assert found(label="refund") == found(label='退 "款"_100%') == found(reason="out_of_scope") == ["p4", "p3"]
+    assert found(label="efund") == found(label="%") == found(label="refund", reason="memory") == []
+    assert found(since=NOON - timedelta(hours=1)) == ["p4", "p3"]
+    first, second = project.list_answers(label="delivery", limit=2)
+    assert [first["prediction_id"], *found(label="delivery", before=second["seq"])] == ["p2", "p0"]
+
+
 def test_counts_of_two_servers_on_one_workspace_add_up(project: Project):
     with_it = Project(project.folder)
     try:

@@ -18,8 +18,10 @@ N_LABELLED = 30
 N_ASKED = 60
 TURN_MS = 240_000
 WORDS = {
-    "en": {"make": "Make the project and train", "ask": "Ask for a turn", "promote": "Promote", "back": "Roll back"},
-    "zh": {"make": "创建项目并训练", "ask": "运行一轮", "promote": "上线", "back": "回滚"},
+    "en": {"make": "Make the project and train", "ask": "Ask for a turn", "promote": "Promote", "back": "Roll back"}
+    | {"compare": "Compare", "pause": "Pause", "resume": "Resume"},
+    "zh": {"make": "创建项目并训练", "ask": "运行一轮", "promote": "上线", "back": "回滚"}
+    | {"compare": "对比", "pause": "暂停", "resume": "继续"},
 }
 
 
@@ -121,6 +123,10 @@ def _turn_again(someone: Visitor, words: dict[str, str], *, first: str) -> str:
     page.get_by_role("button", name=words["ask"], exact=True).click()
     someone.agree(words["ask"])
     page.locator(".turn-list a").nth(1).wait_for(timeout=TURN_MS)
+    page.get_by_role("button", name=words["pause"], exact=True).click()
+    page.get_by_role("button", name=words["resume"], exact=True).wait_for()
+    someone.examine()
+    page.get_by_role("button", name=words["resume"], exact=True).click()
     page.locator(".turn-outcome").wait_for(timeout=TURN_MS)
     models = [row["model_id"] for row in someone.api.get("/support/models").json()["models"]]
     assert len(models) == 2 and first in models
@@ -134,6 +140,12 @@ def _compare_promote_and_go_back(someone: Visitor, words: dict[str, str], *, mod
     for model in models:
         page.get_by_role("link", name=model).first.wait_for()
     someone.examine()
+    page.get_by_role("link", name=words["compare"], exact=True).first.click()
+    page.wait_for_url("**/compare/**")
+    page.get_by_test_id("side-new").wait_for()
+    someone.examine()
+    someone.go("models")
+    page.locator(".log li").first.wait_for()
     n_entries = page.locator(".log li").count()
     page.get_by_role("button", name=words["promote"], exact=True).click()
     page.locator("dialog[open] textarea").fill("tried by hand 手动")

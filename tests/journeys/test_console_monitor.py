@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 
@@ -20,10 +21,13 @@ def test_what_was_asked_is_seen_in_the_monitor(visit: Callable[..., Visitor], la
     someone.go("monitor")
     someone.page.get_by_text(too_few, exact=True).wait_for()
     someone.page.get_by_role("img", name=traffic, exact=True).locator("canvas").wait_for()
-    someone.page.locator("tbody").get_by_text(label, exact=True).wait_for()
+    someone.page.locator("tbody").get_by_role("button", name=label, exact=True).wait_for()
     someone.examine()
+    someone.page.locator("tbody").get_by_role("button", name=label, exact=True).click()
+    someone.page.wait_for_url(f"**label={quote(label)}*")
+    someone.page.locator("#answers tbody").get_by_text("where is my parcel").first.wait_for()
     someone.page.get_by_text(hour, exact=True).click()
-    someone.page.wait_for_url("**/monitor?bucket=hour")
-    someone.page.locator("tbody").get_by_text(label, exact=True).wait_for()
+    someone.page.wait_for_url("**bucket=hour*")
+    someone.page.locator("tbody").get_by_role("button", name=label, exact=True).wait_for()
     someone.examine()
     assert someone.troubles == []

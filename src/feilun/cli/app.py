@@ -30,7 +30,7 @@ from feilun.cli import (
 )
 from feilun.cli.examples import explain
 from feilun.cli.init import init
-from feilun.cli.monitor import monitor
+from feilun.cli.monitor import answers, monitor
 from feilun.cli.operate import backup, doctor, restore
 from feilun.cli.predict import predict
 from feilun.cli.report import report
@@ -53,7 +53,7 @@ Examples:
 app = new_app(
     help="Feilun 飞轮: from a file of messages to a served model that learns from corrections.", epilog=EPILOG
 )
-for command in (init, turn, serve, predict, explain, report, monitor, usage, backup, restore, doctor):
+for command in (init, turn, serve, predict, explain, report, monitor, answers, usage, backup, restore, doctor):
     app.command()(command)
 for name, group in {
     "data": data.app,

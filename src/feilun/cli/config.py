@@ -86,7 +86,7 @@ def _show(told: dict[str, Any], *, everything: bool) -> None:
     rows = [one for section in told["sections"] for one in section["settings"]]
     table(
         [
-            (one["name"], _cell(one), one["default"], words(f"config.effect.{one['effect']}"), one["meaning"])
+            (one["name"], _cell(one), _written(one["default"]), words(f"config.effect.{one['effect']}"), one["meaning"])
             for one in rows
             if everything or not one["is_default"]
         ],
@@ -94,5 +94,14 @@ def _show(told: dict[str, Any], *, everything: bool) -> None:
     )
 
 
-def _cell(one: dict[str, Any]) -> Any:
-    return words("config.hidden") if one["is_hidden"] and not one["is_default"] else one["value"]
+def _cell(one: dict[str, Any]) -> str:
+    return words("config.hidden") if one["is_hidden"] and not one["is_default"] else _written(one["value"])
+
+
+def _written(value: Any) -> str:
+    """As somebody would say it to `feilun config set`."""
+    import json
+
+    if value is None or value == "":
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

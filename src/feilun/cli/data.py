@@ -110,7 +110,7 @@ def changes(
         if found is None:
             say("data.no_dataset")
             raise typer.Exit(EXIT_WRONG_USE)
-        wanted = {"kind": None if kind is None else kind.value, "label": label, "limit": limit}
+        wanted: dict[str, Any] = {"kind": None if kind is None else kind.value, "label": label, "limit": limit}
         result(project.compare_datasets(found, base_id=base_id, **wanted), as_json=as_json, human=_show_changes)
 
 

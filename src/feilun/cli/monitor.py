@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from feilun.cli.shared import HERE, AsJson, Folder, open_project, result, table, words
+from feilun.cli.shared import HERE, AsJson, Folder, open_project, result, short, table, words
 
 if TYPE_CHECKING:
     from feilun.records import Drift, Monitor
@@ -22,6 +22,15 @@ class Bucket(StrEnum):
     hour = "hour"
     day = "day"
     week = "week"
+
+
+class Reason(StrEnum):
+    """Why an answer was given, or handed over."""
+
+    confident = "confident"
+    unsure = "unsure"
+    out_of_scope = "out_of_scope"
+    memory = "memory"
 
 
 def monitor(
@@ -44,6 +53,43 @@ def monitor(
     with open_project(folder) as project:
         seen = project.monitor(since=since, until=until, bucket=bucket.value)
         result(seen, as_json=as_json, human=_show)
+
+
+def answers(
+    folder: Folder = HERE,
+    label: Annotated[str | None, typer.Option(help="Only answers with this label.")] = None,
+    reason: Annotated[Reason | None, typer.Option(help="Only answers decided so.")] = None,
+    since: Annotated[datetime | None, typer.Option(formats=FORMATS, help="Only from then on, in UTC.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most answers to list.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List what was answered, message by message, latest first: what is behind a figure of `feilun monitor`.
+
+    \b
+    Examples:
+      feilun answers support --label card_arrival
+      feilun answers support --reason out_of_scope --since 2026-11-01
+    """
+    decided = None if reason is None else reason.value
+    with open_project(folder) as project:
+        rows = project.list_answers(label=label, reason=decided, since=since, limit=limit)
+    result(rows, as_json=as_json, human=_show_answers)
+
+
+def _show_answers(rows: list[dict[str, Any]]) -> None:
+    table(
+        [
+            (
+                row["created_at"],
+                " | ".join(row["labels"]),
+                row["confidence"],
+                words(f"reason.{row['reason']}"),
+                short(str(row["inputs"].get("text", ""))),
+            )
+            for row in rows
+        ],
+        columns=("created_at", "label", "confidence", "reason", "message"),
+    )
 
 
 def _show(seen: Monitor) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from feilun.project.base import Base
 from feilun.records import Monitor
@@ -14,6 +14,30 @@ SHOWN = {"hour": timedelta(days=2), "day": timedelta(days=14), "week": timedelta
 
 class MonitorVerbs(Base):
     """How the served model fares."""
+
+    def list_answers(
+        self,
+        *,
+        label: str | None = None,
+        reason: str | None = None,
+        since: datetime | None = None,
+        before: int | None = None,
+        limit: int = 20,
+    ) -> list[dict[str, Any]]:
+        """What was answered, latest first, such as the messages behind a label that came up more often.
+
+        Args:
+            label: only answers with this label.
+            reason: only those decided so: confident, unsure, out_of_scope or memory.
+            since: only from then on; without a time zone it is UTC.
+            before: the `seq` of the last row of the page before. Each page looks at the 20,000 answers before it.
+        Raises:
+            MonitorTimeInvalid: a time is not of our age.
+        """
+        from feilun.feedback import in_utc
+
+        begin = None if since is None else in_utc(since)
+        return self.store.list_answers(self.name, label=label, reason=reason, since=begin, before=before, limit=limit)
 
     def monitor(
         self,

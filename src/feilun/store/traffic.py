@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -29,6 +30,7 @@ SETTLE = (
     .values(queue_state="labelled")
 )
 
+MOST_LOOKED_AT = 20_000  # of the latest answers: a search must not read a year of them
 ASKED = "asked"  # reason of a row that a person put into the queue: no user was answered with it
 ARRIVES_WITHIN_S = 20 * LINGER_S  # a busy server's commit comes later than it should
 
@@ -200,6 +202,35 @@ class TrafficVerbs(UsageVerbs):
         rows = self._list(query.order_by(p.seq.desc()).limit(limit))
         latest = {row["example_id"]: row for row in reversed(rows)}  # of equal messages the latest stays
         return [row for row in rows if latest[row["example_id"]] is row and row["example_id"] not in settled]
+
+    def list_answers(
+        self,
+        project: str,
+        *,
+        label: str | None = None,
+        reason: str | None = None,
+        since: datetime | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """What was answered, latest first: of a label, of a reason, from a time on; among the latest MOST_LOOKED_AT.
+
+        Args:
+            before: the `seq` of the last row of the page before.
+        """
+        p = t.predictions.c
+        lately = sa.select(t.predictions).where(p.project == project, p.reason != ASKED).order_by(p.seq.desc())
+        if before is not None:
+            lately = lately.where(p.seq < before)
+        found = lately.limit(MOST_LOOKED_AT).subquery()
+        query = sa.select(found).order_by(found.c.seq.desc()).limit(min(limit, MAX_PAGE))
+        if label is not None:  # as it stands in the list, quotes and escapes included
+            query = query.where(sa.cast(found.c.labels, sa.Text).contains(json.dumps(label), autoescape=True))
+        if reason is not None:
+            query = query.where(found.c.reason == reason)
+        if since is not None:
+            query = query.where(found.c.created_at >= since)
+        return self._list(query)
 
     def list_asked(self, project: str, *, until: datetime, limit: int) -> list[dict[str, Any]]:
         """The inputs of the latest `limit` predictions that were made until `until`, latest first."""

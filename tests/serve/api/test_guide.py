@@ -30,6 +30,7 @@ def test_every_curl_line_of_the_guide_is_answered_as_it_says(client, project):
         script = block.replace("127.0.0.1:8710", f"127.0.0.1:{port}").replace("curl ", "curl -sS -f -w '\\n' ")
         script = re.sub(r"PREDICTION_ID=p_\w+", f"PREDICTION_ID={first['prediction_id']}", script)
         script = script.replace("m_20fd19c3a4b2", second).replace("m_5c1b07d9e6f8", first["model_version"])
+        script = script.replace("69f4d5d5f3515371", project.settings_etag())
         done = subprocess.run(["bash", "-e", "-c", script], capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == 0, (block, done.stderr)
         ran += block.count("curl ")

@@ -30,6 +30,7 @@ def test_a_project_tells_what_it_knows_and_who_answers(client, project):
         "n_new_labels": 0,
         "turn_id": None,
         "turn_is_requested": False,
+        "turn_is_paused": False,
     }
     client.post(f"{AT}/feedback", json={"inputs": {"text": "x"}, "label": "refund"})
     assert client.get(AT).json()["n_new_labels"] == 1

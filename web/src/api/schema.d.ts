@@ -484,6 +484,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{name}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See what was answered, message by message.
+         * @description Latest first: such as the messages behind a label that comes up more often than before. Each page looks at the
+         *     20,000 answers before it.
+         */
+        get: operations["list_answers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{name}/alerts": {
         parameters: {
             query?: never;
@@ -1721,6 +1742,57 @@ export interface components {
              * @description Without any, nobody is told.
              */
             targets: components["schemas"]["AlertTargetRow"][];
+        };
+        /** AnswerPage */
+        AnswerPage: {
+            /**
+             * Answers
+             * @description Latest first.
+             */
+            answers: components["schemas"]["AnswerRow"][];
+            /**
+             * Next Before
+             * @description Pass it as `before` for earlier ones; null when this is the last page.
+             */
+            next_before: number | null;
+        };
+        /**
+         * AnswerRow
+         * @description One answer, as it was given.
+         */
+        AnswerRow: {
+            /** Seq */
+            seq: number;
+            /** Prediction Id */
+            prediction_id: string;
+            /**
+             * Inputs
+             * @description The message.
+             */
+            inputs: {
+                [key: string]: unknown;
+            };
+            /** Labels */
+            labels: string[];
+            /** Confidence */
+            confidence: number;
+            /**
+             * Decision
+             * @enum {string}
+             */
+            decision: "answer" | "hand_over";
+            /**
+             * Reason
+             * @description confident, unsure, out_of_scope or memory.
+             */
+            reason: string;
+            /** Model Id */
+            model_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
         /** AnswersReply */
         AnswersReply: {
@@ -6209,7 +6281,7 @@ export interface operations {
                 limit?: number;
                 /** @description Latest first, from the end of the log or from `before`. */
                 latest?: boolean;
-                /** @description With `latest`: only what comes before this place. */
+                /** @description Only what comes before this place, latest first. */
                 before?: number | null;
             };
             header?: never;
@@ -9005,6 +9077,112 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MonitorReply"];
+                };
+            };
+            /** @description An API key is needed, or this one is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this here, or a foreign page asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request cannot be used as it is; the fields say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key or its tenant may not send so many requests a minute, or a month; Retry-After says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A bug of ours; the log has the details under the error_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_answers: {
+        parameters: {
+            query?: {
+                /** @description Only answers with this label. */
+                label?: string | null;
+                /** @description Only answers decided so. */
+                reason?: ("confident" | "unsure" | "out_of_scope" | "memory") | null;
+                /** @description Only from then on. Without a zone it is UTC. */
+                since?: string | null;
+                /** @description Only what comes before this place, latest first. */
+                before?: number | null;
+                /** @description Most rows. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Name of the project. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerPage"];
                 };
             };
             /** @description An API key is needed, or this one is not valid. */
@@ -14157,7 +14335,7 @@ export interface operations {
                 limit?: number;
                 /** @description Latest first, from the end of the log or from `before`. */
                 latest?: boolean;
-                /** @description With `latest`: only what comes before this place. */
+                /** @description Only what comes before this place, latest first. */
                 before?: number | null;
             };
             header?: never;

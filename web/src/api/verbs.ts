@@ -1,6 +1,7 @@
 // What the screens ask of the server, each verb once.
-import { useMutation, useQueries, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useMutation, useQueries, useQuery, useQueryClient } from "@tanstack/react-query";
 import { body, http, type Shapes } from "./client";
+import type { operations } from "./schema";
 
 const FRESH_MS = 5_000;
 const WATCH_MS = 2_000;
@@ -82,6 +83,21 @@ export function useMonitor(name: string, bucket: Bucket) {
     queryKey: [name, "monitor", bucket],
     queryFn: () => body(http.GET("/v1/projects/{name}/monitor", { params: { path: { name }, query: { bucket } } })),
     refetchInterval: FRESH_MS,
+  });
+}
+
+export type Reason = NonNullable<NonNullable<operations["list_answers"]["parameters"]["query"]>["reason"]>;
+
+/** What was answered, latest first, page by page. */
+export function useAnswers(name: string, wanted: { label?: string; reason?: Reason }) {
+  return useInfiniteQuery({
+    queryKey: [name, "answers", wanted.label, wanted.reason],
+    queryFn: ({ pageParam }) => {
+      const query = { ...wanted, limit: 20, ...(pageParam === null ? {} : { before: pageParam }) };
+      return body(http.GET("/v1/projects/{name}/answers", { params: { path: { name }, query } }));
+    },
+    initialPageParam: null as number | null,
+    getNextPageParam: (page) => page.next_before,
   });
 }
 

@@ -5,9 +5,10 @@ import type { Shapes } from "../api/client";
 import { useMonitor, type Bucket } from "../api/verbs";
 import { useName } from "../app/Shell";
 import { count, decimal, percent } from "../kit/format";
-import { Bar, Card, Empty, Fact, Given, Page, Pill, Segmented, Twin } from "../kit/parts";
+import { Bar, Button, Card, Empty, Fact, Given, Page, Pill, Segmented, Twin } from "../kit/parts";
 import { Table } from "../kit/Table";
 import { Alerts } from "./Alerts";
+import { Answers, REASONS, type Wanted } from "./Answers";
 import { Over } from "./Over";
 import "./monitor.css";
 
@@ -20,6 +21,9 @@ export default function Monitor() {
   const name = useName();
   const [asked, ask] = useSearchParams();
   const bucket = BUCKETS.find((one) => one === asked.get("bucket")) ?? "day";
+  const [label, reason] = [asked.get("label"), REASONS.find((one) => one === asked.get("reason"))];
+  const wanted: Wanted = { ...(label ? { label } : {}), ...(reason ? { reason } : {}) };
+  const want = (next: Wanted) => ask({ bucket, ...next }, { replace: true });
   return (
     <Page
       title={t("nav.monitor")}
@@ -28,7 +32,7 @@ export default function Monitor() {
         <Segmented<Bucket>
           aria-label={t("monitor.bucket")}
           value={bucket}
-          onChange={(chosen) => ask({ bucket: chosen }, { replace: true })}
+          onChange={(chosen) => ask({ ...wanted, bucket: chosen }, { replace: true })}
           options={BUCKETS.map((one) => ({ value: one, label: t(`monitor.bucket.${one}`) }))}
         />
       }
@@ -36,7 +40,7 @@ export default function Monitor() {
       <Given of={useMonitor(name, bucket)}>
         {(seen) =>
           seen.whole.n_messages + seen.whole.n_feedback > 0 ? (
-            <Shown seen={seen} />
+            <Shown seen={seen} name={name} wanted={wanted} onWant={want} />
           ) : (
             <Empty title={t("monitor.none.title")}>{t("monitor.none.text")}</Empty>
           )
@@ -55,12 +59,20 @@ export default function Monitor() {
   );
 }
 
-function Shown({ seen }: { seen: Seen }) {
+type Wanting = { wanted: Wanted; onWant: (wanted: Wanted) => void };
+
+function Shown({ seen, name, wanted, onWant }: { seen: Seen; name: string } & Wanting) {
+  const labels = seen.labels.map((one) => one.label);
+  const look = (label: string) => {
+    onWant({ label });
+    document.getElementById("answers")?.scrollIntoView({ block: "center" });
+  };
   return (
     <>
       <Figures whole={seen.whole} />
       <Over seen={seen} />
-      <Moved seen={seen} />
+      <Moved seen={seen} onLabel={look} />
+      <Answers name={name} labels={labels} wanted={wanted} onWant={onWant} />
     </>
   );
 }
@@ -96,7 +108,7 @@ function Figures({ whole }: { whole: Shapes["MonitorSpan"] }) {
   );
 }
 
-function Moved({ seen }: { seen: Seen }) {
+function Moved({ seen, onLabel }: { seen: Seen; onLabel: (label: string) => void }) {
   const { t } = useTranslation();
   const { drift, labels, whole } = seen;
   const all = (of: (one: Shapes["MonitorLabel"]) => number) => labels.reduce((sum, one) => sum + of(one), 0);
@@ -126,7 +138,15 @@ function Moved({ seen }: { seen: Seen }) {
           rowKey="label"
           dataSource={labels}
           columns={[
-            { title: t("monitor.label"), dataIndex: "label" },
+            {
+              title: t("monitor.label"),
+              key: "label",
+              render: (_, one) => (
+                <Button type="link" size="small" onClick={() => onLabel(one.label)}>
+                  {one.label}
+                </Button>
+              ),
+            },
             {
               title: t("monitor.share"),
               key: "bar",

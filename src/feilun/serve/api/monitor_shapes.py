@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,27 @@ class MonitorSpan(Shape):
     p95_ms: float | None
     p99_ms: float | None
     confidence: list[int] = Field(description="Messages in each fifth of confidence, the unsure ones first.")
+
+
+class AnswerRow(Shape):
+    """One answer, as it was given."""
+
+    seq: int
+    prediction_id: str
+    inputs: dict[str, Any] = Field(description="The message.")
+    labels: list[str]
+    confidence: float
+    decision: Literal["answer", "hand_over"]
+    reason: str = Field(description="confident, unsure, out_of_scope or memory.")
+    model_id: str
+    created_at: datetime
+
+
+class AnswerPage(Shape):
+    answers: list[AnswerRow] = Field(description="Latest first.")
+    next_before: int | None = Field(
+        description="Pass it as `before` for earlier ones; null when this is the last page."
+    )
 
 
 class MonitorLabel(Shape):

@@ -30,7 +30,7 @@ MOST_NEW = 1000  # messages that one request runs through the network: a few sec
 MAX_SEQ = 2**63 - 1
 After = Annotated[int, Query(ge=0, le=MAX_SEQ, description="Only what comes after this place in the log.")]
 Latest = Annotated[bool, Query(description="Latest first, from the end of the log or from `before`.")]
-Before = Annotated[int | None, Query(ge=0, le=MAX_SEQ, description="With `latest`: only what comes before this place.")]
+Before = Annotated[int | None, Query(ge=0, le=MAX_SEQ, description="Only what comes before this place, latest first.")]
 Desk = Annotated[
     str, Path(pattern=r"^[A-Za-z0-9_-]{8,64}$", description="A name that is one person's alone, such as a random one.")
 ]
