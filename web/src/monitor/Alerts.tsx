@@ -41,13 +41,12 @@ function Board({ board, name }: { board: Shapes["AlertsReply"]; name: string }) 
           </Pill>
         </span>
       }
-      note={
-        <>
-          {t("alerts.note")} <Link to={`/projects/${encodeURIComponent(name)}/settings`}>{t("alerts.change")}</Link>
-        </>
-      }
+      note={t("alerts.note")}
     >
       <Rules rules={board.rules} />
+      <div className="row alert-change">
+        <Link to={`/projects/${encodeURIComponent(name)}/settings`}>{t("alerts.change")}</Link>
+      </div>
       {board.targets.length ? <Targets targets={board.targets} name={name} /> : <Nobody />}
     </Card>
   );
