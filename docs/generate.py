@@ -21,7 +21,7 @@ sys.path.insert(0, str(DOCS.parent / "src"))
 
 import feilun  # noqa: E402
 from feilun.cli.shared import EXIT_CODES  # noqa: E402
-from feilun.config_words import SettingWords, choices_of, limits_of, settings_of, table_meaning, tables  # noqa: E402
+from feilun.config_words import REPEATED, SettingWords, choices_of, limits_of, settings_of, table_meaning, tables  # noqa: E402
 from feilun.errors import FeilunError  # noqa: E402
 
 WORDS = {
@@ -235,7 +235,7 @@ def configuration_page(lang: str) -> str:
     words = WORDS[lang]
     lines = [words["made"], "", words["config"], "", words["config_intro"]]
     for name, model in tables():
-        title = f"[[{name}]]" if name == "data.sources" else f"[{name}]"
+        title = f"[[{name}]]" if name in REPEATED else f"[{name}]"
         lines += ["", f"## {title}", "", table_meaning(name, model, lang), "", row(words["head"]), row(["---"] * 4)]
         for one in settings_of(name, model):
             lines.append(row([f"`{one.key}`", default_of(one.field, words), allowed_of(one), one.meaning(lang)]))

@@ -6,6 +6,8 @@ reference page and of the API schema. They are frozen and refuse unknown keys.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomlkit
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from feilun.errors import FeilunError
@@ -478,6 +480,32 @@ class ServeSettings(Settings):
         description="Where OpenTelemetry traces go over OTLP/HTTP, such as http://127.0.0.1:4318/v1/traces; "
         "empty: nowhere.",
     )
+    alert_hosts: tuple[str, ...] = Field(
+        ("hooks.slack.com", "qyapi.weixin.qq.com", "oapi.dingtalk.com", "open.feishu.cn", "open.larksuite.com"),
+        description="Hosts that alerts may be sent to; with a port that is not 443, such as relay.example.com:8443.",
+    )
+    alert_networks: tuple[str, ...] = Field(
+        (),
+        description="Private networks that alerts may be sent to all the same, such as 10.1.0.0/16; where loopback is "
+        "among them, also over http.",
+    )
+
+    @field_validator("alert_hosts")
+    @classmethod
+    def _named_hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [one for one in given if not re.fullmatch(r"[a-z0-9._-]+(:\d{1,5})?|\[[0-9a-f:.]+\](:\d{1,5})?", one)]
+        if wrong:
+            raise ValueError(
+                f"{wrong[0]!r} is no host in lower case, or host:port; without https:// and without a path"
+            )
+        return given
+
+    @field_validator("alert_networks")
+    @classmethod
+    def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for one in given:
+            ipaddress.ip_network(one)
+        return given
 
 
 class ImproveSettings(Settings):
@@ -487,6 +515,76 @@ class ImproveSettings(Settings):
     schedule: Literal["never", "hourly", "daily", "weekly"] = Field(
         "never", description="Ask for a turn on a calendar."
     )
+
+
+AlertFormat = Literal["json", "slack", "wecom", "dingtalk", "feishu"]
+
+
+class AlertTargetSettings(Settings):
+    """[[alerts.to]] Where alerts are sent: an address of your own, or a robot in a group chat."""
+
+    name: str = Field(
+        pattern=NAME_PATTERN, description="What the target is called in the log: letters, digits, '-', '_'."
+    )
+    format: AlertFormat = Field(
+        "json", description="What is sent: JSON signed as Standard Webhooks has it, or a message of that chat."
+    )
+    url: str = Field(
+        min_length=1,
+        description="Where its address stands: env:NAME or file:PATH. With format json also the https address itself; "
+        "that of a chat's robot is a secret.",
+    )
+    secret: str = Field(
+        "",
+        pattern=r"^((env|file):.+)?$",
+        description="Where the secret that signs stands: env:NAME or file:PATH; empty: nothing is signed.",
+    )
+
+    @model_validator(mode="after")
+    def _keeps_secrets_out(self) -> AlertTargetSettings:
+        if self.format != "json" and not self.url.startswith(("env:", "file:")):
+            raise ValueError("the address of a chat's robot is a secret: write url = 'env:NAME' or 'file:PATH'")
+        return self
+
+
+class AlertSettings(Settings):
+    """[alerts] Who is told when something is wrong. A rule whose value is 0 or false is off."""
+
+    language: Literal["auto", "en", "zh"] = Field("auto", description="Language of the alerts; auto: the server's.")
+    window_h: int = Field(24, ge=1, le=720, description="Hours that hand_over, contradicted and p99_ms look back.")
+    min_messages: int = Field(
+        100,
+        ge=1,
+        description="With fewer messages (or, for contradicted, fewer feedback) in them, these three say nothing.",
+    )
+    drift: float = Field(
+        0.25, ge=0, description="Tell when the stability index of this week against the week before reaches this."
+    )
+    hand_over: float = Field(0.0, ge=0, le=1, description="Tell when this share of the messages is handed over.")
+    contradicted: float = Field(
+        0.0, ge=0, le=1, description="Tell when this share of the feedback speaks against the answer."
+    )
+    p99_ms: float = Field(0.0, ge=0, description="Tell when the slowest 1 % of the answers take so many milliseconds.")
+    silent_h: int = Field(0, ge=0, le=8760, description="Tell when no message came for so many hours.")
+    disk_left_mb: float = Field(2000.0, ge=0, description="Tell when fewer megabytes are left on the workspace's disk.")
+    rolled_back: bool = Field(True, description="Tell when a model was rolled back, by a person or by the guard.")
+    turn_failed: bool = Field(True, description="Tell when a turn failed.")
+    turn_finished: bool = Field(False, description="Tell when a turn has finished.")
+    to: tuple[AlertTargetSettings, ...] = Field(
+        (),
+        max_length=10,
+        exclude=True,  # where a team's chat is stays out of what turns and bundles keep of the settings
+        description="Where alerts are sent; without any, nobody is told.",
+    )
+
+    @field_validator("to")
+    @classmethod
+    def _names_differ(cls, given: tuple[AlertTargetSettings, ...]) -> tuple[AlertTargetSettings, ...]:
+        names = [one.name for one in given]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two targets are called {twice!r}")
+        return given
 
 
 class LabelSettings(Settings):
@@ -522,6 +620,7 @@ class FeilunSettings(Settings):
     goal: GoalSettings = GoalSettings()
     release: ReleaseSettings = ReleaseSettings()
     serve: ServeSettings = ServeSettings()
+    alerts: AlertSettings = AlertSettings()
     label: LabelSettings = LabelSettings()
     improve: ImproveSettings = ImproveSettings()
     store: StoreSettings = StoreSettings()

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from feilun.config import FeilunSettings, Settings
 
 Kind = Literal["switch", "whole", "number", "text", "choice", "choices", "other"]
+REPEATED = ("data.sources", "alerts.to")  # tables that stand as often in a file as somebody needs
 _SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 _PLAIN: dict[Any, Kind] = {bool: "switch", int: "whole", float: "number", str: "text"}
 
@@ -79,8 +80,8 @@ def settings_of(name: str, model: type[Settings]) -> list[SettingWords]:
 
 @cache
 def all_settings() -> dict[str, SettingWords]:
-    """Every key that stands once in a file, by its name: those of [[data.sources]] stand as often as there are."""
-    return {one.name: one for name, model in tables() if name != "data.sources" for one in settings_of(name, model)}
+    """Every key that stands once in a file, by its name."""
+    return {one.name: one for name, model in tables() if name not in REPEATED for one in settings_of(name, model)}
 
 
 def is_table(field: FieldInfo) -> bool:

@@ -856,3 +856,77 @@ class Monitor(Record):
     whole: MonitorBucket
     labels: tuple[LabelShare, ...]
     drift: Drift
+
+
+AlertRule = Literal[
+    "drift",
+    "hand_over",
+    "contradicted",
+    "p99_ms",
+    "silent_h",
+    "disk_left_mb",
+    "rolled_back",
+    "turn_failed",
+    "turn_finished",
+]
+AlertEvent = Literal["fired", "resolved", "test"]
+
+
+class AlertReading(Record):
+    """What a rule says at a moment. value, limit: in the rule's own unit, None for one that has none.
+
+    is_firing: None when there is too little to say. occasion: the turn or release that the rule is about, if it is
+    about one: it fires for each anew.
+    """
+
+    rule: AlertRule
+    is_firing: bool | None
+    value: float | None = None
+    limit: float | None = None
+    occasion: str = ""
+
+
+class AlertStanding(Record):
+    """A rule that a project has, and how it stands. since: when it fired or was resolved last, None if never."""
+
+    rule: AlertRule
+    state: Literal["ok", "firing", "unknown"]
+    value: float | None
+    limit: float | None
+    occasion: str
+    since: datetime | None
+
+
+class AlertTarget(Record):
+    """Where alerts go, without what is secret of it. trouble: why nothing can be sent there, None when it can."""
+
+    name: str
+    format: Literal["json", "slack", "wecom", "dingtalk", "feishu"]
+    host: str
+    is_signed: bool
+    trouble: dict[str, Any] | None
+
+
+class AlertBoard(Record):
+    """The rules of a project, and who is told."""
+
+    rules: tuple[AlertStanding, ...]
+    targets: tuple[AlertTarget, ...]
+
+
+class AlertDelivery(Record):
+    """One alert to one target. error: what the latest try came to, with `code`, `en` and `zh`, None if it arrived."""
+
+    delivery_id: str
+    target: str
+    format: str
+    event: AlertEvent
+    rule: str
+    state: Literal["waiting", "delivered", "failed"]
+    n_tries: int
+    error: dict[str, Any] | None
+    en: str
+    zh: str
+    created_at: datetime
+    next_at: datetime | None
+    finished_at: datetime | None

@@ -36,6 +36,9 @@ COMMANDS = dict(leaves(typer.main.get_command(app)))
 
 def test_the_commands_are_the_published_ones():
     assert sorted(" ".join(path) for path in COMMANDS) == [
+        "alert list",
+        "alert log",
+        "alert test",
         "answers",
         "audit export",
         "audit head",

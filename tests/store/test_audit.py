@@ -203,6 +203,25 @@ VERBS |= {
         ("session.all_ended", "bo", ""),
     ),
 }
+
+ALERT = {"type": "alert.fired", "timestamp": "t", "data": {"en": "e", "zh": "z"}}
+VERBS |= {
+    "change_alert": (
+        lambda s: None,
+        lambda s, _: s.change_alert(
+            "support", "drift", known=None, becomes=("firing", ""), payload=ALERT, to=[("ops", "json")]
+        ),
+        ("alert.fired", "feilun", "support"),
+    ),
+    "add_alert_tests": (
+        lambda s: None,
+        lambda s, _: (
+            s.list_alert_deliveries("support")
+            or s.add_alert_tests("support", payload=ALERT, to=[("ops", "json")], actor="ann")
+        ),
+        ("alert.tested", "ann", "support"),
+    ),
+}
 # Verbs that write and leave no entry, or whose entry is what they are given.
 SILENT = {
     "_write_alone": "its callers say",
@@ -211,6 +230,9 @@ SILENT = {
     "_record": "what those two have in common",
     "lease_permits": "traffic",
     "add_event": "progress",
+    "take_alert": "how far an alert got; that its rule fired is an entry",
+    "settle_alert": "as take_alert",
+    "forget_alerts": "what a rule that was switched off said",
     "claim": "who has a message in hand; what comes of it is feedback",
     "release_claims": "as claim",
     "note_key_used": "traffic",

@@ -113,6 +113,8 @@ PLAIN: dict[str, Any] = {
     "until": datetime(2100, 1, 1, tzinfo=UTC),
     "subject": "key",
     "limit": 10,
+    "trouble": None,
+    "next_at": None,
     "inputs": {"text": "hello"},
     "example_id": "e_own",
     "row": {
@@ -143,6 +145,7 @@ IDS = {
     "person_id",
     "idempotency_key",
     "subject_id",
+    "delivery_id",
 }
 OPTIONAL = ("after", "before", "up_to", "note", "result", "error", "labels", "thumb", "edited_text", "comment")
 OPTIONAL += ("is_disabled", "share", "kinds", "usage", "by", "not_by")
@@ -195,6 +198,9 @@ def people_a_project(store: Store, whose: Reach, *, mark: str) -> dict[str, str]
     store.add_session(Reach(tenant), person["person_id"], token_hash=f"t_{mark}")
     bill = Bill(utc_now(), tenant, project, key["key_id"], "read", f"srv_{mark}")
     store.add_usage(Usage(bill, 1)).result()
+    told = {"type": "alert.fired", "timestamp": mark, "data": {"en": mark, "zh": mark}}
+    to = {"payload": told, "to": [(mark, "json")]}
+    store.change_alert(project, "drift", known=None, becomes=("firing", mark), **to)
     store.add_event(project, kind="k", data={"mark": mark}, turn_id=ids["turn_id"])
     return ids | {
         "prediction_id": row["prediction_id"],
@@ -204,6 +210,7 @@ def people_a_project(store: Store, whose: Reach, *, mark: str) -> dict[str, str]
         "key_id": key["key_id"],
         "person_id": person["person_id"],
         "subject_id": key["key_id"],
+        "delivery_id": store.list_alert_deliveries(project)[0]["delivery_id"],
         "idempotency_key": said["idempotency_key"],
     }
 

@@ -12,7 +12,22 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from feilun.cli import audit, backups, config, data, feedback, job, key, label, limit, model, person, release, tenant
+from feilun.cli import (
+    alert,
+    audit,
+    backups,
+    config,
+    data,
+    feedback,
+    job,
+    key,
+    label,
+    limit,
+    model,
+    person,
+    release,
+    tenant,
+)
 from feilun.cli.examples import explain
 from feilun.cli.init import init
 from feilun.cli.monitor import answers, monitor
@@ -50,6 +65,7 @@ for name, group in {
     "limit": limit.app,
     "person": person.app,
     "tenant": tenant.app,
+    "alert": alert.app,
     "audit": audit.app,
     "config": config.app,
     "backups": backups.app,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 # Whose the project is, what it learns and on which backbone stay as they were when it was opened.
-LIVE = ("data", "train", "evaluate", "compress", "goal", "release", "serve", "label", "improve")
+LIVE = ("data", "train", "evaluate", "compress", "goal", "release", "serve", "alerts", "label", "improve")
 
 
 class Base:
@@ -45,6 +45,7 @@ class Base:
         self._backlog: list[dict[str, Any]] = []
         self._read: dict[tuple[str, str], Any] = {}
         self._doubted: tuple[Any, list[DoubtfulRow]] = (None, [])
+        self._alert_counts: tuple[float, int, Any] = (0.0, 0, None)  # until when, of how many hours, and which
         self._looked_at: tuple[Judged, ...] = ()  # holdouts of the models that somebody looked through last
 
     def _config_lock(self) -> FileLock:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from feilun.config import CONFIG_NAME, ConfigMissing, dump_settings
 from feilun.disk import write_whole
+from feilun.project.alerts import AlertVerbs
 from feilun.project.audit import AuditVerbs
 from feilun.project.datasets import DatasetVerbs
 from feilun.project.errors import ProjectExists
 from feilun.project.labelling import LabellingVerbs
-from feilun.project.monitor import MonitorVerbs
 from feilun.project.opening import HEADER, propose_settings
 from feilun.project.settings import SettingsVerbs
 from feilun.project.turns import TurnVerbs
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from feilun.operate.findings import Finding
 
 
-class Project(TurnVerbs, LabellingVerbs, MonitorVerbs, AuditVerbs, SettingsVerbs, DatasetVerbs):
+class Project(TurnVerbs, LabellingVerbs, AlertVerbs, AuditVerbs, SettingsVerbs, DatasetVerbs):
     """One folder with a feilun.toml, and everything that can be done with it.
 
     Use it as a context manager, or call `close`. Verbs may be called from any thread.

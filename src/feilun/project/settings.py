@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from feilun.config import CONFIG_NAME, FeilunSettings, load_settings, set_keys
-from feilun.config_words import SettingWords, all_settings, choices_of, limits_of, table_meaning, tables
+from feilun.config_words import REPEATED, SettingWords, all_settings, choices_of, limits_of, table_meaning, tables
 from feilun.disk import write_whole
 from feilun.project.base import Base
 from feilun.project.errors import SettingInFile, SettingsOutdated, SettingsRefused, SettingUnknown
@@ -55,7 +55,7 @@ class SettingsVerbs(Base):
                 "settings": [row for key, row in rows.items() if all_settings()[key].table == name],
             }
             for name, model in tables()
-            if name not in ("data.sources", "store")
+            if name not in (*REPEATED, "store")
         ]
         return {"etag": _etag(text), "sections": sections}
 
@@ -204,7 +204,7 @@ def _describe(one: SettingWords, told: dict[str, Any], lang: str) -> Row:
         "name": one.name,
         "value": None if is_hidden else _shown(value),
         "default": default,
-        "is_default": one.field.is_required() or value == default,
+        "is_default": one.field.is_required() or value == default or bool(value is None and one.field.exclude),
         "is_hidden": is_hidden,
         "kind": one.kind,
         "choices": choices_of(one.field),

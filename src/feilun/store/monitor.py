@@ -33,3 +33,10 @@ class MonitorVerbs(Verbs):
         )
         # PostgreSQL adds big numbers up to decimals.
         return [row | {"n": int(row["n"])} for row in self._list(query.group_by(*groups))]
+
+    def find_last_hour(self, project: str) -> datetime | None:
+        """The beginning of the last hour in which something was answered."""
+        c = t.tallies.c
+        latest = sa.select(sa.func.max(c.hour).label("hour")).where(c.project == project, c.part == "decision")
+        (row,) = self._list(latest)
+        return row["hour"]

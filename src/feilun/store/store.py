@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from feilun.store.alerts import AlertVerbs
 from feilun.store.audit import AuditVerbs
 from feilun.store.challenges import ChallengeVerbs
 from feilun.store.claims import ClaimVerbs
@@ -53,6 +54,7 @@ class Store(
     ChallengeVerbs,
     ClaimVerbs,
     MonitorVerbs,
+    AlertVerbs,
     KeyVerbs,
     SessionVerbs,
     LimitVerbs,

@@ -383,3 +383,37 @@ tallies = sa.Table(
     sa.Column("writer", sa.String(40), primary_key=True),  # each process adds to rows of its own
     sa.Column("n", sa.BigInteger, nullable=False),
 )
+
+# How each rule of a project stands, see `feilun.store.alerts`.
+alert_states = sa.Table(
+    "alert_states",
+    metadata,
+    sa.Column("project", sa.String(64), primary_key=True),
+    sa.Column("rule", sa.String(32), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),  # ok, firing
+    sa.Column("occasion", sa.String(40), nullable=False),  # the turn or release that it was about last; may be empty
+    sa.Column("since", UtcTime),  # when it fired or was resolved last
+)
+
+# Alerts on their way, and the latest ones that arrived or were given up.
+alert_deliveries = sa.Table(
+    "alert_deliveries",
+    metadata,
+    _key(),
+    sa.Column("delivery_id", sa.String(40), nullable=False, unique=True),
+    sa.Column("project", sa.String(64), nullable=False),
+    sa.Column("target", sa.String(64), nullable=False),
+    sa.Column("format", sa.String(16), nullable=False),
+    sa.Column("event", sa.String(16), nullable=False),  # fired, resolved, test
+    sa.Column("rule", sa.String(32), nullable=False),  # empty: a test
+    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # waiting, delivered, failed
+    sa.Column("n_tries", sa.Integer, nullable=False),
+    sa.Column("next_at", UtcTime),
+    sa.Column("leased_until", UtcTime),  # one server has it in hand until then
+    sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("finished_at", UtcTime),
+    sa.Index("ix_alert_deliveries_project", "project", "seq"),
+    sa.Index("ix_alert_deliveries_due", "project", "state", "next_at"),
+)

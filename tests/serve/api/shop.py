@@ -130,6 +130,10 @@ def _fill(project: Project, sealed: Path, *, model_id: str, mark: str) -> None:
     spoken = {"actor": mark, "body_hash": mark, "idempotency_key": f"i_{mark}"}
     desk = project.workspace.add_person("desk", name=mark, role="viewer", tenant=project.tenant)
     store.add_session(Reach(project.tenant), desk["person_id"], token_hash=f"t_{mark}")
+    told = {"type": "alert.fired", "timestamp": mark, "data": {"en": mark, "zh": mark}}
+    store.change_alert(name, "drift", known=None, becomes=("firing", mark[:40]), payload=told, to=[(mark, "json")])
+    sent = store.list_alert_deliveries(name)[0]["delivery_id"]
+    store.settle_alert(name, sent, trouble=None, next_at=None)
     store.add_feedback(name, prediction_id=f"p_{mark}", comment=mark, **spoken)
     for scope in (project.tenant, None):
         key = project.workspace.create_key(name=mark, role="viewer", tenant=scope, project=None if scope else name)

@@ -29,6 +29,7 @@ BODIES: dict[str, dict[str, Any] | None] = {
     "add_release": {"action": "promote", "model_id": "", "override": True, "reason": "a test"},
     "request_compression": {"model_id": "", "n_layers": [1], "only_show": True},
     "request_turn": {"note": "a test"},
+    "test_alerts": {"to": "ops"},
     "create_chat_completion": {"model": "", "messages": [{"role": "user", "content": "hi"}]},
     "create_embeddings": {"model": "", "input": "hi"},
     "create_key": {"name": "new", "role": "viewer", "tenant": "", "project": ""},
@@ -66,6 +67,8 @@ BODIES: dict[str, dict[str, Any] | None] = {
             "list_releases",
             "get_traffic",
             "get_monitor",
+            "get_alerts",
+            "list_alerts",
             "list_answers",
             "list_compressions",
             "get_compression",
@@ -125,7 +128,7 @@ PLAIN = {
     *("stream_options", "n", "tools", "functions", "tool_choice", "function_call", "audio", "modalities"),
     "web_search_options",
     *("filename", "sample", "language"),
-    *("since", "until", "bucket"),
+    *("since", "until", "bucket", "to"),
     *("sign_in_name", "password", "code", "old", "new"),
     *("gold", "kind", "predicted", "correct", "decision", "min_confidence", "max_confidence", "min_chars", "max_chars"),
     *("script", "source", "order"),
@@ -134,7 +137,7 @@ PLAIN = {
 }
 FIXED_QUERY = {"preflight": {"budget_s": "-1"}}  # a trial of seconds otherwise
 # Refused for reasons of their own, once the project or the file was found.
-NO_SUCCESS = {"preflight", "request_compression", "upload", "add_data"}
+NO_SUCCESS = {"test_alerts", "preflight", "request_compression", "upload", "add_data"}
 OPERATORS = {"check_audit", "create_tenant", "update_tenant", "list_tenants", "get_tenant", "metrics"}
 BROWSERS = {"sign_in", "accept_invitation", "sign_out", "change_password"}  # never with a key alone
 OPERATORS |= {"set_key_limit", "set_tenant_limit", "create_project", "run_doctor"}

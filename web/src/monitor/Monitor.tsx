@@ -7,6 +7,7 @@ import { useName } from "../app/Shell";
 import { count, decimal, percent } from "../kit/format";
 import { Bar, Button, Card, Empty, Fact, Given, Page, Pill, Segmented, Twin } from "../kit/parts";
 import { Table } from "../kit/Table";
+import { Alerts } from "./Alerts";
 import { Answers, REASONS, type Wanted } from "./Answers";
 import { Over } from "./Over";
 import "./monitor.css";
@@ -45,9 +46,14 @@ export default function Monitor() {
           )
         }
       </Given>
+      <Alerts name={name} />
       <Twin
-        cli={`feilun monitor ${name} --bucket ${bucket}`}
-        api={`GET /v1/projects/${name}/monitor?bucket=${bucket}`}
+        cli={[`monitor ${name} --bucket ${bucket}`, ...["list", "log", "test"].map((verb) => `alert ${verb} ${name}`)]
+          .map((command) => `feilun ${command}`)
+          .join("\n")}
+        api={[`GET …/monitor?bucket=${bucket}`, "GET …/alerts", "GET …/alerts/log", "POST …/alerts/test"]
+          .map((line) => line.replace("…", `/v1/projects/${name}`))
+          .join("\n")}
       />
     </Page>
   );

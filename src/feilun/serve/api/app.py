@@ -22,6 +22,7 @@ from feilun.serve.api.guard import Guard, is_open
 from feilun.serve.api.house import Grounds, House
 from feilun.serve.api.problems import explain, is_openai, problem, speak
 from feilun.serve.api.routes import (
+    alerts,
     audit,
     chat,
     comparing,
@@ -99,7 +100,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     about_projects = (
-        *(predictions, feedback, models, examples, comparing, monitor, compressions, turns),
+        *(predictions, feedback, models, examples, comparing, monitor, alerts, compressions, turns),
         *(files, datasets, project_settings, chat, embeddings),
     )
     about_the_server = (session, people, keys, tenants, audit, usage, operate, service)

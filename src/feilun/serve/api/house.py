@@ -24,6 +24,7 @@ from feilun.logs import place
 from feilun.project import Project
 from feilun.records import ServedPrediction
 from feilun.serve.api.access import Access, Caller
+from feilun.serve.api.alerting import Alerting
 from feilun.serve.api.errors import ProjectNotReady, ServerBusy
 from feilun.serve.api.meter import Meter, Till, timed
 from feilun.serve.api.metrics import Metrics
@@ -89,6 +90,7 @@ class House:
         self.till = Till(self.stores, self._stores, {one.name: one.tenant for one in projects.values()})
         self.metrics = Metrics()
         self.traces = _traces(settings.traces)
+        self.alerting = Alerting(lambda: self.projects.values(), settings=settings)
         self.streams = 0
         self.is_stopping = False
         self._store_threads = anyio.CapacityLimiter(N_STORE_THREADS)
@@ -215,6 +217,7 @@ class House:
         self._start(threading.Thread(target=self._keep_limits, name="feilun-limits"))
         for project in self.projects.values():
             self._start(threading.Thread(target=self._follow, args=(project,), name=f"feilun-follow-{project.name}"))
+        self.alerting.start()
 
     def _start(self, thread: threading.Thread) -> None:
         thread.daemon = True
@@ -224,6 +227,7 @@ class House:
     def stop(self) -> None:
         self.is_stopping = True
         self._stop.set()
+        self.alerting.stop()
         for thread in self._threads:
             thread.join()
         self._threads.clear()
