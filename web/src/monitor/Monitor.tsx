@@ -137,6 +137,7 @@ function Moved({ seen, onLabel }: { seen: Seen; onLabel: (label: string) => void
           label={t("monitor.labels")}
           rowKey="label"
           dataSource={labels}
+          pagination={{ pageSize: 12, showSizeChanger: false, hideOnSinglePage: true }}
           columns={[
             {
               title: t("monitor.label"),
