@@ -128,6 +128,10 @@ def _turn_again(someone: Visitor, words: dict[str, str], *, first: str) -> str:
     someone.examine()
     page.get_by_role("button", name=words["resume"], exact=True).click()
     page.locator(".turn-outcome").wait_for(timeout=TURN_MS)
+    page.locator(".turn-log summary").click()
+    page.locator(".turn-log li", has_text="turn.paused").wait_for()
+    page.locator(".turn-log li", has_text="turn.done").wait_for()
+    someone.examine()
     models = [row["model_id"] for row in someone.api.get("/support/models").json()["models"]]
     assert len(models) == 2 and first in models
     return next(model for model in models if model != first)

@@ -29,6 +29,9 @@ export function bytes(n: number): string {
   return n < 1e9 ? i18n.t("unit.mb", { n: decimal(n / 1e6) }) : i18n.t("unit.gb", { n: decimal(n / 1e9) });
 }
 
+/** The time of day, to the second. */
+export const clock = (at: string): string => moment(at).toLocaleTimeString(i18n.language, { timeStyle: "medium" });
+
 export function seconds(s: number): string {
   if (s < 60) return i18n.t("unit.seconds", { n: decimal(s, s < 10 ? 1 : 0) });
   return i18n.t("unit.minutes", { m: Math.floor(s / 60), s: Math.round(s % 60) });

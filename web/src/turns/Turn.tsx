@@ -11,6 +11,7 @@ import type { Draw } from "../kit/Chart";
 import { count, decimal, moment, percent, seconds, when } from "../kit/format";
 import { Bar, Button, Card, Pill, Sheet, Trouble, Twin, Waiting } from "../kit/parts";
 import { Leaderboard } from "./Leaderboard";
+import { Log } from "./Log";
 import { Ring } from "./Ring";
 import { START, TONES, apply, outcomeOf, stateOf, type Step, type View } from "./view";
 
@@ -69,6 +70,7 @@ export function Turn({ name, turn }: { name: string; turn: Shapes["TurnRow"] }) 
       </Card>
       {Object.keys(view.losses).length > 0 && <Losses losses={view.losses} />}
       {view.candidates.length > 0 && <Leaderboard rows={view.candidates} chosen={chosenOf(turn)} />}
+      {view.log.length > 0 && <Log events={view.log} />}
       <Twin
         cli={`feilun job events ${name} --turn ${turn.turn_id} --follow`}
         api={`GET /v1/projects/${name}/events?turn_id=${turn.turn_id}`}

@@ -19,6 +19,7 @@ export type View = {
   told: Event | null;
   train: { since: string; budgetS: number } | null; // once it has begun
   over: Event | null;
+  log: Event[]; // the latest ones
 };
 
 export const START: View = {
@@ -28,6 +29,7 @@ export const START: View = {
   told: null,
   train: null,
   over: null,
+  log: [],
 };
 
 export const TONES = { running: "accent", paused: "warn", done: "good", failed: "bad", cancelled: "" } as const;
@@ -46,7 +48,10 @@ export function outcomeOf(turn: Shapes["TurnRow"], language: string): string {
   return String(told?.[language] ?? told?.["message"] ?? told?.["code"] ?? "");
 }
 
-export function apply(view: View, event: Event): View {
+const LOG_LINES = 500;
+
+export function apply(before: View, event: Event): View {
+  const view = { ...before, log: [...before.log, event].slice(-LOG_LINES) };
   const data = event.data ?? {};
   const step = String(data["step"] ?? "");
   switch (event.kind) {
