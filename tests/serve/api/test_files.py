@@ -113,8 +113,12 @@ def test_a_name_that_no_address_can_hold_and_half_a_wish_are_refused_and_nothing
     for name in ("../x", "a b", "-a", "包裹", ".feilun"):
         refused = empty.post("/v1/projects", json={"name": name, "upload_id": upload_id})
         assert (refused.status_code, refused.json()["code"]) == (422, "project.name_unusable"), name
-    for wish in ({}, {"upload_id": upload_id, "sample": "en"}):
-        assert empty.post("/v1/projects", json={"name": "a", **wish}).status_code == 422
+    for wish, problem in (
+        ({}, "is needed"),
+        ({"upload_id": upload_id, "sample": "en"}, "cannot be given beside sample"),
+    ):
+        refused = empty.post("/v1/projects", json={"name": "a", **wish}, headers={"Accept-Language": "en"})
+        assert refused.status_code == 422 and problem in refused.text
     nobody = empty.post("/v1/projects", json={"name": "a", "upload_id": upload_id, "tenant": "nobody"})
     assert nobody.status_code in (404, 422) and nobody.json()["code"] == "tenant.unknown"
     assert [path.name for path in grounds.root.iterdir()] == [".feilun"]

@@ -124,6 +124,7 @@ def _wanted(accept_language: str) -> str:
 _MISTAKES = {
     "missing": ("is needed", "不可缺少"),
     "extra_forbidden": ("is not known here", "不是已知的字段"),
+    "not_both": ("cannot be given beside {other}", "不能与 {other} 同时给出"),
     "json_invalid": ("is not valid JSON", "不是有效的 JSON"),
     "string_type": ("must be text", "必须是文本"),
     "string_unicode": ("must be valid Unicode text", "必须是有效的 Unicode 文本"),

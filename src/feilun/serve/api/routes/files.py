@@ -16,7 +16,7 @@ from feilun.serve.api.data_shapes import DataRequest, MachineReply, ProjectReque
 from feilun.serve.api.errors import BodyTooSlow, UploadTooLarge
 from feilun.serve.api.guard import BODY_WITHIN_S
 from feilun.serve.api.house import Gone, Grounds
-from feilun.serve.api.problems import lacks
+from feilun.serve.api.problems import explain, lacks
 from feilun.serve.api.routes.models import project_row
 from feilun.serve.api.routing import ForOperator, InProject, InTenant, InWorkspace, ProjectVisit, Routes, Visit, send
 from feilun.serve.api.shapes import ProjectRow
@@ -91,8 +91,11 @@ async def create_project(visit: Annotated[Visit, Depends(ForOperator("admin"))],
     alone: names are unique in a workspace, so that whoever may try some would learn which others have taken."""
     grounds = _grounds(visit)
     uploads = Uploads(grounds.store.workspace)
-    if (body.upload_id is None) == (body.sample is None):
+    if body.upload_id is None and body.sample is None:
         raise lacks("upload_id", lang=visit.lang)
+    if body.upload_id is not None and body.sample is not None:
+        both = {"type": "not_both", "loc": ("body", "upload_id"), "ctx": {"other": "sample"}}
+        raise explain([both], lang=visit.lang)
 
     def make() -> Project:
         used = [uploads.get(one) for one in (body.upload_id, body.holdout_upload_id) if one is not None]
