@@ -36,7 +36,7 @@ demo: $(VENV)/.train backbones try-console
 	$(BIN)/python demo/run.py
 
 test: $(VENV)/.dev backbones try-console
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 hardening: $(VENV)/.dev backbones
 	FEILUN_HARDENING=night $(BIN)/python -m pytest tests/hardening tests/journeys/test_kill.py

@@ -51,6 +51,12 @@ def _watch(event: str, args: tuple[Any, ...]) -> None:
 sys.addaudithook(_watch)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Journeys first, in whatever order: at the end of a run with several workers one long test would keep them all."""
+    items.sort(key=lambda item: item.get_closest_marker("journey") is None)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Feilun code that unpickles fails the whole run, even where a test swallowed the error."""
     if _unpickled_by_feilun:

@@ -248,7 +248,7 @@ def test_against_the_goal_a_model_is_promoted_with_a_reason_and_a_name(
     someone.go("models")
     page.get_by_role("button", name="Promote", exact=True).click()
     sheet = page.locator("dialog[open]")
-    promote = sheet.locator("footer").get_by_role("button", name="Promote")  # "loading Promote" for a moment
+    promote = sheet.locator("footer").get_by_role("button", name="Promote", exact=True)
     promote.click()
     sheet.get_by_role("alert").wait_for()
     assert someone.champion == first

@@ -11,8 +11,10 @@ export const TextArea = AntInput.TextArea;
 export const Select = AntSelect;
 export const Segmented = AntSegmented;
 
-export function Button(props: ButtonProps) {
-  return <AntButton {...props} autoInsertSpace={false} />;
+/** Busy or not, it keeps its name: the kit's own wheel would be read out as a part of it. */
+export function Button({ loading, ...props }: ButtonProps) {
+  const wheel = loading ? { icon: <span className="busy" aria-hidden="true" /> } : false;
+  return <AntButton {...props} loading={wheel} aria-busy={Boolean(loading)} autoInsertSpace={false} />;
 }
 
 export function Page({
