@@ -77,6 +77,7 @@ FIGURES: dict[str, dict[str, Any]] = {
         "banking77": "BANKING77 (en, all-MiniLM-L6-v2)",
         "clinc150": "CLINC150 (en, all-MiniLM-L6-v2)",
         "massive_zh_cn": "MASSIVE zh-CN (zh, multilingual-e5-small)",
+        "sib200_zh": "SIB-200 (zh, multilingual-e5-small)",
         "published": "published rows",
         "drawn": "drawn rows",
         "demo_head": [
@@ -107,6 +108,7 @@ FIGURES: dict[str, dict[str, Any]] = {
         "banking77": "BANKING77（英文，all-MiniLM-L6-v2）",
         "clinc150": "CLINC150（英文，all-MiniLM-L6-v2）",
         "massive_zh_cn": "MASSIVE zh-CN（中文，multilingual-e5-small）",
+        "sib200_zh": "SIB-200（中文，multilingual-e5-small）",
         "published": "论文公布的样本",
         "drawn": "抽取的样本",
         "demo_head": ["", "标签数", "准确率，第一轮 → 第二轮", "无需人工回答的比例，及其中答对的比例", "模型"],
@@ -179,7 +181,7 @@ def peers_table(lang: str) -> str:
     """Ours beside the peers, as `benchmarks/peers.py` measured them in one run."""
     words = FIGURES[lang]
     lines = [row(words["peers_head"]), row(["---"] * len(words["peers_head"]))]
-    for path in sorted(RESULTS.glob("peers-banking77*.json")):
+    for path in sorted([*RESULTS.glob("peers-banking77*.json"), *RESULTS.glob("peers-sib200*.json")]):
         summary = json.loads(path.read_text("utf-8"))["summary"]
         methods = {one["method"]: one for one in summary}
         task = task_words(words, summary[0]["set"], summary[0]["shots"], summary[0]["subset"], methods)
