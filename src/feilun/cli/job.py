@@ -207,14 +207,15 @@ def _show_jobs(rows: list[dict[str, Any]]) -> None:
 
 
 def _show_turns(rows: list[dict[str, Any]]) -> None:
+    from feilun.store import state_of
+
     table(
-        [(r["created_at"], r["turn_id"], words(f"status.{_state(r)}"), r["requested_by"], r["model_id"]) for r in rows],
+        [
+            (r["created_at"], r["turn_id"], words(f"status.{state_of(r)}"), r["requested_by"], r["model_id"])
+            for r in rows
+        ],
         columns=("created_at", "turn_id", "status", "requested_by", "model_id"),
     )
-
-
-def _state(row: dict[str, Any]) -> str:
-    return "paused" if row["paused_at"] is not None else str(row["status"])
 
 
 def _show_turn(row: dict[str, Any]) -> None:

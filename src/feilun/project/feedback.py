@@ -117,7 +117,11 @@ class FeedbackVerbs(DataVerbs):
         """
         others = self.store.list_claimed(self.name, besides=desk)
         rows = self.queue(limit=limit, without=others)
-        # Twins too: alone they would come up on another desk.
+        return self._lay_on(desk, rows)
+
+    def _lay_on(self, desk: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Rows of the queue, without those that somebody else has in hand by now; twins too: alone they would come up
+        on another desk."""
         messages = [one for row in rows for one in (row["example_id"], *row["twins"])]
         mine = self.store.claim(self.name, messages, desk=desk)
         return [row for row in rows if row["example_id"] in mine]
@@ -146,10 +150,7 @@ class FeedbackVerbs(DataVerbs):
             limit=limit,
             without=self.store.list_claimed(self.name, besides=desk) if desk else frozenset(),
         )
-        if not desk:
-            return rows
-        mine = self.store.claim(self.name, [row["example_id"] for row in rows], desk=desk)
-        return [row for row in rows if row["example_id"] in mine]
+        return self._lay_on(desk, rows) if desk else rows
 
     def clear_desk(self, desk: str) -> None:
         """What lies on a desk is for others again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from feilun.store import Reach, Store
+from feilun.store import Reach, Store, state_of
 from feilun.trust import reach_of
 
 Row = dict[str, Any]
@@ -31,8 +31,7 @@ class JobVerbs:
         request = self.store.find_turn_request(project)
         compression = self.store.find_open_compression(project)
         if turn is not None:
-            state = "running" if turn.get("paused_at") is None else "paused"
-            yield self._job("turn", turn["turn_id"], turn, project=project, state=state)
+            yield self._job("turn", turn["turn_id"], turn, project=project, state=state_of(turn))
         if request is not None:
             # Who asked is in the audit log; the request itself knows what made somebody ask.
             asked = {"created_at": request["created_at"], "requested_by": request["trigger"]}

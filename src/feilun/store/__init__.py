@@ -25,6 +25,7 @@ from feilun.store.store import Store, find_workspace
 from feilun.store.tables import utc_now
 from feilun.store.tallies import N_CONFIDENCE_BINS, latency_of
 from feilun.store.tenants import EVERYWHERE, Reach
+from feilun.store.turns import state_of
 from feilun.store.usage import COUNTS, PARTS
 from feilun.store.verbs import new_id
 
@@ -60,5 +61,6 @@ __all__ = [
     "find_workspace",
     "latency_of",
     "new_id",
+    "state_of",
     "utc_now",
 ]

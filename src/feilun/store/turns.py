@@ -15,6 +15,11 @@ from feilun.store.verbs import MAX_PAGE, Verbs, new_id
 PROGRESS = Unaudited("how far it is; the model that it seals and its end are entries")
 
 
+def state_of(turn: dict[str, Any]) -> str:
+    """running, paused, done, failed or cancelled: a paused turn is an unfinished one that nobody works at."""
+    return "paused" if turn["paused_at"] is not None else str(turn["status"])
+
+
 class TurnVerbs(Verbs):
     """Turns, who asked for them, and what happened meanwhile."""
 
@@ -157,13 +162,13 @@ class TurnVerbs(Verbs):
         if turn_id:
             query = query.where(t.events.c.turn_id == turn_id)
         rows = self._list(query.order_by(t.events.c.seq).limit(min(limit, MAX_PAGE)))
-        return [Event(event_id=row.pop("seq"), **row) for row in rows]
+        return [_event(row) for row in rows]
 
     def find_last_event(self, project: str, turn_id: str) -> Event | None:
         """What was last heard of a turn or compression."""
         query = sa.select(t.events).where(t.events.c.project == project, t.events.c.turn_id == turn_id)
         row = self._find(query.order_by(t.events.c.seq.desc()))
-        return None if row is None else Event(event_id=row.pop("seq"), **row)
+        return None if row is None else _event(row)
 
     @staticmethod
     def _turn(statement: Any, project: str, turn_id: str) -> Any:
@@ -179,3 +184,7 @@ class TurnVerbs(Verbs):
     @staticmethod
     def _open_requests(statement: Any, project: str) -> Any:
         return statement.where(t.turn_requests.c.project == project, t.turn_requests.c.turn_id.is_(None))
+
+
+def _event(row: dict[str, Any]) -> Event:
+    return Event(event_id=row.pop("seq"), **row)

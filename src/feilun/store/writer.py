@@ -185,32 +185,28 @@ class Writer:
         A savepoint costs PostgreSQL two round trips a piece, and mistakes are rare: without care the first one gives
         the whole transaction up, and nobody is told anything. With care each piece has a savepoint of its own.
         """
-        done: list[tuple[Future[Any], Any]] = []
-        changes: list[Change] = []
         with self._engine.connect() as connection, connection.begin() as transaction:
             if self._take_turns and not all(piece.may_linger for piece in group):
                 take_turn(connection)
             with gathered_tallies(connection) as tallies:
-                is_whole = self._run_pieces(group, connection, tallies, done, changes, is_careful=is_careful)
-            if not is_whole:
+                ran = self._run_pieces(group, connection, tallies, is_careful=is_careful)
+            if ran is None:
                 transaction.rollback()
                 self._ledger.given_up()
                 return []
+            changes = [change for _, _, change in ran if change is not None]
             if changes:
                 self._ledger.append(connection, changes)
-        return done
+        return [(future, value) for future, value, _ in ran]
 
     def _run_pieces(
-        self,
-        group: list[_Piece],
-        connection: sa.Connection,
-        tallies: Waiting,
-        done: list[tuple[Future[Any], Any]],
-        changes: list[Change],
-        *,
-        is_careful: bool,
-    ) -> bool:
-        """Each piece in order, into `done` and `changes`; False when a mistake gives the transaction up."""
+        self, group: list[_Piece], connection: sa.Connection, tallies: Waiting, *, is_careful: bool
+    ) -> list[tuple[Future[Any], Any, Change | None]] | None:
+        """Each piece in order: who is to be told, what, and what the audit log tells of it.
+
+        None when a mistake gives the transaction up.
+        """
+        ran: list[tuple[Future[Any], Any, Change | None]] = []
         for piece in group:
             n_tallies = len(tallies)
             try:
@@ -221,13 +217,12 @@ class Writer:
                     raise
                 if not is_careful:
                     tallies.clear()
-                    return False
+                    return None
                 del tallies[n_tallies:]
                 piece.future.set_exception(error)  # a caller's mistake is the caller's alone
             else:
-                done.append((piece.future, value))
-                changes += [] if change is None else [change]
-        return True
+                ran.append((piece.future, value, change))
+        return ran
 
     def _run_piece(self, piece: _Piece, connection: sa.Connection) -> tuple[Any, Change | None]:
         """What the piece returned, and what the audit log tells of it."""

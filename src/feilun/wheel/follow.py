@@ -14,7 +14,7 @@ from typing import Any
 
 from feilun.process import child_environment
 from feilun.records import Event, TurnResult
-from feilun.store import Store
+from feilun.store import Store, state_of
 from feilun.wheel.errors import TurnCancelled, TurnCrashed, TurnFailed, TurnPaused, told
 
 POLL_S = 0.1
@@ -47,10 +47,10 @@ def follow_turn(
             if turn["status"] != "running":
                 patience_s = END_WITHIN_S if turn["status"] == "done" else 0.0
                 return _result(turn)
-            if turn["paused_at"] is not None:
+            if state_of(turn) == "paused":
                 raise TurnPaused(turn_id=turn_id)
             status = child.poll()
-            if status is not None and _goes_on(store.get_turn(project, turn_id)):
+            if status is not None and state_of(store.get_turn(project, turn_id)) == "running":
                 step = _last_step(store, turn)
                 crashes = crashes + 1 if step == crashed_at else 1
                 crashed_at = step
@@ -63,10 +63,6 @@ def follow_turn(
             time.sleep(POLL_S)
     finally:
         _end(child, within_s=patience_s)
-
-
-def _goes_on(turn: dict[str, Any]) -> bool:
-    return turn["status"] == "running" and turn["paused_at"] is None
 
 
 def _result(turn: dict[str, Any]) -> TurnResult:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from feilun.records import Event
-from feilun.store import Store
+from feilun.store import Store, state_of
 
 STEP_EVENTS = ("step.start", "step.done")
 
@@ -17,7 +17,7 @@ def left_s(store: Store, turn: dict[str, Any], *, now: datetime) -> float | None
     A step that takes longer than the last time counts as nearly done, so the number never grows by itself. Training is
     taken for as long as the last time, or for the turn's own budget where that is shorter.
     """
-    if turn["status"] != "running" or turn["paused_at"] is not None:
+    if state_of(turn) != "running":
         return None
     before = store.find_last_turn(turn["project"])
     if before is None:

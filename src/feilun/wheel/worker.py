@@ -16,7 +16,7 @@ from feilun.config import FeilunSettings, load_settings
 from feilun.errors import FeilunError, language
 from feilun.improve import due
 from feilun.logs import place
-from feilun.store import EVERYWHERE, Store, utc_now
+from feilun.store import EVERYWHERE, Store, state_of, utc_now
 from feilun.wheel.compressing import follow_compression
 from feilun.wheel.errors import TurnPaused
 from feilun.wheel.follow import follow_turn
@@ -70,7 +70,7 @@ class Worker:
         store, settings = project.store, load_settings(project.folder)
         ask_if_due(store, project=project.name, settings=settings)
         unfinished = store.find_unfinished_turn(project.name)
-        is_paused = unfinished is not None and unfinished["paused_at"] is not None
+        is_paused = unfinished is not None and state_of(unfinished) == "paused"
         if is_paused or (unfinished is None and store.find_turn_request(project.name) is None):
             asked = store.find_open_compression(project.name)
             if asked is not None:

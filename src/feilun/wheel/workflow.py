@@ -24,7 +24,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from feilun.errors import FeilunError
 from feilun.logs import place
 from feilun.process import leave
-from feilun.store import HoldLost, Store, StoreFull, StoreUnavailable
+from feilun.store import HoldLost, Store, StoreFull, StoreUnavailable, state_of
 from feilun.store.database import open_engine, parse_url
 from feilun.wheel.context import TurnContext
 from feilun.wheel.errors import StepBroken, told
@@ -124,8 +124,7 @@ def _go_round(turn_id: str) -> None:
 def run_turn(store: Store, *, folder: Path, project: str, turn_id: str) -> None:
     """Run (or take up again) the turn in this process; returns when it is over, paused or was ended elsewhere."""
     with store.alone(project, is_patient=True, on_lost=lambda: leave(f"{project} was taken over")):
-        turn = store.get_turn(project, turn_id)
-        if turn["status"] != "running" or turn["paused_at"] is not None:
+        if state_of(store.get_turn(project, turn_id)) != "running":
             return
         _contexts[turn_id] = TurnContext.load(store, folder=folder, project=project, turn_id=turn_id)
         with _launched(store, project), SetWorkflowID(turn_id):

@@ -101,13 +101,16 @@ export function useAnswers(name: string, wanted: { label?: string; reason?: Reas
   });
 }
 
-export function useTurns(name: string) {
+/** `isWatched`: as they change; else as they were when first asked for. */
+export function useTurns(name: string, isWatched = true) {
   return useQuery({
     queryKey: [name, "turns"],
     queryFn: () => body(http.GET("/v1/projects/{name}/turns", at(name))),
     select: (page) => page.turns,
-    refetchInterval: (query) =>
-      query.state.data?.turns.some((turn) => turn.status === "running") ? WATCH_MS : FRESH_MS,
+    refetchInterval: (query) => {
+      if (!isWatched) return false;
+      return query.state.data?.turns.some((turn) => turn.status === "running") ? WATCH_MS : FRESH_MS;
+    },
   });
 }
 

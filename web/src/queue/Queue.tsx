@@ -134,7 +134,7 @@ function Desk({ project }: { project: Shapes["ProjectReply"] }) {
 function Progress(props: { name: string; nDone: number; nWaiting: number; nNew: number }) {
   const { t } = useTranslation();
   const { name, nDone, nWaiting, nNew } = props;
-  const turns = (useTurns(name).data ?? []).filter((turn) => turn.status === "done");
+  const turns = (useTurns(name, false).data ?? []).filter((turn) => turn.status === "done");
   const [first, last] = [scoreOf(turns.at(-1), "accuracy"), scoreOf(turns[0], "accuracy")];
   const all = nDone + nWaiting;
   return (

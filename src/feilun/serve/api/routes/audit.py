@@ -9,7 +9,7 @@ from fastapi import Depends, Query
 from starlette.responses import Response
 
 from feilun.records import AuditVerdict
-from feilun.serve.api.routes.feedback import After, Before, Latest, Limit
+from feilun.serve.api.routes.feedback import After, Before, Latest, Limit, where_next
 from feilun.serve.api.routing import ForOperator, InWorkspace, Routes, Visit, send
 from feilun.serve.api.shapes import AuditPage
 from feilun.trust import reach_of, verify_audit
@@ -37,9 +37,7 @@ async def list_audit(
         rows = await visit.house.read(store.list_latest_audit, within, before=before, limit=limit)
     else:
         rows = await visit.house.read(store.list_audit, within, after=after, limit=limit)
-    left_off = rows[-1]["seq"] if len(rows) == limit else None
-    ends = {"next_after": None, "next_before": left_off} if latest else {"next_after": left_off, "next_before": None}
-    return send({"audit": rows} | ends)
+    return send({"audit": rows} | where_next(rows, limit=limit, latest=latest))
 
 
 @routes(

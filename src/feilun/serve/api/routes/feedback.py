@@ -90,14 +90,14 @@ async def list_feedback(
         rows = await visit.house.read(project.list_latest_feedback, before=before, limit=limit)
     else:
         rows = await visit.house.read(project.list_feedback, after=after, limit=limit)
+    shown = [_pick(row, FeedbackRow.model_fields) for row in rows]
+    return send({"feedback": shown} | where_next(rows, limit=limit, latest=latest))
+
+
+def where_next(rows: list[dict[str, Any]], *, limit: int, latest: bool) -> dict[str, int | None]:
+    """How to ask for the page after this one of a log; twice null: it was the last."""
     left_off = rows[-1]["seq"] if len(rows) == limit else None
-    return send(
-        {
-            "feedback": [_pick(row, FeedbackRow.model_fields) for row in rows],
-            "next_after": None if latest else left_off,
-            "next_before": left_off if latest else None,
-        }
-    )
+    return {"next_after": None if latest else left_off, "next_before": left_off if latest else None}
 
 
 @routes("GET", "/v1/projects/{name}/queue", summary="See what to ask a person next.", reply=QueueReply, problems=(422,))

@@ -22,6 +22,7 @@ from feilun.serve.api.shapes import (
     ReleaseRow,
 )
 from feilun.serve.api.traffic_shapes import TrafficReply
+from feilun.store import state_of
 
 routes = Routes("models")
 Reading = Annotated[ProjectVisit, Depends(InProject("read"))]
@@ -48,7 +49,7 @@ async def get_project(visit: Reading) -> Response:
             "traffic": project.store.count_traffic(project.name),
             "n_new_labels": project.store.count_corrections(project.name, after=learnt_to),
             "turn_id": running["turn_id"] if running else None,
-            "turn_is_paused": running is not None and running["paused_at"] is not None,
+            "turn_is_paused": running is not None and state_of(running) == "paused",
             "turn_is_requested": project.store.find_turn_request(project.name) is not None,
         }
 
