@@ -15,6 +15,7 @@ Methods, each in a process of its own:
   chosen     feilun.train with its default settings: every rung, cross-validated, the chosen one fitted on all rows
   pool       the same, with the rest of the training file as unlabelled messages
   probe      as chosen, with only the probe rung          tune   the same, with only the tune rung
+  probe+pool as pool, with only the probe rung: nothing of the backbone is trained
 
 CPU seconds are those of the whole process and its children, from its start to the finished fit: imports, reading the
 backbone, embedding, cross-validation and the final fit. Peak memory is the process's.
@@ -36,6 +37,7 @@ from methods import run_job
 from sets import SOURCES, add_options, fits
 
 METHODS = ("baseline", "probe", "tune", "chosen", "pool")
+"""The usual ones; `probe+pool` when it is asked for."""
 
 
 def main() -> int:

@@ -23,6 +23,7 @@ RUNGS: dict[str, dict[str, Any]] = {
     "chosen": {},
     "pool": {},
 }
+RUNGS["probe+pool"] = RUNGS["probe"]
 TFIDF: dict[str, list[dict[str, Any]]] = {
     "en": [{"analyzer": "word", "ngram_range": (1, 2)}, {"analyzer": "char_wb", "ngram_range": (2, 4)}],
     "zh": [{"analyzer": "char", "ngram_range": (1, 2)}],
@@ -85,7 +86,7 @@ def _columns(scores: np.ndarray) -> np.ndarray:
 
 
 def _fit_feilun(job: dict[str, Any], backbone: Any, texts: list[str], labels: list[str]) -> Fit:
-    others = other_texts(job) if job["method"] == "pool" else []
+    others = other_texts(job) if "pool" in job["method"] else []
     result, answer = train_ours(job, backbone, (texts, labels), settings=RUNGS[job["method"]], unlabelled=others)
     chosen = next(line for line in result.leaderboard if line.chosen)
     return answer, result.labels, f"{chosen.method} {json.dumps(chosen.params)}"

@@ -115,14 +115,23 @@ def _model_cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture(scope="session")
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     """A random BERT of 2 layers and 32 hidden units that reads Chinese by character and English by letter or word."""
-    folder = tmp_path_factory.mktemp("tiny")
+    return _write_tiny(tmp_path_factory.mktemp("tiny"), "tiny", family="bert")
+
+
+@pytest.fixture(scope="session")
+def tiny_mpnet(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+    """As `tiny_backbone`, of a family that scores tokens by their distance too."""
+    return _write_tiny(tmp_path_factory.mktemp("tiny-mpnet"), "tiny-mpnet", family="mpnet")
+
+
+def _write_tiny(folder: Path, alias: str, *, family: str) -> Backbone:
     vocab = _tiny_vocab()
     write_tiny_tokenizer(folder, vocab)
-    write_tiny_bert(folder, vocab_size=len(vocab), seed=0)
+    write_tiny_bert(folder, vocab_size=len(vocab), seed=0, family=family)
     return Backbone(
         folder=folder,
         info=BackboneInfo(
-            alias="tiny",
+            alias=alias,
             fingerprint=_fingerprint(folder),
             source=f"dir:{folder}",
             licence="Apache-2.0",
@@ -132,8 +141,13 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
 
 
 def write_tiny_bert(folder: Path, *, vocab_size: int, seed: int, family: str = "bert") -> None:
-    """config.json and random model.safetensors of a tiny encoder; loud enough weights that every part shows."""
+    """config.json and random model.safetensors of a tiny encoder; loud enough weights that every part shows.
+
+    MPNet's has the names and the table of scores by distance that MPNet's files have, and no token types.
+    """
     from safetensors.numpy import save_file
+
+    from feilun.models.mpnet import mpnet_name
 
     rng = np.random.default_rng(seed)
     width, wide, offset = TINY["n_hidden"], TINY["n_ffn"], 0 if family == "bert" else 2
@@ -161,6 +175,11 @@ def write_tiny_bert(folder: Path, *, vocab_size: int, seed: int, family: str = "
         else:
             scale = 0.02 if "position" in name or "token_type" in name else 0.1
             tensors[name] = scale * rng.standard_normal(shape, dtype=np.float32)
+    if family == "mpnet":
+        del tensors["embeddings.token_type_embeddings.weight"]
+        tensors = {mpnet_name(name): tensor for name, tensor in tensors.items()}
+        by_distance = rng.standard_normal((32, TINY["n_heads"]), dtype=np.float32)
+        tensors["encoder.relative_attention_bias.weight"] = by_distance
     save_file(tensors, folder / "model.safetensors")
     config = {
         "model_type": family,

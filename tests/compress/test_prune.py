@@ -13,6 +13,7 @@ from feilun.compress.prune import Importance, cut_width, weigh
 from feilun.compress.quantise import METHODS, quantise
 from feilun.compress.students import narrowed
 from feilun.models import Encoder
+from feilun.models.mpnet import RELATIVE
 from tests.bundles import MESSAGES, network_of
 
 TEXTS = [text for texts in MESSAGES.values() for text in texts]
@@ -22,15 +23,20 @@ QUERY, MIXED, INNER, OUT = (
 )
 
 
-@pytest.fixture
-def teacher(tmp_path, tiny_backbone):
-    return read_network(network_of(tmp_path / "train", tiny_backbone), tiny_backbone)
+@pytest.fixture(params=["tiny_backbone", "tiny_mpnet"], ids=["bert", "mpnet"])
+def backbone(request):
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
-def reader(teacher, tiny_backbone):
+def teacher(tmp_path, backbone):
+    return read_network(network_of(tmp_path / "train", backbone), backbone)
+
+
+@pytest.fixture
+def reader(backbone):
     def run(model):
-        return Encoder(model.SerializeToString(), tiny_backbone.folder / "tokenizer.json", max_tokens=32)
+        return Encoder(model.SerializeToString(), backbone.folder / "tokenizer.json", max_tokens=32)
 
     return run
 
@@ -114,6 +120,9 @@ def test_kept_heads_stay_whole_and_in_order(teacher):
     np.testing.assert_array_equal(slim.tensors[MIXED.format(1)], teacher.tensors[MIXED.format(1)][:, 16:])
     np.testing.assert_array_equal(slim.tensors[INNER.format(0)], teacher.tensors[INNER.format(0)][48:])
     np.testing.assert_array_equal(slim.tensors[OUT.format(1)], teacher.tensors[OUT.format(1)][:, 48:])
+    for layer, heads in ((0, [0, 3]), (1, [2, 3])) if teacher.config.n_buckets else ():
+        kept = slim.tensors[f"encoder.layer.{layer}.{RELATIVE}"]
+        np.testing.assert_array_equal(kept, teacher.tensors[f"encoder.layer.{layer}.{RELATIVE}"][:, heads])
     changed = {name for name in slim.tensors if slim.tensors[name] is not teacher.tensors[name]}
     assert not any("LayerNorm" in name or name.startswith("embeddings") for name in changed)
 

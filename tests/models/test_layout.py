@@ -10,7 +10,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from feilun.models.errors import PickledWeights, UnsupportedModel
-from feilun.models.layout import load_tokenizer, read_config, read_tensors
+from feilun.models.layout import expected_shapes, load_tokenizer, read_config, read_tensors
+from feilun.models.mpnet import bert_name, mpnet_name
 
 
 @pytest.fixture
@@ -30,10 +31,21 @@ def test_roberta_positions_start_after_the_pad_token(folder):
     assert (config.position_offset, config.max_tokens) == (2, 512)
 
 
+def test_mpnet_takes_the_names_of_bert_and_each_layer_its_scores_by_distance(tiny_backbone, tiny_mpnet):
+    config, tensors = read_config(tiny_mpnet.folder), read_tensors(tiny_mpnet.folder)
+    assert (config.position_offset, config.max_tokens, config.n_buckets) == (2, 512, 32)
+    of_bert = set(read_tensors(tiny_backbone.folder))
+    tables = {f"encoder.layer.{n}.attention.self.relative_bias" for n in range(config.n_layers)}
+    assert set(tensors) == set(expected_shapes(config)) == of_bert | tables
+    assert not tensors["embeddings.token_type_embeddings.weight"].any()
+    assert {name for name in of_bert if bert_name(mpnet_name(name)) != name} == set()
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"model_type": "gpt2"}, "bert, roberta, xlm-roberta"),
+        ({"model_type": "gpt2"}, "bert, roberta, xlm-roberta, camembert, mpnet"),
+        ({"model_type": "mpnet", "relative_attention_num_buckets": 64}, "relative_attention_num_buckets"),
         ({"hidden_size": -1}, "hidden_size"),
         ({"hidden_size": 30}, "num_attention_heads"),
         ({"vocab_size": "many"}, "vocab_size"),
@@ -41,7 +53,7 @@ def test_roberta_positions_start_after_the_pad_token(folder):
         ({"position_embedding_type": "relative_key"}, "position_embedding_type"),
         ({"layer_norm_eps": "x"}, "layer_norm_eps"),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    ids=lambda value: list(value)[-1] if isinstance(value, dict) else "",
 )
 def test_a_config_that_cannot_be_run_says_what_is_wrong(folder, changes, named):
     _edit(folder, **changes)

@@ -7,8 +7,10 @@ import json
 import numpy as np
 import pytest
 import torch
+from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
 from feilun.models import read_config, read_tensors
+from feilun.models.mpnet import N_BUCKETS
 from feilun.network.activations import Activations
 from feilun.network.attention import VECTOR, Group, packed_attention
 from feilun.network.batches import Corpus
@@ -16,22 +18,22 @@ from feilun.network.encoder import LayerStack, embed_tokens, pool
 from feilun.records import Backbone
 from tests.conftest import write_tiny_bert
 
-ROWS = [[2, 30, 31, 3], [2, 40, 3], [2, 30, 31, 3], [2, 50, 51, 52, 53, 54, 3], [2, 3]]
+ROWS = [[2, 30, 31, 3], [2, 40, 3], [2, 30, 31, 3], [2, 50, 51, 52, 53, 54, 3], [2, 3], [*range(5, 195)]]
 
 
 def _reference(folder, family: str, rows: list[list[int]]) -> np.ndarray:
     """Mean-pooled unit vectors of transformers' own model, one row at a time."""
-    from transformers import BertModel, XLMRobertaModel
+    from transformers import BertModel, MPNetModel, XLMRobertaModel
 
-    kind = BertModel if family == "bert" else XLMRobertaModel
-    model = kind.from_pretrained(folder, add_pooling_layer=False, attn_implementation="eager").eval()
+    kinds = {"bert": BertModel, "mpnet": MPNetModel, "xlm-roberta": XLMRobertaModel}
+    model = kinds[family].from_pretrained(folder, add_pooling_layer=False, attn_implementation="eager").eval()
     with torch.no_grad():
         means = [model(torch.tensor([row])).last_hidden_state[0].mean(0) for row in rows]
     return torch.nn.functional.normalize(torch.stack(means), dim=-1).numpy()
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("family", ["bert", "xlm-roberta"])
+@pytest.mark.parametrize("family", ["bert", "mpnet", "xlm-roberta"])
 def test_packed_rows_give_what_the_reference_gives_row_by_row(tmp_path, family):
     write_tiny_bert(tmp_path, vocab_size=200, seed=3, family=family)
     config, tensors = read_config(tmp_path), read_tensors(tmp_path)
@@ -45,21 +47,25 @@ def test_packed_rows_give_what_the_reference_gives_row_by_row(tmp_path, family):
     np.testing.assert_allclose(ours.numpy(), _reference(tmp_path, family, [ROWS[r] for r in batch.rows]), atol=2e-6)
 
 
+@pytest.mark.parametrize("by_distance", [False, True], ids=["without distances", "scores by distance"])
 @pytest.mark.parametrize("long", [VECTOR - 1, VECTOR, 40], ids=["short rows", "rows of a vector", "long rows"])
-def test_gradients_of_packed_attention_are_those_of_plain_attention(long):
+def test_gradients_of_packed_attention_are_those_of_plain_attention(long, by_distance):
     torch.manual_seed(0)
     groups, n_heads, width = (Group(2, 3), Group(1, long)), 2, 4
     end = 6 + long
     qkv = torch.randn(end + 2, 3 * n_heads * width, requires_grad=True)  # two tokens of padding at the end
     upstream = torch.randn(end + 2, n_heads * width)
     upstream[end:] = 0
-    ours = packed_attention(qkv, groups, n_heads=n_heads)
+    table = torch.randn(N_BUCKETS, n_heads) if by_distance else torch.zeros(N_BUCKETS, n_heads)
+    ours = packed_attention(qkv, groups, n_heads=n_heads, relative_bias=table if by_distance else None)
     (mine,) = torch.autograd.grad((ours * upstream).sum(), qkv)
 
     plain = []
     for start, stop in [(0, 3), (3, 6), (6, end)]:
         q, k, v = qkv[start:stop].view(stop - start, 3, n_heads, width).permute(1, 2, 0, 3)
-        mixed = torch.softmax(q @ k.transpose(-1, -2) / width**0.5, dim=-1) @ v
+        places = torch.arange(stop - start)
+        bias = table[MPNetEncoder.relative_position_bucket(places[None] - places[:, None])].permute(2, 0, 1)
+        mixed = torch.softmax(q @ k.transpose(-1, -2) / width**0.5 + bias, dim=-1) @ v
         plain.append(mixed.transpose(0, 1).reshape(stop - start, -1))
     theirs = torch.cat([*plain, torch.zeros(2, n_heads * width)])
     (expected,) = torch.autograd.grad((theirs * upstream).sum(), qkv)

@@ -67,20 +67,23 @@ def test_merged_layers_are_plain_ones_that_compute_the_same(tiny_backbone):
 
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks transformers for it
-@pytest.mark.parametrize("first", [0, 1])
-def test_anyone_can_load_the_adapter_with_transformers_and_peft(tmp_path, tiny_backbone, first):
+@pytest.mark.parametrize(
+    ("family", "first"), [("tiny_backbone", 0), ("tiny_backbone", 1), ("tiny_mpnet", 1)], ids=["0", "1", "mpnet"]
+)
+def test_anyone_can_load_the_adapter_with_transformers_and_peft(tmp_path, request, family, first):
     from peft import PeftModel
-    from transformers import BertModel
+    from transformers import AutoModel
 
-    layers = _layers(tiny_backbone, first=first)
+    backbone = request.getfixturevalue(family)
+    layers = _layers(backbone, first=first)
     config = add_lora(layers, SHAPE, backbone="tiny", seed=0)
     _shaken(layers)
     for name, content in adapter_files(layers, config).items():
         (tmp_path / name).write_bytes(content)
     merge_lora(layers)
-    ours = _embeddings(tiny_backbone, layers, first=first)
+    ours = _embeddings(backbone, layers, first=first)
 
-    base = BertModel.from_pretrained(tiny_backbone.folder, add_pooling_layer=False)
+    base = AutoModel.from_pretrained(backbone.folder, add_pooling_layer=False)
     model = PeftModel.from_pretrained(base, tmp_path).eval()
     theirs = []
     with torch.no_grad():

@@ -55,15 +55,17 @@ def test_the_probe_leaves_the_backbone_alone_and_beats_chance(run_train):
     assert hits.mean() > 0.8  # chance is a third
 
 
-def test_what_was_tuned_runs_as_a_graph_and_gives_the_same_embeddings(run_train, tiny_backbone):
-    result = run_train(train=TUNE_ONLY)
+@pytest.mark.parametrize("family", ["tiny_backbone", "tiny_mpnet"], ids=["bert", "mpnet"])
+def test_what_was_tuned_runs_as_a_graph_and_gives_the_same_embeddings(run_train, request, family):
+    backbone = request.getfixturevalue(family)
+    result = run_train(train=TUNE_ONLY, backbone=backbone)
     network, validation = _arrays(result)
     changed = {name for name in network if not name.startswith("head.")}
-    assert changed == {n for n in read_tensors(tiny_backbone.folder) if n.startswith("encoder.layer.1.")}
-    tensors = {**read_tensors(tiny_backbone.folder), **{name: network[name] for name in changed}}
+    assert changed == {n for n in read_tensors(backbone.folder) if n.startswith("encoder.layer.1.")}
+    tensors = {**read_tensors(backbone.folder), **{name: network[name] for name in changed}}
     head = (network["head.weight"], network["head.bias"])
-    graph = build_graph(read_config(tiny_backbone.folder), tensors, pooling="mean", head=head)
-    encoder = Encoder(graph.SerializeToString(), tiny_backbone.folder / "tokenizer.json", max_tokens=32)
+    graph = build_graph(read_config(backbone.folder), tensors, pooling="mean", head=head)
+    encoder = Encoder(graph.SerializeToString(), backbone.folder / "tokenizer.json", max_tokens=32)
     embeddings, logits = encoder.run([example.inputs["text"] for example in examples_of(MESSAGES)])
     np.testing.assert_allclose(embeddings, validation["embeddings"], atol=0.02)  # tuned in bfloat16 where there is one
     assert (logits.argmax(axis=1) == validation["targets"].argmax(axis=1)).mean() > 0.9  # it fits what it learnt from

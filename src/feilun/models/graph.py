@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from feilun.models.errors import UnsupportedModel
 from feilun.models.layout import EncoderConfig, check_tensors
+from feilun.models.mpnet import RELATIVE, distance_buckets
 from feilun.models.neighbours import FLOOR, PRIOR, SHARPNESS, STRENGTH, VOTE_STEPS, Neighbours
 from feilun.models.neighbours import TINY as TINY_LENGTH
 
@@ -71,8 +72,10 @@ def _build(
     build: _Builder, config: EncoderConfig, *, pooling: Pooling, head: Head | None, neighbours: Neighbours | None
 ) -> onnx.ModelProto:
     check_tensors(config, build.tensors, where="backbone")
-    hidden, bias = _embed(build, config)
+    hidden, padding = _embed(build, config)
+    distances = _Distances(build, config)
     for layer in range(config.n_layers):
+        bias = distances.scores(layer, padding)
         hidden = _attend(build, config, layer=layer, hidden=hidden, bias=bias)
         hidden = _feed_forward(build, config, layer=layer, hidden=hidden)
     outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", config.n_hidden])]
@@ -154,6 +157,44 @@ def _embed(build: _Builder, config: EncoderConfig) -> tuple[str, str]:
     hole = build.node("Sub", [build.floats("one", np.array(1.0)), mask], "mask/padding")
     score = build.node("Mul", [hole, build.floats("masked", np.array(MASKED))], "mask/score")
     return hidden, build.node("Unsqueeze", [score, build.ints(1, 2)], "mask/bias")
+
+
+class _Distances:
+    """What families with scores by distance add to attention; layers that share a table share what is made of it."""
+
+    def __init__(self, build: _Builder, config: EncoderConfig) -> None:
+        self.build, self.config = build, config
+        self.made: list[tuple[np.ndarray, str]] = []
+        if config.n_buckets:
+            self.buckets = self._buckets()
+
+    def scores(self, layer: int, padding: str) -> str:
+        """The bias that hides padding, (batch, 1, 1, seq), with a layer's scores by distance, (n_heads, seq, seq)."""
+        if not self.config.n_buckets:
+            return padding
+        name = f"encoder.layer.{layer}.{RELATIVE}"
+        table = self.build.tensors[name]
+        for known, bias in self.made:
+            if np.array_equal(known, table):
+                return bias
+        by_head = self.build.floats(name, table.T)
+        far = self.build.node("Gather", [by_head, self.buckets], f"{name}/far", axis=1)
+        bias = self.build.node("Add", [far, padding], f"{name}/scores")
+        self.made.append((table, bias))
+        return bias
+
+    def _buckets(self) -> str:
+        """The bucket of every pair of places, (seq, seq), whatever the length."""
+        build, longest = self.build, self.config.max_tokens
+        zero, one = (build.constant(f"int/{n}_scalar", np.array(n, dtype=np.int64)) for n in (0, 1))
+        length = build.node("Squeeze", ["embeddings/length", build.ints(0)], "distances/length")
+        places = build.node("Range", [zero, length, one], "distances/places")
+        readers = build.node("Unsqueeze", [places, build.ints(1)], "distances/readers")
+        ahead = build.node("Sub", [places, readers], "distances/ahead")
+        # Counted from the most negative distance there can be, that of the last token to the first.
+        index = build.node("Add", [ahead, build.ints(longest - 1)], "distances/index")
+        table = build.constant("distances/buckets", distance_buckets(longest))
+        return build.node("Gather", [table, index], "distances/bucket", axis=0)
 
 
 def _attend(build: _Builder, config: EncoderConfig, *, layer: int, hidden: str, bias: str) -> str:

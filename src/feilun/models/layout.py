@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from feilun.models import mpnet
 from feilun.models.errors import PickledWeights, TooManyTokens, UnsupportedModel
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
-FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert")
+FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert", mpnet.FAMILY)
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -36,6 +37,7 @@ class EncoderConfig:
     """The shape of a BERT-family encoder. Sizes are counts of units; `position_offset` is the first position id.
 
     A published network spreads its n_hidden over its heads; one that lost some has n_heads * head_width < n_hidden.
+    n_buckets: of the distances between tokens that have a score of their own; 0 in most families.
     """
 
     model_type: str
@@ -50,6 +52,7 @@ class EncoderConfig:
     layer_norm_eps: float
     activation: str
     type_vocab_size: int
+    n_buckets: int = 0
 
     @property
     def n_mixed(self) -> int:
@@ -88,7 +91,11 @@ def read_config(folder: Path) -> EncoderConfig:
             _reject(path, f"{key} {value!r}", f"a whole number from 1 to {MAX_DIMENSION}")
         return value
 
-    pad_id = raw.get("pad_token_id", 1)
+    is_mpnet = family == mpnet.FAMILY
+    n_buckets = raw.get("relative_attention_num_buckets", mpnet.N_BUCKETS)
+    if is_mpnet and n_buckets != mpnet.N_BUCKETS:
+        _reject(path, f"relative_attention_num_buckets {n_buckets!r}", f"{mpnet.N_BUCKETS}")
+    pad_id = mpnet.PAD_ID if is_mpnet else raw.get("pad_token_id", 1)
     if family != "bert" and (not isinstance(pad_id, int) or not 0 <= pad_id < size("max_position_embeddings")):
         _reject(path, f"pad_token_id {pad_id!r}", "a token id below max_position_embeddings")
     n_hidden, n_heads = size("hidden_size"), size("num_attention_heads")
@@ -106,15 +113,16 @@ def read_config(folder: Path) -> EncoderConfig:
         position_offset=0 if family == "bert" else pad_id + 1,
         layer_norm_eps=float(eps),
         activation=activation,
-        type_vocab_size=size("type_vocab_size"),
+        type_vocab_size=1 if is_mpnet else size("type_vocab_size"),
+        n_buckets=mpnet.N_BUCKETS if is_mpnet else 0,
     )
 
 
 def read_tensors(folder: Path) -> dict[str, np.ndarray]:
     """The weights in `folder`/model.safetensors as float32, by the names of a bare encoder.
 
-    Names lose their "bert." or "roberta." prefix. Arrays that are float32 on disk are copy-on-write views of
-    the file: pages are read when touched, and writing to an array never changes the file.
+    Names lose their "bert." or "roberta." prefix, and MPNet's parts take BERT's names. Arrays that are float32 on disk
+    are copy-on-write views of the file: pages are read when touched, and writing to an array never changes the file.
 
     Raises:
         PickledWeights: only pickled weights are there.
@@ -131,7 +139,7 @@ def read_tensors(folder: Path) -> dict[str, np.ndarray]:
         array = _array(data[start:], entry, where=f"{path} ({name})")
         if array is not None:
             tensors[plain_name(name)] = array
-    return tensors
+    return mpnet.complete(tensors)
 
 
 def refuse_pickles(folder: Path) -> None:
@@ -166,6 +174,8 @@ def expected_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
             shapes[f"{prefix}.{part}.weight"], shapes[f"{prefix}.{part}.bias"] = shape, shape[:1]
         for part in ("attention.output.LayerNorm", "output.LayerNorm"):
             shapes[f"{prefix}.{part}.weight"] = shapes[f"{prefix}.{part}.bias"] = (width,)
+        if config.n_buckets:
+            shapes[f"{prefix}.{mpnet.RELATIVE}"] = (config.n_buckets, config.n_heads)
     return shapes
 
 
@@ -273,8 +283,9 @@ def _array(data: np.ndarray, entry: Any, *, where: str) -> np.ndarray | None:
 
 def plain_name(name: str) -> str:
     """A tensor's name in a bare encoder, whatever model class it was saved with."""
-    for prefix in ("bert.", "roberta."):
+    for prefix in ("bert.", "roberta.", "mpnet."):
         name = name.removeprefix(prefix)
+    name = mpnet.bert_name(name)
     # Checkpoints converted from TensorFlow name the parts of a LayerNorm differently.
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 

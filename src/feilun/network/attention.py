@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from feilun.models.mpnet import distance_buckets
+
 VECTOR = 16
 """Floats in a vector register. torch's softmax over rows shorter than that goes float by float, four times slower than
 the same written out; over longer ones its single pass wins."""
@@ -25,19 +27,30 @@ class Group(NamedTuple):
     length: int
 
 
-def packed_attention(qkv: Tensor, groups: Sequence[Group], *, n_heads: int) -> Tensor:
+def packed_attention(
+    qkv: Tensor, groups: Sequence[Group], *, n_heads: int, relative_bias: Tensor | None = None
+) -> Tensor:
     """Self-attention of every row with itself only.
 
     Args:
         qkv: (n_tokens, 3 * n_mixed): queries, keys and values side by side, any float type.
         groups: the rows, in the order in which their tokens lie in qkv; tokens behind them are padding.
+        relative_bias: (n_buckets, n_heads), added to the scores by distance; it gets no gradient.
     Returns:
         (n_tokens, n_mixed) in the type of qkv; zeros for padding.
     Source:
         Vaswani et al. 2017, "Attention Is All You Need", arXiv 1706.03762, section 3.2.
     """
-    out: Tensor = _PackedAttention.apply(qkv, tuple(groups), n_heads)
+    biases = None if relative_bias is None else [_by_distance(relative_bias, group.length) for group in groups]
+    out: Tensor = _PackedAttention.apply(qkv, tuple(groups), n_heads, biases)
     return out
+
+
+def _by_distance(relative_bias: Tensor, length: int) -> Tensor:
+    """(n_heads, length, length): what each token adds to its score of each other, as a view of one row a head."""
+    buckets = torch.from_numpy(distance_buckets(length).copy()).to(relative_bias.device)
+    by_distance = relative_bias.T[:, buckets]
+    return by_distance.unfold(1, length, 1).flip(1)  # each token sees the row one place further on than the next does
 
 
 def _split(packed: Tensor, group: Group, *, n_parts: int, n_heads: int) -> Tensor:
@@ -66,15 +79,18 @@ def _softmax_backward_(d_p: Tensor, p: Tensor) -> Tensor:
 
 class _PackedAttention(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, qkv: Tensor, groups: tuple[Group, ...], n_heads: int) -> Tensor:  # type: ignore[override]
+    def forward(  # type: ignore[override]
+        ctx: Any, qkv: Tensor, groups: tuple[Group, ...], n_heads: int, biases: list[Tensor] | None
+    ) -> Tensor:
         n_mixed = qkv.shape[1] // 3
         scale = 1 / math.sqrt(n_mixed // n_heads)
         out = torch.empty(qkv.shape[0], n_mixed, dtype=qkv.dtype, device=qkv.device)
         kept, start = [], 0
-        for group in groups:
+        for number, group in enumerate(groups):
             end = start + group.n_rows * group.length
             q, k, v = _split(qkv[start:end], group, n_parts=3, n_heads=n_heads)
-            p = _softmax_(torch.matmul(q * scale, k.transpose(-1, -2)))
+            scores = torch.matmul(q * scale, k.transpose(-1, -2))
+            p = _softmax_(scores if biases is None else scores.add_(biases[number]))
             mixed = torch.matmul(p, v).transpose(1, 2)
             out[start:end].view(group.n_rows, group.length, n_heads, -1).copy_(mixed)
             kept += [q, k, v, p]
@@ -85,7 +101,7 @@ class _PackedAttention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         (d_out,) = grads
         n_tokens, n_mixed = d_out.shape
         d_qkv = torch.empty(n_tokens, 3 * n_mixed, dtype=ctx.dtype, device=d_out.device)
@@ -102,4 +118,4 @@ class _PackedAttention(torch.autograd.Function):
             target[2].copy_(torch.matmul(p.transpose(-1, -2), d_mixed))
             start = end
         d_qkv[start:] = 0
-        return d_qkv, None, None
+        return d_qkv, None, None, None

@@ -1,4 +1,4 @@
-"""A BERT-family encoder as a torch module, on packed rows, with the Hugging Face names of its parameters.
+"""A BERT-family encoder as a torch module, on packed rows, with BERT's Hugging Face names of its parameters.
 
 Rows are packed: the tokens of a batch lie one after the other in one (n_tokens, n_hidden) matrix, sequences of equal
 length side by side, so that nothing is ever computed for padding and attention is a few plain matrix products.
@@ -35,14 +35,20 @@ class SelfAttention(nn.Module):
         self.query = Linear(config.n_hidden, config.n_mixed)
         self.key = Linear(config.n_hidden, config.n_mixed)
         self.value = Linear(config.n_hidden, config.n_mixed)
+        # Scores by distance stay as they are published: one number a head and bucket, which a few rows teach nothing.
+        table = torch.zeros(config.n_buckets, config.n_heads) if config.n_buckets else None
+        self.relative_bias: Tensor | None
+        self.register_buffer("relative_bias", table)
 
     def forward(self, x: Tensor, groups: Sequence[Group]) -> Tensor:
         parts = (self.query, self.key, self.value)
         if any(type(part) is not Linear for part in parts):  # an adapter sits on one of them
-            return packed_attention(torch.cat([part(x) for part in parts], dim=-1), groups, n_heads=self.n_heads)
-        weight = torch.cat([part.weight for part in parts]).to(x.dtype)
-        bias = torch.cat([part.bias for part in parts]).to(x.dtype)
-        return packed_attention(F.linear(x, weight, bias), groups, n_heads=self.n_heads)
+            qkv = torch.cat([part(x) for part in parts], dim=-1)
+        else:
+            weight = torch.cat([part.weight for part in parts]).to(x.dtype)
+            bias = torch.cat([part.bias for part in parts]).to(x.dtype)
+            qkv = F.linear(x, weight, bias)
+        return packed_attention(qkv, groups, n_heads=self.n_heads, relative_bias=self.relative_bias)
 
 
 class AddNorm(nn.Module):
@@ -81,6 +87,7 @@ class LayerStack(nn.Module):
 
     def __init__(self, config: EncoderConfig, *, first: int, last: int) -> None:
         super().__init__()
+        self.family = config.model_type
         layers = nn.ModuleDict({str(n): Layer(config) for n in range(first, last)})
         self.encoder = nn.ModuleDict({"layer": layers})
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from feilun.models import mpnet
 from feilun.models.serving import ADAPTER_NAMES
 from feilun.network.encoder import LayerStack
 
@@ -55,16 +56,21 @@ def add_lora(layers: LayerStack, shape: LoraShape, *, backbone: str, seed: int) 
 
 
 def adapter_files(layers: LayerStack, config: Any) -> dict[str, bytes]:
-    """The two files that `PeftModel.from_pretrained` reads, by name."""
+    """The two files that `PeftModel.from_pretrained` reads, by name, with the names of the backbone's own family."""
     from safetensors.torch import save
 
-    tensors = {
-        f"base_model.model.{name.replace(f'.{NAME}.', '.')}": value.detach().cpu().float().contiguous()
+    learnt = {
+        name.replace(f".{NAME}.", "."): value.detach().cpu().float().contiguous()
         for name, value in layers.state_dict().items()
         if ".lora_" in name
     }
     document = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
     document["inference_mode"] = True
+    if layers.family == mpnet.FAMILY:
+        learnt = {mpnet.mpnet_name(name): value for name, value in learnt.items()}
+        targets = {theirs for ours in document["target_modules"] for theirs in mpnet.mpnet_modules(ours)}
+        document["target_modules"] = sorted(targets)
+    tensors = {f"base_model.model.{name}": value for name, value in learnt.items()}
     text = json.dumps(document, indent=1, sort_keys=True, default=str)
     return dict(zip(ADAPTER_NAMES, (text.encode(), save(tensors)), strict=True))
 
