@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Which engine answers, at what CPU time a message, and how much of the core's int8 peak that is.
 
-    python benchmarks/engines.py --data FOLDER [--openvino-path FOLDER] [--out FILE]
+    python benchmarks/engines.py --data FOLDER [--backbone NAME] [--openvino-path FOLDER] [--out FILE]
 
-The network is the default English backbone with a random head of 77 classes (a head's values do not change its cost),
-in float32 and in the eight bits that ship; texts are `banking77/test.csv` in FOLDER, in an order that is drawn once.
+The network is the default English backbone, or another one, with a random head of 77 classes (a head's values do not
+change its cost), in float32 and in the eight bits that ship; texts are `banking77/test.csv` in FOLDER, in an order that
+is drawn once.
 `alone` runs one message at a time, `round N` what the server does with N messages that wait: sorted by length, cut into
 runs of at most RUN_TOKENS padded tokens; `bulk` the same with all messages. CPU ms a message, tokenising included, one
 thread, the best of several goes, the engines by turns; the peak memory is that of a process that ran one engine alone.
@@ -23,6 +24,7 @@ import argparse
 import csv
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -42,6 +44,8 @@ from common import in_own_process, public
 from feilun.compress.quantise import quantise
 from feilun.models import Encoder, build_graph, read_config, read_tensors, resolve
 from feilun.models.encode import Reader, _batches
+from feilun.models.serving import TOKENIZER_NAME
+from feilun.records import Backbone
 from feilun.serve.engine.line import RUN_TOKENS
 
 N_TEXTS, N_GOES, N_CLASSES, MAX_TOKENS = 320, 3, 77, 128
@@ -54,6 +58,7 @@ def main() -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder that holds banking77/")
+    parser.add_argument("--backbone", default="", help="spec of an English backbone (default: the catalogue's)")
     parser.add_argument("--openvino-path", type=Path, help="folder to import openvino from")
     parser.add_argument("--out", type=Path, help="write everything as JSON here")
     parser.add_argument("--job", help=argparse.SUPPRESS)
@@ -65,9 +70,9 @@ def main() -> int:
         parser.error("--data is needed")
     if options.openvino_path:
         sys.path.append(str(options.openvino_path))
-    texts = read(options.data / "banking77" / "test.csv")
+    texts, backbone = read(options.data / "banking77" / "test.csv"), resolve(options.backbone, language="en")
     with tempfile.TemporaryDirectory() as scratch:
-        graphs = write_graphs(Path(scratch))
+        graphs = write_graphs(Path(scratch), backbone)
         engines = {f"onnxruntime {name}": on_onnxruntime(path) for name, path in graphs.items()}
         if has_openvino():
             engines |= {f"openvino {name}": on_openvino(path) for name, path in graphs.items()}
@@ -77,7 +82,7 @@ def main() -> int:
             job["path"] = str(options.openvino_path or "")
             line["peak_mb"] = in_own_process(__file__, job)["peak_mb"]
         tell(speeds)
-        roof = roofline(texts, speeds["onnxruntime int8"]["bulk"])
+        roof = roofline(texts, backbone, speeds["onnxruntime int8"]["bulk"])
         print(json.dumps(roof))
         shares = profile(graphs["int8"], texts)
         for op, share in list(shares.items())[:N_TOP]:
@@ -91,8 +96,9 @@ def main() -> int:
 # engines
 
 
-def write_graphs(folder: Path) -> dict[str, Path]:
-    backbone = resolve("", language="en")
+def write_graphs(folder: Path, backbone: Backbone) -> dict[str, Path]:
+    """The graphs by name, with the tokenizer beside them."""
+    shutil.copy(backbone.folder / TOKENIZER_NAME, folder / TOKENIZER_NAME)
     config, tensors = read_config(backbone.folder), read_tensors(backbone.folder)
     head = np.random.default_rng(0).standard_normal((N_CLASSES, config.n_hidden)).astype(np.float32)
     model = build_graph(config, tensors, pooling=backbone.info.pooling, head=(head, head[:, 0]))
@@ -132,7 +138,7 @@ def has_openvino() -> bool:
 
 
 def _encoder(graph: Path) -> Encoder:
-    return Encoder(graph, resolve("", language="en").folder / "tokenizer.json", max_tokens=MAX_TOKENS)
+    return Encoder(graph, graph.with_name(TOKENIZER_NAME), max_tokens=MAX_TOKENS)
 
 
 def _use(_result: object) -> None:
@@ -171,11 +177,10 @@ def alone_in_memory(job: dict[str, Any]) -> dict[str, Any]:
     return {"peak_mb": int(high.split()[1]) / 1000}
 
 
-def roofline(texts: list[str], bulk_ms: float) -> dict[str, float]:
+def roofline(texts: list[str], backbone: Backbone, bulk_ms: float) -> dict[str, float]:
     """Operations a message, the peak of a core, and the share of it that `bulk` reached."""
-    backbone = resolve("", language="en")
     config = read_config(backbone.folder)
-    reader = Reader(backbone.folder / "tokenizer.json", max_tokens=MAX_TOKENS)
+    reader = Reader(backbone.folder / TOKENIZER_NAME, max_tokens=MAX_TOKENS)
     per_token = config.n_layers * (8 * config.n_hidden**2 + 4 * config.n_hidden * config.n_ffn)
     lengths = [len(reader.tokenise(text)) for text in texts]
     attention = [4 * config.n_layers * config.n_hidden * n * n for n in lengths]

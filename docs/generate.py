@@ -23,6 +23,7 @@ import feilun  # noqa: E402
 from feilun.cli.shared import EXIT_CODES  # noqa: E402
 from feilun.config_words import REPEATED, SettingWords, choices_of, limits_of, settings_of, table_meaning, tables  # noqa: E402
 from feilun.errors import FeilunError  # noqa: E402
+from feilun.models.catalog import default_alias  # noqa: E402
 
 WORDS = {
     "en": {
@@ -56,6 +57,7 @@ WORDS = {
 
 
 RESULTS = DOCS.parent / "benchmarks" / "results"
+DEFAULT_BACKBONES = {language: default_alias(language) for language in ("en", "zh")}
 FIGURES: dict[str, dict[str, Any]] = {
     "en": {
         "fewshot_head": [
@@ -72,12 +74,13 @@ FIGURES: dict[str, dict[str, Any]] = {
             "Feilun's first rung (no torch)",
             "Feilun, labels only",
         ],
+        "first_rung": "first rung alone",
         "task": "{set}, {shots} a class, {subset}, seeds: {n}",
         "whole": "{set}, every training row, seeds: {n}",
-        "banking77": "BANKING77 (en, all-MiniLM-L6-v2)",
-        "clinc150": "CLINC150 (en, all-MiniLM-L6-v2)",
-        "massive_zh_cn": "MASSIVE zh-CN (zh, multilingual-e5-small)",
-        "sib200_zh": "SIB-200 (zh, multilingual-e5-small)",
+        "banking77": "BANKING77 (en, {backbone})",
+        "clinc150": "CLINC150 (en, {backbone})",
+        "massive_zh_cn": "MASSIVE zh-CN (zh, {backbone})",
+        "sib200_zh": "SIB-200 (zh, {backbone})",
         "published": "published rows",
         "drawn": "drawn rows",
         "demo_head": [
@@ -103,12 +106,13 @@ FIGURES: dict[str, dict[str, Any]] = {
             "飞轮的第一级（不需要 torch）",
             "飞轮，只用标签",
         ],
+        "first_rung": "仅第一级",
         "task": "{set}，每类 {shots} 条，{subset}，种子数：{n}",
         "whole": "{set}，全部训练样本，种子数：{n}",
-        "banking77": "BANKING77（英文，all-MiniLM-L6-v2）",
-        "clinc150": "CLINC150（英文，all-MiniLM-L6-v2）",
-        "massive_zh_cn": "MASSIVE zh-CN（中文，multilingual-e5-small）",
-        "sib200_zh": "SIB-200（中文，multilingual-e5-small）",
+        "banking77": "BANKING77（英文，{backbone}）",
+        "clinc150": "CLINC150（英文，{backbone}）",
+        "massive_zh_cn": "MASSIVE zh-CN（中文，{backbone}）",
+        "sib200_zh": "SIB-200（中文，{backbone}）",
         "published": "论文公布的样本",
         "drawn": "抽取的样本",
         "demo_head": ["", "标签数", "准确率，第一轮 → 第二轮", "无需人工回答的比例，及其中答对的比例", "模型"],
@@ -159,22 +163,41 @@ def with_figures(readme: str, lang: str) -> str:
 def fewshot_table(lang: str) -> str:
     """Ours beside the baseline, each with its spread and its CPU seconds, as `benchmarks/fewshot.py` measured them."""
     words = FIGURES[lang]
-    rows = [json.loads(path.read_text("utf-8"))["summary"] for path in sorted(RESULTS.glob("fewshot*.json"))]
-    by_task: dict[tuple[str, int, str], dict[str, Any]] = {}
-    for found in itertools.chain.from_iterable(rows):
-        by_task.setdefault((found["set"], found["shots"], found["subset"]), {})[found["method"]] = found
+    by_task: dict[tuple[str, int, str, str], dict[str, Any]] = {}
+    for path in sorted(RESULTS.glob("fewshot*.json")):
+        result = json.loads(path.read_text("utf-8"))
+        for found in result["summary"]:
+            key = (found["set"], found["shots"], found["subset"], backbone_of(result, found["set"]))
+            by_task.setdefault(key, {})[found["method"]] = found
     lines = [row(words["fewshot_head"]), row(["---"] * len(words["fewshot_head"]))]
-    for (name, shots, subset), methods in sorted(by_task.items(), key=lambda item: (item[0][0], item[0][1])):
-        task = task_words(words, name, shots, subset, methods)
+    for (name, shots, subset, backbone), methods in sorted(by_task.items(), key=lambda item: place(*item[0])):
+        task = task_words(words, name, shots, subset, methods, backbone=backbone)
         cells = [measured(one) for one in pick(methods)]
+        if "pool" not in methods and "probe+pool" in methods:
+            cells[-1] = f"{measured(methods['probe+pool'])} ({words['first_rung']})"
         lines.append(row([task, *cells]))
     return "\n".join(lines) + "\n"
 
 
-def task_words(words: dict[str, Any], name: str, shots: int, subset: str, methods: dict[str, Any]) -> str:
+def place(name: str, shots: int, subset: str, backbone: str) -> tuple[str, int, bool]:
+    """Set by set, the default backbone first."""
+    return name, shots, backbone not in DEFAULT_BACKBONES.values()
+
+
+def backbone_of(result: dict[str, Any], name: str) -> str:
+    """The English or Chinese backbone that a benchmark was told to use, else the catalogue's for the set's language."""
+    language = "zh" if "zh" in name else "en"
+    given = dict(itertools.pairwise(result["command"]))
+    return str(given.get(f"--backbone-{language}", DEFAULT_BACKBONES[language]))
+
+
+def task_words(
+    words: dict[str, Any], name: str, shots: int, subset: str, methods: dict[str, Any], *, backbone: str
+) -> str:
     counts = sorted({one["n_runs"] for one in methods.values()})
     n = f"{counts[0]}–{counts[-1]}" if len(counts) > 1 else counts[0]
-    return str(words["task" if shots else "whole"].format(set=words[name], shots=shots, subset=words.get(subset), n=n))
+    of = words[name].format(backbone=backbone)
+    return str(words["task" if shots else "whole"].format(set=of, shots=shots, subset=words.get(subset), n=n))
 
 
 def peers_table(lang: str) -> str:
@@ -182,9 +205,11 @@ def peers_table(lang: str) -> str:
     words = FIGURES[lang]
     lines = [row(words["peers_head"]), row(["---"] * len(words["peers_head"]))]
     for path in sorted([*RESULTS.glob("peers-banking77*.json"), *RESULTS.glob("peers-sib200*.json")]):
-        summary = json.loads(path.read_text("utf-8"))["summary"]
-        methods = {one["method"]: one for one in summary}
-        task = task_words(words, summary[0]["set"], summary[0]["shots"], summary[0]["subset"], methods)
+        result = json.loads(path.read_text("utf-8"))
+        summary = result["summary"]
+        methods, first = {one["method"]: one for one in summary}, summary[0]
+        backbone = backbone_of(result, first["set"])
+        task = task_words(words, first["set"], first["shots"], first["subset"], methods, backbone=backbone)
         cells = [
             f"{percent(one['accuracy'])}, {one['cpu_s']:.0f} s" if one else "–"
             for one in map(methods.get, ("setfit", "trainer", "probe", "chosen"))

