@@ -10,6 +10,7 @@ import numpy as np
 from feilun.config import FeilunSettings
 from feilun.errors import FeilunError
 from feilun.models import EncoderConfig, read_config
+from feilun.models.layout import TOKENIZER
 from feilun.network.machine import MB, disk_left_mb, memory_left_mb
 from feilun.records import Backbone, Need
 from feilun.tasks import Task
@@ -18,6 +19,11 @@ from feilun.train.session import learning_rungs
 
 BASE_MB, TORCH_MB = 250.0, 350.0
 """A process of ours with its libraries, and what torch adds (measured)."""
+SHIPPING_COPIES = 4.2
+"""While the graph that ships is made and compared, the backbone is in memory so often: file, graph, bytes, session
+(measured on networks of 90 to 470 MB)."""
+TOKENIZER_COPIES = 12.0
+"""A tokenizer takes so many times the size of its file (measured; it counts where that lists 250,000 pieces)."""
 MAX_BATCH_TOKENS = 4096
 ACTIVATIONS_MB = 512.0
 """The bounds that `network.batches` and `network.activations` keep; they need torch and so are not asked here."""
@@ -102,9 +108,12 @@ def _needs_mb(method: str, extent: Extent, backbone: Backbone, settings: FeilunS
     backbone_mb = sum(path.stat().st_size for path in backbone.folder.glob("*.safetensors")) / MB
     embeddings_mb = 4 * extent.n_rows * config.n_hidden / MB
     bundle_mb = 1.5 * backbone_mb  # the float graph while the small one is made, and the small one
-    memory = BASE_MB + 2 * backbone_mb + 3 * embeddings_mb
+    packed_mb = 4 * config.n_layers * _layer_parameters(config) / MB  # onnxruntime lays dense weights out once more
+    always_mb = BASE_MB + packed_mb + TOKENIZER_COPIES * (backbone.folder / TOKENIZER).stat().st_size / MB
+    shipping = always_mb + SHIPPING_COPIES * backbone_mb
+    memory = always_mb + 2 * backbone_mb + 3 * embeddings_mb
     if method == "probe":
-        return memory, embeddings_mb + bundle_mb
+        return max(memory, shipping), embeddings_mb + bundle_mb
     rung = getattr(settings.train, method)
     n_learning = config.n_layers - round(getattr(rung, "frozen_fraction", 0.0) * config.n_layers)
     layers_mb = 4 * n_learning * _layer_parameters(config) / MB
@@ -114,7 +123,7 @@ def _needs_mb(method: str, extent: Extent, backbone: Backbone, settings: FeilunS
     fits_mb = settings.train.n_folds * layers_mb
     memory += TORCH_MB + 4 * layers_mb + fits_mb + batch_mb + min(stored_mb, ACTIVATIONS_MB)
     checkpoints_mb = fits_mb + 2 * 3 * layers_mb  # the running fit, and its successor beside it
-    return memory, embeddings_mb + bundle_mb + checkpoints_mb + 2 * stored_mb
+    return max(memory, shipping), embeddings_mb + bundle_mb + checkpoints_mb + 2 * stored_mb
 
 
 def _layer_parameters(config: EncoderConfig) -> int:
