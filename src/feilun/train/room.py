@@ -123,7 +123,7 @@ def _needs_mb(method: str, extent: Extent, backbone: Backbone, settings: FeilunS
     fits_mb = settings.train.n_folds * layers_mb
     memory += TORCH_MB + 4 * layers_mb + fits_mb + batch_mb + min(stored_mb, ACTIVATIONS_MB)
     checkpoints_mb = fits_mb + 2 * 3 * layers_mb  # the running fit, and its successor beside it
-    return max(memory, shipping), embeddings_mb + bundle_mb + checkpoints_mb + 2 * stored_mb
+    return max(memory, shipping + TORCH_MB), embeddings_mb + bundle_mb + checkpoints_mb + 2 * stored_mb
 
 
 def _layer_parameters(config: EncoderConfig) -> int:
