@@ -74,7 +74,6 @@ FIGURES: dict[str, dict[str, Any]] = {
             "Feilun's first rung (no torch)",
             "Feilun, labels only",
         ],
-        "first_rung": "first rung alone",
         "task": "{set}, {shots} a class, {subset}, seeds: {n}",
         "whole": "{set}, every training row, seeds: {n}",
         "banking77": "BANKING77 (en, {backbone})",
@@ -106,7 +105,6 @@ FIGURES: dict[str, dict[str, Any]] = {
             "飞轮的第一级（不需要 torch）",
             "飞轮，只用标签",
         ],
-        "first_rung": "仅第一级",
         "task": "{set}，每类 {shots} 条，{subset}，种子数：{n}",
         "whole": "{set}，全部训练样本，种子数：{n}",
         "banking77": "BANKING77（英文，{backbone}）",
@@ -173,8 +171,6 @@ def fewshot_table(lang: str) -> str:
     for (name, shots, subset, backbone), methods in sorted(by_task.items(), key=lambda item: place(*item[0])):
         task = task_words(words, name, shots, subset, methods, backbone=backbone)
         cells = [measured(one) for one in pick(methods)]
-        if "pool" not in methods and "probe+pool" in methods:
-            cells[-1] = f"{measured(methods['probe+pool'])} ({words['first_rung']})"
         lines.append(row([task, *cells]))
     return "\n".join(lines) + "\n"
 
