@@ -33,6 +33,7 @@ UNBOUND = {
     "end_session": "as find_session",
     "end_all_sessions": "of a workspace that was restored, before anybody is served from it",
     "take_knocks": "numbers of tries to sign in; who tries is nobody's yet",
+    "look_at_knocks": "as take_knocks",
     "put_back_knocks": "as take_knocks",
     "dataset_path": "a name of a file, from a row that its project's verb gave",
     "model_path": "as dataset_path",
