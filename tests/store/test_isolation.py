@@ -86,6 +86,7 @@ PLAIN: dict[str, Any] = {
     "data": {},
     "trigger": "hand",
     "body_hash": "h",
+    "counts": {},
     "name": "n",
     "secret_hash": "s" * 64,
     "scopes": ["read"],
@@ -202,6 +203,7 @@ def people_a_project(store: Store, whose: Reach, *, mark: str) -> dict[str, str]
     told = {"type": "alert.fired", "timestamp": mark, "data": {"en": mark, "zh": mark}}
     to = {"payload": told, "to": [(mark, "json")]}
     store.change_alert(project, "drift", known=None, becomes=("firing", mark), **to)
+    store.add_outcomes(project, {utc_now(): (1, 1)})
     store.add_event(project, kind="k", data={"mark": mark}, turn_id=ids["turn_id"])
     return ids | {
         "prediction_id": row["prediction_id"],

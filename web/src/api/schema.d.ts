@@ -1661,7 +1661,7 @@ export interface components {
              * @description Its key in [alerts].
              * @enum {string}
              */
-            rule: "drift" | "hand_over" | "contradicted" | "p99_ms" | "silent_h" | "disk_left_mb" | "rolled_back" | "turn_failed" | "turn_finished";
+            rule: "drift" | "hand_over" | "contradicted" | "p99_ms" | "failed_requests" | "silent_h" | "disk_left_mb" | "rolled_back" | "turn_failed" | "turn_finished";
             /**
              * State
              * @description unknown: too little to say.

@@ -115,6 +115,8 @@ class Guard:
             status=reply.status,
             seconds=reply.seconds,
         )
+        project = "" if reply.meter is None else reply.meter.project
+        self._house.outcomes.count(scope, status=reply.status, project=project, known=self._house.projects)
         write_access(scope, status=reply.status, seconds=reply.seconds, caller=scope.get("state", {}).get("caller"))
 
     async def _let_in(self, scope: Scope, receive: Receive, reply: _Reply, headers: Headers) -> None:

@@ -28,6 +28,7 @@ from feilun.serve.api.alerting import Alerting
 from feilun.serve.api.errors import ProjectNotReady, ServerBusy
 from feilun.serve.api.meter import Meter, Till, timed
 from feilun.serve.api.metrics import Metrics
+from feilun.serve.api.outcomes import Outcomes
 from feilun.store import Store
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class House:
         self.till = Till(self.stores, self._stores, {one.name: one.tenant for one in projects.values()})
         self.metrics = Metrics()
         self.traces = _traces(settings.traces)
-        self.alerting = Alerting(lambda: self.projects.values(), settings=settings)
+        self.outcomes = Outcomes()
+        self.alerting = Alerting(lambda: self.projects.values(), settings=settings, outcomes=self.outcomes)
         self.streams = 0
         self.is_stopping = False
         self._store_threads = anyio.CapacityLimiter(N_STORE_THREADS)
