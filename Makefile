@@ -39,7 +39,7 @@ test: $(VENV)/.dev backbones try-console
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 hardening: $(VENV)/.dev backbones
-	FEILUN_HARDENING=night $(BIN)/python -m pytest tests/hardening tests/journeys/test_kill.py
+	FEILUN_HARDENING=night $(BIN)/python -m pytest --timeout 14400 tests/hardening tests/journeys/test_kill.py
 
 lint: $(VENV)/.dev $(CONSOLE)
 	$(NPM) run --silent lint

@@ -34,8 +34,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write everything as JSON here")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        command = ["URL" if part == options.url else part for part in public(sys.argv)]  # it may hold a password
-        found: Record = {"command": command, **measure(Path(scratch), options.url)}
+        found: Record = {"command": public(sys.argv), **measure(Path(scratch), options.url)}
     print(json.dumps(found, indent=1))
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")

@@ -20,6 +20,7 @@ OURS = "feilun"
 REQUEST_ID: ContextVar[str] = ContextVar("feilun_request_id", default="")
 _KEY = re.compile(r"fl_[0-9A-Za-z]{6,}")
 MAX_BYTES = 10_000_000
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # json.dumps would make one for each line
 
 
 def place(error: BaseException) -> str:
@@ -53,7 +54,7 @@ class JsonLines(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = place(record.exc_info[1])
-        return hide_keys(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
+        return hide_keys(_ENCODER.encode(line))
 
 
 class LogFile(RotatingFileHandler):

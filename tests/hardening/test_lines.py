@@ -130,3 +130,57 @@ def test_ten_times_the_largest_body_is_refused_before_it_has_come(client: httpx.
         client, f"{head}{says or 'Transfer-Encoding: chunked' + chr(13) + chr(10)}\r\n".encode(), *framed
     )
     assert (status, code) in ((b"HTTP/1.1 413", "request.too_large"), (b"", ""))
+
+
+def exchange(line: socket.socket, *pieces: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the next reply on a line to these bytes."""
+    for piece in pieces:
+        line.sendall(piece)
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += line.recv(65536)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *rest = head.decode().split("\r\n")
+    headers = {name.lower(): value for name, value in (one.split(": ", 1) for one in rest)}
+    while len(body) < int(headers["content-length"]):
+        body += line.recv(65536)
+    return int(first.split()[1]), headers, body
+
+
+def test_who_comes_to_a_full_house_is_told_so_on_the_spot_and_may_ask_again_on_the_same_line(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = json.dumps({"inputs": [{"text": "where is my parcel"}]}).encode()
+    head = f"POST {AT}/predictions HTTP/1.1\r\nHost: localhost\r\nAccept-Language: zh\r\nX-Request-Id: mine\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with line_to(client) as line:
+        monkeypatch.setattr(wire, "MAX_IN_FLIGHT", 0)
+        for pieces in ([head.encode() + body], [head.encode(), body[:7], body[7:]]):
+            status, headers, reply = exchange(line, *pieces)
+            assert (status, json.loads(reply)["code"]) == (503, "serve.busy")
+            assert "请求" in json.loads(reply)["message"]
+            assert headers.items() >= {"retry-after": "1", "x-request-id": "mine", "cache-control": "no-store"}.items()
+        assert exchange(line, GET + b"\r\n")[0] == 200  # health is for everybody
+        monkeypatch.setattr(wire, "MAX_IN_FLIGHT", 1)
+        status, _, reply = exchange(line, head.encode() + body)
+        assert status == 200 and json.loads(reply)["predictions"]
+    page = client.get("/metrics").text
+    assert 'feilun_refused_total{reason="serve.busy"} 2.0' in page
+    assert 'feilun_http_requests_total{method="POST",route="none",status="503"} 2.0' in page
+
+
+def test_who_sends_much_to_a_full_house_or_keeps_the_rest_to_himself_is_hung_up_on(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "DRAIN_WITHIN_S", 0.5)
+    monkeypatch.setattr(wire, "MAX_IN_FLIGHT", 0)
+    head = f"POST {AT}/predictions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
+    for says, goes_on in (
+        (b"Content-Length: 100000000", False),
+        (b"Transfer-Encoding: chunked", False),
+        (b"Content-Length: 10", True),  # of which nothing comes
+    ):
+        with line_to(client) as line:
+            status, headers, _ = exchange(line, head + says + b"\r\n\r\n")
+            assert (status, "connection" not in headers) == (503, goes_on)
+            assert line.recv(1) == b""

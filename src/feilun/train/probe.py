@@ -59,7 +59,7 @@ def probe_lines(
     left_s: Callable[[], float],
     on_line: Callable[[Line], None] = lambda line: None,
 ) -> tuple[list[Line], Line]:
-    """One line for each value of c, and the best of them.
+    """One line for each value of c, and the one to keep: the smallest that is within a standard error of the best.
 
     The first value is always tried, the others as long as one more fits into `left_s`. On few rows the losses of
     several random cuts into folds are averaged; on many, a stratified sample decides.
@@ -70,12 +70,14 @@ def probe_lines(
     sample = np.sort(stratified_order(rows.targets[: rows.n_examples], seed=seed)[:CHOICE_ROWS])
     n_repeats = N_REPEATS if len(sample) < FEW_ROWS else 1
     plans = [plan_folds(rows, n_folds=n_folds, seed=seed + 1000 * n, among=sample) for n in range(n_repeats)]
-    lines, losses, longest = [], [], 0.0
+    lines: list[Line] = []
+    losses: list[np.ndarray | None] = []
+    longest = 0.0
     for c in settings.c:
         candidate = Probe(embeddings, rows, task=task, c=c, seed=seed)
         line = Line("probe", candidate.params, candidate, plans[0])
         lines.append(line)
-        losses.append(np.inf)
+        losses.append(None)
         if len(lines) > 1 and longest > left_s():
             line.status = "skipped"
             line.note("There was no time left for it.", "没有剩余时间。")
@@ -86,13 +88,40 @@ def probe_lines(
                 losses[-1] = _judge(line, plans, rows, task=task)
             longest = max(longest, line.cost.wall_s)
         on_line(line)
-    best = lines[int(np.argmin(losses))]
+    best = lines[_choose([line.params["c"] for line in lines], losses)]
     if not len(plans[0].held_out):
         best.note(
             "Not judged: every class has one row only, and no name that could stand in for it.",
             "未经评估：每个类别只有一行样本，且类别名称无法代替样本。",
         )
     return lines, best
+
+
+def _choose(strengths: Sequence[float], losses: Sequence[np.ndarray | None]) -> int:
+    """The place of the smallest strength whose loss is no more than a standard error above the least.
+
+    With two classes and a hundred rows the least loss is chance, and a head that follows every row is what it costs
+    (docs/notes/005-training-loop.md). Source: Breiman et al. 1984, "Classification and Regression Trees", 3.4.3.
+
+    Args:
+        losses: for each strength its (n_plans, n_blocks) mean losses, of the same rows; None where it was not judged.
+    """
+    pairs = zip(strengths, losses, strict=True)
+    judged = [(strength, n, found) for n, (strength, found) in enumerate(pairs) if found is not None]
+    if not judged:
+        return 0
+    least = min((found for _, _, found in judged), key=lambda found: float(found.mean()))
+    for _, n, found in sorted(judged, key=lambda one: one[0]):
+        behind = found - least
+        if behind.mean() <= _standard_error(behind):
+            return n
+    raise AssertionError("the best is never behind itself")
+
+
+def _standard_error(differences: np.ndarray) -> float:
+    """Of the mean: several cuts of the same rows say hardly more than one, so it is that of a single cut."""
+    n_blocks = differences.shape[1]
+    return float(differences.std(axis=1, ddof=1).mean() / np.sqrt(n_blocks)) if n_blocks > 1 else 0.0
 
 
 def rescore(line: Line, plan: FoldPlan, rows: TrainingRows, *, task: Task) -> None:
@@ -102,14 +131,14 @@ def rescore(line: Line, plan: FoldPlan, rows: TrainingRows, *, task: Task) -> No
     line.plan = plan
 
 
-def _judge(line: Line, plans: list[FoldPlan], rows: TrainingRows, *, task: Task) -> float:
-    """Score the line on the first plan; return the mean loss over all plans."""
+def _judge(line: Line, plans: list[FoldPlan], rows: TrainingRows, *, task: Task) -> np.ndarray:
+    """Score the line on the first plan; return the (n_plans, n_blocks) mean losses on all of them."""
     assert line.candidate is not None
     losses = []
     for plan in plans:
         logits = out_of_fold(line.candidate, plan, left_s=lambda: np.inf)
         found = score(logits, rows.targets[plan.held_out], task=task)
-        losses.append(found.log_loss)
+        losses.append(found.block_losses)
         if plan is plans[0]:
             line.score, line.logits = found, logits
-    return float(np.mean(losses))
+    return np.stack(losses)

@@ -164,35 +164,37 @@ def test_requests_that_fail_at_several_servers_are_told_of_once_there_are_enough
         assert [(one.rule, one.event) for one in again.alert_log()] == [("failed_requests", "fired")]
 
 
-def scope(path: str, *, method: str = "POST", caller: object = "somebody") -> dict[str, object]:
-    return {"method": method, "path": path, "state": {"caller": caller}}
-
-
 @pytest.mark.parametrize(
-    ("asked", "status", "project", "expected"),
+    ("method", "path", "status", "project", "expected"),
     [
-        (scope("/v1/projects/ours/predictions"), 200, "", (1, 0)),
-        (scope("/v1/projects/ours/predictions"), 500, "", (1, 1)),
-        (scope("/v1/projects/ours/predictions"), 503, "", (1, 1)),
-        (scope("/v1/projects/ours/predictions"), 422, "", (1, 0)),
-        (scope("/v1/projects/ours/predictions", caller=None), 401, "", None),
-        ({"method": "POST", "path": "/v1/projects/ours/feedback"}, 503, "", (1, 1)),
-        (scope("/v1/projects/ours/queue", method="GET"), 500, "", None),
-        (scope("/v1/projects/nobody/predictions"), 404, "", None),
-        (scope("/v1/chat/completions"), 200, "ours", (1, 0)),
-        (scope("/v1/chat/completions"), 503, "", (1, 1)),
-        (scope("/v1/chat/completions"), 404, "", None),
-        (scope("/v1/keys"), 500, "", None),
+        ("POST", "/v1/projects/ours/predictions", 200, "", (1, 0)),
+        ("POST", "/v1/projects/ours/predictions", 422, "", (1, 0)),
+        ("POST", "/v1/projects/ours/predictions", 500, "", (1, 1)),
+        ("POST", "/v1/projects/ours/feedback", 503, "", (1, 1)),
+        ("GET", "/v1/projects/ours/queue", 500, "", None),
+        ("POST", "/v1/projects/nobody/predictions", 404, "", None),
+        ("POST", "/v1/chat/completions", 200, "ours", (1, 0)),
+        ("POST", "/v1/chat/completions", 503, "", (1, 1)),
+        ("POST", "/v1/chat/completions", 404, "", None),
+        ("POST", "/v1/keys", 500, "", None),
     ],
 )
-def test_what_counts_as_a_request_that_failed(asked, status, project, expected):
-    outcomes = Outcomes()
-    outcomes.count(asked, status=status, project=project, known=["ours"])
+def test_what_counts_as_a_request_that_failed(method, path, status, project, expected):
+    outcomes, known = Outcomes(), ["ours"]
+    outcomes.count(method=method, path=path, status=status, is_let_in=True, known=known, project=project)
     taken = outcomes.take("ours")
     assert list(taken.values()) == ([] if expected is None else [expected])
     assert outcomes.take("ours") == {}
     outcomes.put_back("ours", taken)
     assert outcomes.take("ours") == taken
+
+
+def test_strangers_who_are_sent_away_do_not_count_and_those_whom_there_is_no_room_for_do():
+    outcomes, path = Outcomes(), "/v1/projects/ours/predictions"
+    outcomes.count(method="POST", path=path, status=401, is_let_in=False, known=["ours"])
+    assert outcomes.take("ours") == {}
+    outcomes.count(method="POST", path=path, status=503, is_let_in=False, known=["ours"])
+    assert list(outcomes.take("ours").values()) == [(1, 1)]
 
 
 def test_a_target_that_hangs_keeps_no_other_one_waiting(serve, folder, receiver, monkeypatch):

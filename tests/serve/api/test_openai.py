@@ -12,7 +12,8 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from feilun.serve.api.guard import MAX_IN_FLIGHT, Guard
+from feilun.serve.api.guard import Guard
+from feilun.serve.api.wire import MAX_IN_FLIGHT
 from feilun.trust import create_key
 
 REFUND = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "I want a refund"}]
@@ -296,10 +297,10 @@ def test_a_busy_server_says_so_in_the_shape_of_the_address(client, monkeypatch):
 
     monkeypatch.setattr(Guard, "_let_in", remember)
     client.get("/v1/models").raise_for_status()
-    guards[0]._in_flight = MAX_IN_FLIGHT
+    guards[0]._house.n_in_flight = MAX_IN_FLIGHT
     busy = client.post(CHAT, json={"model": "support", "messages": REFUND})
     typed = client.post("/v1/projects/support/predictions", json={"inputs": [{"text": "hi"}]})
-    guards[0]._in_flight = 0
+    guards[0]._house.n_in_flight = 0
     assert (busy.status_code, busy.headers["retry-after"], busy.json()["error"]["type"]) == (503, "1", "server_error")
     assert (busy.json()["error"]["code"], typed.json()["code"]) == ("serve.busy", "serve.busy")
 

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from feilun import __version__
 from feilun.project import Project
-from feilun.serve.api import guard
+from feilun.serve.api import guard, wire
 from feilun.serve.api.guard import is_open
 from feilun.trust import SCOPES
 
@@ -231,7 +231,7 @@ def test_slow_and_idle_callers_hold_up_nobody(client):
 
 
 def test_more_at_once_than_can_be_worked_on_are_asked_to_come_again(serve, project, monkeypatch):
-    monkeypatch.setattr(guard, "MAX_IN_FLIGHT", 2)
+    monkeypatch.setattr(wire, "MAX_IN_FLIGHT", 2)
     client, go_on = serve(), threading.Event()
     monkeypatch.setattr(Project, "list_turns", lambda *_, **__: go_on.wait(10) and [])
     callers = [threading.Thread(target=client.get, args=(f"{AT}/turns",)) for _ in range(2)]

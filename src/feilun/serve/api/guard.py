@@ -11,7 +11,6 @@ from typing import Any
 
 import anyio
 from starlette.datastructures import Headers
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from feilun.errors import FeilunError
@@ -19,10 +18,10 @@ from feilun.logs import place
 from feilun.serve.api.access import Caller
 from feilun.serve.api.access_log import HEADER, name_request, write_access
 from feilun.serve.api.cookies import drop_session
-from feilun.serve.api.errors import BodyTooLarge, BodyTooSlow, ServerBusy, ServerError
+from feilun.serve.api.errors import BodyTooLarge, BodyTooSlow, ServerError
 from feilun.serve.api.house import Gone, House
 from feilun.serve.api.meter import CURRENT, Meter
-from feilun.serve.api.problems import is_openai, problem, speak
+from feilun.serve.api.problems import problem, speak
 from feilun.spans import LISTENER
 from feilun.trust import SessionEnded
 
@@ -31,7 +30,6 @@ OPEN_PATHS = ("/health", "/ready")
 UPLOADS = "/v1/uploads"  # files, too large to be read whole before the route sees them
 SESSION = ("/v1/session", "/v1/session/invitation")  # where somebody comes in; who they are is not known before
 CONSOLE = "/console/"  # the console's files below it, and "/" which leads there
-MAX_IN_FLIGHT = 256
 BODY_WITHIN_S = 30.0
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -59,8 +57,6 @@ class Guard:
     def __init__(self, app: ASGIApp, *, house: House) -> None:
         self._app, self._house = app, house
         self._max_body = int(house.settings.max_body_mb * 1_000_000)
-        self._in_flight = 0
-        self._busy: dict[tuple[str, bool], Response] = {}  # by language, and whether in OpenAI's shape
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -70,11 +66,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         reply = _Reply(send, started=time.perf_counter(), request_id=name_request(scope["headers"]))
-        if self._in_flight >= MAX_IN_FLIGHT and scope["path"] not in OPEN_PATHS:
-            await self._turn_away(scope, receive, reply)
-            return
-        self._in_flight += 1
-        self._house.metrics.in_flight.set(self._in_flight)
+        self._house.n_in_flight += 1
+        self._house.metrics.in_flight.set(self._house.n_in_flight)
         headers = Headers(scope=scope)
         trace = None if self._house.traces is None else self._house.traces.begin(scope["headers"])
         if trace is not None:
@@ -91,22 +84,11 @@ class Guard:
         finally:
             if reply.meter is not None:
                 reply.meter.finish(is_answered=reply.status < 400)
-            self._in_flight -= 1
-            self._house.metrics.in_flight.set(self._in_flight)
+            self._house.n_in_flight -= 1
+            self._house.metrics.in_flight.set(self._house.n_in_flight)
             self._count(scope, reply)
             if trace is not None:
                 trace.end(scope, status=reply.status)
-
-    async def _turn_away(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
-        """Refuse before anything is looked at: under overload most requests end here, so it must cost little."""
-        spoken = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")
-        lang, path = speak(spoken.decode("latin-1")), scope["path"]
-        kind = (lang, is_openai(path))
-        if kind not in self._busy:
-            self._busy[kind] = problem(ServerBusy(n_requests=MAX_IN_FLIGHT), path=path, lang=lang)
-        await self._busy[kind](scope, receive, reply.send)
-        self._house.metrics.count_refusal(reason=ServerBusy.code)
-        self._count(scope, reply)
 
     def _count(self, scope: Scope, reply: _Reply) -> None:
         self._house.metrics.count_request(
@@ -115,9 +97,16 @@ class Guard:
             status=reply.status,
             seconds=reply.seconds,
         )
-        project = "" if reply.meter is None else reply.meter.project
-        self._house.outcomes.count(scope, status=reply.status, project=project, known=self._house.projects)
-        write_access(scope, status=reply.status, seconds=reply.seconds, caller=scope.get("state", {}).get("caller"))
+        caller = scope.get("state", {}).get("caller")
+        self._house.outcomes.count(
+            method=scope["method"],
+            path=scope["path"],
+            status=reply.status,
+            is_let_in=caller is not None,
+            known=self._house.projects,
+            project="" if reply.meter is None else reply.meter.project,
+        )
+        write_access(scope, status=reply.status, seconds=reply.seconds, caller=caller)
 
     async def _let_in(self, scope: Scope, receive: Receive, reply: _Reply, headers: Headers) -> None:
         state = scope.setdefault("state", {})

@@ -93,7 +93,7 @@ class House:
         self.traces = _traces(settings.traces)
         self.outcomes = Outcomes()
         self.alerting = Alerting(lambda: self.projects.values(), settings=settings, outcomes=self.outcomes)
-        self.streams = 0
+        self.n_in_flight = self.streams = 0
         self.is_stopping = False
         self._store_threads = anyio.CapacityLimiter(N_STORE_THREADS)
         self._compute_threads = anyio.CapacityLimiter(N_COMPUTE_THREADS)

@@ -6,8 +6,6 @@ import threading
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
-from starlette.types import Scope
-
 from feilun.serve.api.problems import is_openai
 from feilun.store import utc_now
 
@@ -30,17 +28,19 @@ class Outcomes:
         self._lock = threading.Lock()
         self._counts: dict[str, dict[int, list[int]]] = {}
 
-    def count(self, scope: Scope, *, status: int, project: str, known: Collection[str]) -> None:
+    def count(
+        self, *, method: str, path: str, status: int, is_let_in: bool, known: Collection[str], project: str = ""
+    ) -> None:
         """A request that was answered.
 
         Args:
-            project: which it turned out to be about, where only the body says that; empty: that was not looked at.
+            is_let_in: whether its sender is known; strangers who are sent away say nothing of how the service is.
             known: the projects that are served.
+            project: which it turned out to be about, where only the body says that; empty: that was not looked at.
         """
         is_failed = status >= FAILED
-        if scope["method"] != "POST" or (not is_failed and scope.get("state", {}).get("caller") is None):
-            return  # strangers who are not let in say nothing of how the service is
-        path = str(scope["path"])
+        if method != "POST" or not (is_failed or is_let_in):
+            return
         if path.startswith(PROJECTS):
             named = path[len(PROJECTS) :].partition("/")[0]
             about = [named] if named in known else []
