@@ -165,7 +165,7 @@ class Store(
             names = tuple(found.keys())
             return [
                 dict(zip(names, row, strict=True)) for row in found.all()
-            ]  # of mappings it takes three times as long
+            ]  # by way of mappings it takes twice as long
 
     def _find(self, query: sa.Select[Any]) -> dict[str, Any] | None:
         rows = self._list(query.limit(1))

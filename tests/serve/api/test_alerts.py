@@ -16,7 +16,7 @@ from feilun.alerts import Door, post
 from feilun.config import ServeSettings
 from feilun.project import Project
 from feilun.project import alerts as facade
-from feilun.serve.api import alerting
+from feilun.serve.api import alerting, wire
 from feilun.serve.api.outcomes import Outcomes
 from feilun.store import EVERYWHERE
 from feilun.store import tables as t
@@ -156,8 +156,11 @@ def test_requests_that_fail_at_several_servers_are_told_of_once_there_are_enough
         servers = serve(bare_project, **door), serve(again, **door)
         asked = {"inputs": [{"text": "where is my parcel"}]}
         for n in range(20):  # ten each: neither server has enough by itself
+            if n == 10:
+                monkeypatch.setattr(wire, "MAX_IN_FLIGHT", 0)
             refused = servers[n % 2].post("/v1/projects/bare/predictions", json=asked)
-            assert refused.status_code == 503
+            expected = "serve.busy" if n >= 10 else "serve.not_ready"
+            assert (refused.status_code, refused.json()["code"]) == (503, expected)
         told = json.loads(receiver.wait().body)["data"]
         assert (told["rule"], told["value"], told["limit"]) == ("failed_requests", 1.0, 0.05)
         assert "10 minutes" in told["en"] and "最近 10 分钟" in told["zh"]
@@ -167,12 +170,14 @@ def test_requests_that_fail_at_several_servers_are_told_of_once_there_are_enough
 @pytest.mark.parametrize(
     ("method", "path", "status", "project", "expected"),
     [
-        ("POST", "/v1/projects/ours/predictions", 200, "", (1, 0)),
-        ("POST", "/v1/projects/ours/predictions", 422, "", (1, 0)),
-        ("POST", "/v1/projects/ours/predictions", 500, "", (1, 1)),
-        ("POST", "/v1/projects/ours/feedback", 503, "", (1, 1)),
-        ("GET", "/v1/projects/ours/queue", 500, "", None),
-        ("POST", "/v1/projects/nobody/predictions", 404, "", None),
+        ("POST", "/v1/projects/ours/predictions", 200, "ours", (1, 0)),
+        ("POST", "/v1/projects/ours/predictions", 422, "ours", (1, 0)),
+        ("POST", "/v1/projects/ours/predictions", 500, "ours", (1, 1)),
+        ("POST", "/v1/projects/ours/feedback", 503, "", (1, 1)),  # no room: nobody looked who it is
+        ("POST", "/v1/projects/ours/feedback", 401, "", None),
+        ("POST", "/v1/projects/ours/feedback", 404, "", None),  # with a key of another tenant's
+        ("GET", "/v1/projects/ours/queue", 500, "ours", None),
+        ("POST", "/v1/projects/nobody/predictions", 503, "", None),
         ("POST", "/v1/chat/completions", 200, "ours", (1, 0)),
         ("POST", "/v1/chat/completions", 503, "", (1, 1)),
         ("POST", "/v1/chat/completions", 404, "", None),
@@ -180,21 +185,13 @@ def test_requests_that_fail_at_several_servers_are_told_of_once_there_are_enough
     ],
 )
 def test_what_counts_as_a_request_that_failed(method, path, status, project, expected):
-    outcomes, known = Outcomes(), ["ours"]
-    outcomes.count(method=method, path=path, status=status, is_let_in=True, known=known, project=project)
+    outcomes = Outcomes()
+    outcomes.count(method=method, path=path, status=status, known=["ours"], project=project)
     taken = outcomes.take("ours")
     assert list(taken.values()) == ([] if expected is None else [expected])
     assert outcomes.take("ours") == {}
     outcomes.put_back("ours", taken)
     assert outcomes.take("ours") == taken
-
-
-def test_strangers_who_are_sent_away_do_not_count_and_those_whom_there_is_no_room_for_do():
-    outcomes, path = Outcomes(), "/v1/projects/ours/predictions"
-    outcomes.count(method="POST", path=path, status=401, is_let_in=False, known=["ours"])
-    assert outcomes.take("ours") == {}
-    outcomes.count(method="POST", path=path, status=503, is_let_in=False, known=["ours"])
-    assert list(outcomes.take("ours").values()) == [(1, 1)]
 
 
 def test_a_target_that_hangs_keeps_no_other_one_waiting(serve, folder, receiver, monkeypatch):

@@ -28,30 +28,29 @@ class Outcomes:
         self._lock = threading.Lock()
         self._counts: dict[str, dict[int, list[int]]] = {}
 
-    def count(
-        self, *, method: str, path: str, status: int, is_let_in: bool, known: Collection[str], project: str = ""
-    ) -> None:
+    def count(self, *, method: str, path: str, status: int, known: Collection[str], project: str = "") -> None:
         """A request that was answered.
 
         Args:
-            is_let_in: whether its sender is known; strangers who are sent away say nothing of how the service is.
             known: the projects that are served.
-            project: which it turned out to be about, where only the body says that; empty: that was not looked at.
+            project: which it turned out to be about, once its sender was found to be one who may ask; empty: it did not
+                come so far. Then only a failure counts: nobody hides one by asking in vain for what is another's.
         """
-        is_failed = status >= FAILED
-        if method != "POST" or not (is_failed or is_let_in):
+        if method != "POST":
             return
-        if path.startswith(PROJECTS):
-            named = path[len(PROJECTS) :].partition("/")[0]
-            about = [named] if named in known else []
-        elif project:
-            about = [project]
-        else:
-            about = list(known) if is_failed and is_openai(path) else []
+        is_failed = status >= FAILED
+        about = [project] if project else self._aimed_at(path, known) if is_failed else []
         minute = int(utc_now().timestamp() // 60)
         with self._lock:
             for one in about:
                 self._add(one, minute, 1, int(is_failed))
+
+    def _aimed_at(self, path: str, known: Collection[str]) -> list[str]:
+        """The projects that a request may have been about that nobody looked at."""
+        if is_openai(path):
+            return list(known)
+        named = path[len(PROJECTS) :].partition("/")[0] if path.startswith(PROJECTS) else ""
+        return [named] if named in known else []
 
     def take(self, project: str) -> Counts:
         """What has come to be known since it was asked for last."""
