@@ -162,10 +162,8 @@ class Store(
             self.engine.connect().execution_options(feilun_readonly=True) as connection,
         ):
             found = connection.execute(query)
-            names = tuple(found.keys())
-            return [
-                dict(zip(names, row, strict=True)) for row in found.all()
-            ]  # by way of mappings it takes twice as long
+            names = tuple(found.keys())  # by way of SQLAlchemy's mappings it takes twice as long
+            return [dict(zip(names, row, strict=True)) for row in found.all()]
 
     def _find(self, query: sa.Select[Any]) -> dict[str, Any] | None:
         rows = self._list(query.limit(1))
