@@ -14,6 +14,8 @@ the rounds are told.
 CPU ms a request are those of the server's process and its children, from /proc: what else runs on the machine disturbs
 them least. Without --peer-python only ours is measured.
 
+Beside them stands what the engine alone can do, without a server around it: one thread a core, 32 messages at a time.
+
 Then, ours alone: the 99th percentile of the latency at 70 % of the peak, requests arriving at random moments; and
 --overload-s seconds of five times the peak: how many good answers a second remain, which statuses there were, what
 memory did, and how soon a single request is answered as before.
@@ -23,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import json
 import os
 import signal
@@ -33,6 +36,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,7 +46,7 @@ from common import public
 HERE = Path(__file__).parent
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
-N_SHOTS, N_TEXTS = 10, 1000
+N_SHOTS, N_TEXTS, TOGETHER = 10, 1000, 32
 WARM_S = 2.0
 LOAD_SHARE, OVERLOAD = 0.7, 5
 MOST_CONNECTIONS = 512
@@ -73,6 +77,8 @@ def main() -> int:
         found: Record = {"command": public(sys.argv), "runs": measure(servers, options)}
         found["summary"] = summarise(found["runs"])
         tell(found["summary"])
+        found["engine_alone"] = engine_alone(project, texts, seconds=options.seconds)
+        print(f"engine alone, one thread a core: {found['engine_alone']:.0f} messages/s")
         peak = max(line["rate"] for line in found["summary"] if line["server"] == "feilun")
         ours = servers["feilun"]
         found["at_share"] = at_share(ours, peak, options.seconds)
@@ -244,6 +250,33 @@ def tell(lines: list[Record]) -> None:
         if "rate_ratio" in line:
             text += f"   {line['rate_ratio']:.1f}x the requests, {line['cpu_ratio']:.1f}x less CPU"
         print(text)
+
+
+def engine_alone(project: Path, texts: list[str], *, seconds: float) -> float:
+    """Messages a second that the engine answers without a server around it: more, no server can."""
+    from feilun import Project
+    from feilun.serve.engine import load_bundle
+    from feilun.serve.engine.line import RUN_TOKENS, n_cores
+
+    with Project(project) as opened:
+        champion = opened.store.find_champion(opened.name)
+        assert champion is not None
+        encoder = load_bundle(opened.store.models_dir / champion).encoder
+    batches = [texts[start : start + TOGETHER] for start in range(0, len(texts), TOGETHER)]
+    until = time.monotonic() + seconds
+
+    def work(first: int) -> int:
+        n = 0
+        for batch in itertools.cycle(batches[first:] + batches[:first]):
+            if time.monotonic() > until:
+                break
+            rows = [encoder.tokenise(text) for text in batch]
+            n += sum(len(one.places) for one in encoder.run_batches(rows, batch_tokens=RUN_TOKENS))
+        return n
+
+    with ThreadPoolExecutor(n_cores()) as threads:
+        starts = range(0, len(batches), max(1, len(batches) // n_cores()))
+        return sum(threads.map(work, list(starts)[: n_cores()])) / seconds
 
 
 def at_share(server: Server, peak: float, seconds: float) -> Record:
