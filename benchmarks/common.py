@@ -31,7 +31,7 @@ def seeds(text: str) -> list[int]:
 def public(command: Sequence[str]) -> list[str]:
     """The command as anyone would type it: where this machine keeps data and programs says nothing to others."""
     folders = dict.fromkeys(("--data", "--project", "--folder", "--peer-venv", "--openvino-path"), "FOLDER")
-    private = folders | {"--out": "FILE", "--peer-python": "PYTHON"}
+    private = folders | {"--out": "FILE", "--peer-python": "PYTHON", "--url": "URL"}
     script = f"benchmarks/{Path(command[0]).name}"
     return [script, *(private.get(before, word) for before, word in pairwise(command))]
 

@@ -20,7 +20,7 @@ from feilun.models.bundle import (
 )
 from feilun.operate import examine
 from feilun.project import Project
-from feilun.project.errors import ModelUnfit, NoModel
+from feilun.project.errors import ModelUnfit, NoModel, ReportUnreadable
 from feilun.records import Backbone
 from tests.bundles import MESSAGES, make_bundle
 from tests.cli.conftest import Run, run  # noqa: F401
@@ -91,7 +91,7 @@ def test_what_is_no_sound_model_of_this_task_is_not_taken_over(folder: Path, sea
         "no graph": (resealed(sealed, tmp_path / "a", model__onnx=b"no graph"), FeilunError),
         "other labels": (resealed(sealed, tmp_path / "b", labels__json=b'["a"]'), BundleDamaged),
         "no settings": (resealed(sealed, tmp_path / "c", model__json=b"[1"), BundleDamaged),
-        "no report": (resealed(sealed, tmp_path / "d", report__json=b"{}"), ModelUnfit),
+        "no report": (resealed(sealed, tmp_path / "d", report__json=b"{}"), ReportUnreadable),
         "other task": (resealed(sealed, tmp_path / "e", model__json=json.dumps(spec).encode()), ModelUnfit),
     }
     with Project(folder) as project:

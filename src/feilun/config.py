@@ -565,6 +565,15 @@ class AlertSettings(Settings):
         0.0, ge=0, le=1, description="Tell when this share of the feedback speaks against the answer."
     )
     p99_ms: float = Field(0.0, ge=0, description="Tell when the slowest 1 % of the answers take so many milliseconds.")
+    failed_requests: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Tell when this share of the requests that send something (POST) fails with a status from 500 "
+        "on, 503 for overload among them.",
+    )
+    failed_min: int = Field(10, ge=1, le=1440, description="Minutes that failed_requests looks back.")
+    min_requests: int = Field(20, ge=1, description="With fewer requests in them, failed_requests says nothing.")
     silent_h: int = Field(0, ge=0, le=8760, description="Tell when no message came for so many hours.")
     disk_left_mb: float = Field(2000.0, ge=0, description="Tell when fewer megabytes are left on the workspace's disk.")
     rolled_back: bool = Field(True, description="Tell when a model was rolled back, by a person or by the guard.")

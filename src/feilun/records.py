@@ -863,6 +863,7 @@ AlertRule = Literal[
     "hand_over",
     "contradicted",
     "p99_ms",
+    "failed_requests",
     "silent_h",
     "disk_left_mb",
     "rolled_back",

@@ -19,7 +19,7 @@ from feilun.records import AlertReading, Drift, MonitorBucket
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 ALL = AlertSettings(hand_over=0.4, contradicted=0.2, p99_ms=50, silent_h=6, turn_finished=True)
-FINE = AlertSettings(drift=0, disk_left_mb=0, rolled_back=False, turn_failed=False)
+FINE = AlertSettings(drift=0, failed_requests=0, disk_left_mb=0, rolled_back=False, turn_failed=False)
 
 
 def facts(**known: Any) -> Facts:
@@ -31,6 +31,8 @@ def facts(**known: Any) -> Facts:
         "now": NOON,
         "window": MonitorBucket.model_validate(window),
         "drift": Drift.model_validate(drift | known.pop("drift", {})),
+        "n_requests": 200,
+        "n_failed": 4,
         "last_hour": NOON - timedelta(hours=1),
         "live": {"action": "promote", "release_id": "rel_1"},
         "failed": {"seq": 1, "turn_id": "turn_1"},
@@ -48,7 +50,13 @@ def says(settings: AlertSettings, known: Facts) -> dict[str, bool | None]:
 def test_only_rules_that_are_on_are_read():
     assert says(FINE, facts()) == {}
     assert list(says(ALL, facts())) == list(RULES)
-    assert set(says(AlertSettings(), facts())) == {"drift", "disk_left_mb", "rolled_back", "turn_failed"}
+    assert set(says(AlertSettings(), facts())) == {
+        "drift",
+        "failed_requests",
+        "disk_left_mb",
+        "rolled_back",
+        "turn_failed",
+    }
 
 
 @pytest.mark.parametrize(
@@ -58,6 +66,7 @@ def test_only_rules_that_are_on_are_read():
         ("hand_over", {"window": {"n_handed_over": 400}}, 0.4),
         ("contradicted", {"window": {"n_contradicted": 40}}, 0.2),
         ("p99_ms", {"window": {"p99_ms": 50.0}}, 50),
+        ("failed_requests", {"n_failed": 10}, 0.05),
         ("silent_h", {"last_hour": NOON - timedelta(hours=7)}, 6),
         ("disk_left_mb", {"disk_left_mb": 1999.0}, 1999),
         ("rolled_back", {"live": {"action": "rollback", "release_id": "rel_9"}}, None),
@@ -75,12 +84,14 @@ def test_with_too_little_to_go_by_a_rule_says_nothing():
     little = facts(
         window={"n_messages": 99, "n_handed_over": 99, "n_feedback": 99, "n_contradicted": 99, "p99_ms": 900.0},
         drift={"state": "too_few", "labels": None, "confidence": None},
+        n_requests=19,
+        n_failed=19,
         last_hour=None,
         live=None,
         failed=None,
         done=None,
     )
-    unknown = dict.fromkeys(("drift", "hand_over", "contradicted", "p99_ms", "silent_h"))
+    unknown = dict.fromkeys(("drift", "hand_over", "contradicted", "p99_ms", "failed_requests", "silent_h"))
     certain = dict.fromkeys(("disk_left_mb", "rolled_back", "turn_failed", "turn_finished"), False)
     assert says(ALL, little) == unknown | certain
 
@@ -140,33 +151,37 @@ def test_the_pauses_double_and_end_after_a_day():
 
 
 @pytest.mark.parametrize(
-    ("event", "reading", "window_h", "en", "zh"),
+    ("event", "reading", "en", "zh"),
     [
         (
             "fired",
             AlertReading(rule="hand_over", is_firing=True, value=0.4712, limit=0.4),
-            24,
             "[Feilun] support: 47.1 % of the messages of the last 24 hours were handed over, the limit is 40.0 %.",
             "【飞轮 Feilun】support：最近 24 小时有 47.1% 的消息转人工，上限为 40.0%。",
         ),
         (
             "resolved",
             AlertReading(rule="p99_ms", is_firing=False, value=31.4, limit=50),
-            24,
             "[Feilun] support, resolved: the slowest 1 % of the answers take 31 ms now.",
             "【飞轮 Feilun】support，已恢复：目前最慢的 1% 回答耗时 31 毫秒。",
         ),
         (
+            "fired",
+            AlertReading(rule="failed_requests", is_firing=True, value=0.25, limit=0.05),
+            "[Feilun] support: 25.0 % of the requests of the last 10 minutes failed or were refused for overload, "
+            "the limit is 5.0 %. See server.log.",
+            "【飞轮 Feilun】support：最近 10 分钟有 25.0% 的请求失败或因过载被拒绝，上限为 5.0%。详见 server.log。",
+        ),
+        (
             "test",
             None,
-            0,
             "[Feilun] support: this is a test. Alerts arrive here.",
             "【飞轮 Feilun】support：这是一条测试消息，告警会发到这里。",
         ),
     ],
 )
-def test_an_alert_says_what_where_and_how_much_in_both_languages(event, reading, window_h, en, zh):
-    payload = payload_of(event, project="support", at=NOON, reading=reading, window_h=window_h)
+def test_an_alert_says_what_where_and_how_much_in_both_languages(event, reading, en, zh):
+    payload = payload_of(event, project="support", at=NOON, reading=reading, settings=ALL)
     assert (payload["type"], payload["timestamp"]) == (f"alert.{event}", "2026-11-28T12:00:00+00:00")
     assert (payload["data"]["en"], payload["data"]["zh"]) == (en, zh)
 

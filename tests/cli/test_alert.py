@@ -29,7 +29,13 @@ def test_rules_are_listed_and_a_test_arrives_or_says_why_not(folder: Path, run: 
         listed = run("alert", "list", place, "--json").json
         target = {"name": "ops", "format": "slack", "host": "127.0.0.1", "is_signed": False, "trouble": None}
         assert listed["targets"] == [target]
-        assert {one["rule"] for one in listed["rules"]} == {"drift", "disk_left_mb", "rolled_back", "turn_failed"}
+        assert {one["rule"] for one in listed["rules"]} == {
+            "drift",
+            "failed_requests",
+            "disk_left_mb",
+            "rolled_back",
+            "turn_failed",
+        }
         (sent,) = run("alert", "test", place, "--json").json
         assert (sent["state"], sent["event"], len(receiver.got)) == ("delivered", "test", 1)
     missed = run("--lang", "zh", "alert", "test", place, "--to", "ops")

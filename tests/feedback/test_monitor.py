@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -205,9 +208,32 @@ def test_what_was_answered_before_there_were_counts_is_counted_by_the_migration(
         assert every_count(again) == counted != []
 
 
+@pytest.mark.parametrize("bucket", [None, "day"])
+def test_days_and_the_hours_at_their_ends_add_up_to_what_the_hours_do(tmp_path: Path, database_url: str, bucket):
+    rng = random.Random(7)
+    with Store(tmp_path / ".feilun", url=database_url) as store:
+        store.add_project("support", folder=tmp_path)
+        rows = [answers(1, at=NOON + timedelta(hours=rng.randrange(96)), first=i)[0] for i in range(200)]
+        store.add_predictions(rows).result()
+        ends = [NOON + timedelta(minutes=m) for m in (-3000, 0, 60, 90, 720, 721, 779, 1500, 2160, 3600, 5000, 9000)]
+        for since, until in itertools.combinations(ends, 2):
+            hours = Counter[tuple[str, str, str]]()
+            for row in store.sum_tallies("support", since=since, until=until, bucket="hour"):
+                at = "" if bucket is None else row["at"][:10]
+                hours[at, row["part"], row["value"]] += row["n"]
+            found = store.sum_tallies("support", since=since, until=until, bucket=bucket)
+            assert {(row["at"], row["part"], row["value"]): row["n"] for row in found} == hours, (since, until)
+            assert len(found) == len(hours)
+
+
 def every_count(store: Store) -> list[tuple[Any, ...]]:
-    c = t.tallies.c
-    key = (c.project, c.hour, c.part, c.value)
+    """The counts by hour, and by day."""
+    return [row for table in (t.tallies, t.tally_days) for row in _counts_in(store, table)]
+
+
+def _counts_in(store: Store, table: sa.Table) -> list[tuple[Any, ...]]:
+    c = table.c
+    key = (c.project, c.day if table is t.tally_days else c.hour, c.part, c.value)
     query = sa.select(*key, sa.func.sum(c.n)).group_by(*key).order_by(*key)
     with store.engine.connect().execution_options(feilun_readonly=True) as connection:
         rows = connection.execute(query).all()

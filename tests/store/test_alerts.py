@@ -79,6 +79,15 @@ def test_one_server_has_an_alert_in_hand_and_another_one_takes_it_up_when_that_o
         assert (again["delivery_id"], again["n_tries"]) == (first["delivery_id"], 2)
 
 
+def test_one_target_s_alerts_are_taken_without_the_others_and_whoever_waits_longest_comes_first(store):
+    fire(store)
+    fire(store, known=("firing", ""), becomes=("ok", ""), to=[("chat", "wecom")])
+    assert store.list_due_alert_targets("support") == ["ops", "chat"]
+    first, second = store.take_alert("support", to="chat"), store.take_alert("support", to="chat")
+    assert (first["target"], second["target"], first["seq"] < second["seq"]) == ("chat", "chat", True)
+    assert (store.take_alert("support", to="chat"), store.list_due_alert_targets("support")) == (None, ["ops"])
+
+
 def test_an_alert_waits_for_its_time_and_ends_delivered_or_given_up(store):
     fire(store)
     one, two = store.take_alert("support"), store.take_alert("support")

@@ -227,6 +227,7 @@ SILENT = {
     "_write_alone": "its callers say",
     "add_predictions": "traffic",
     "add_usage": "traffic",
+    "add_outcomes": "traffic",
     "_record": "what those two have in common",
     "lease_permits": "traffic",
     "add_event": "progress",

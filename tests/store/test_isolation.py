@@ -33,6 +33,7 @@ UNBOUND = {
     "end_session": "as find_session",
     "end_all_sessions": "of a workspace that was restored, before anybody is served from it",
     "take_knocks": "numbers of tries to sign in; who tries is nobody's yet",
+    "look_at_knocks": "as take_knocks",
     "put_back_knocks": "as take_knocks",
     "dataset_path": "a name of a file, from a row that its project's verb gave",
     "model_path": "as dataset_path",
@@ -85,6 +86,7 @@ PLAIN: dict[str, Any] = {
     "data": {},
     "trigger": "hand",
     "body_hash": "h",
+    "counts": {},
     "name": "n",
     "secret_hash": "s" * 64,
     "scopes": ["read"],
@@ -201,6 +203,7 @@ def people_a_project(store: Store, whose: Reach, *, mark: str) -> dict[str, str]
     told = {"type": "alert.fired", "timestamp": mark, "data": {"en": mark, "zh": mark}}
     to = {"payload": told, "to": [(mark, "json")]}
     store.change_alert(project, "drift", known=None, becomes=("firing", mark), **to)
+    store.add_outcomes(project, {utc_now(): (1, 1)})
     store.add_event(project, kind="k", data={"mark": mark}, turn_id=ids["turn_id"])
     return ids | {
         "prediction_id": row["prediction_id"],

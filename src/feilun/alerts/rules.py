@@ -23,6 +23,7 @@ class Facts:
     Args:
         window: what was answered in the last `window_h` hours.
         drift: of this week against the week before.
+        n_requests, n_failed: requests of the last `failed_min` minutes that sent something, and how many failed.
         last_hour: the beginning of the hour in which the last message came.
         live: the release that says which model answers.
         failed, done: the latest turn that ended so.
@@ -32,6 +33,8 @@ class Facts:
     now: datetime
     window: MonitorBucket
     drift: Drift
+    n_requests: int
+    n_failed: int
     last_hour: datetime | None
     live: Mapping[str, Any] | None
     failed: Mapping[str, Any] | None
@@ -103,6 +106,11 @@ def _read_p99_ms(settings: AlertSettings, facts: Facts) -> AlertReading:
     return _above("p99_ms", value, settings.p99_ms, facts)
 
 
+def _read_failed_requests(settings: AlertSettings, facts: Facts) -> AlertReading:
+    value = facts.n_failed / facts.n_requests if facts.n_requests >= settings.min_requests else None
+    return _above("failed_requests", value, settings.failed_requests, facts)
+
+
 def _read_silent_h(settings: AlertSettings, facts: Facts) -> AlertReading:
     value = None if facts.last_hour is None else max((facts.now - facts.last_hour - HOUR) / HOUR, 0.0)
     return _above("silent_h", value, settings.silent_h, facts)
@@ -139,6 +147,7 @@ _READ: dict[AlertRule, Callable[[AlertSettings, Facts], AlertReading]] = {
     "hand_over": _read_hand_over,
     "contradicted": _read_contradicted,
     "p99_ms": _read_p99_ms,
+    "failed_requests": _read_failed_requests,
     "silent_h": _read_silent_h,
     "disk_left_mb": _read_disk_left_mb,
     "rolled_back": _read_rolled_back,

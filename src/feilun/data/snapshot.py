@@ -63,7 +63,7 @@ def read_snapshot(path: Path) -> Dataset:
         with path.open("rb") as file:
             head = json.loads(file.readline())
             if head["format_version"] != FORMAT_VERSION:
-                raise SnapshotDamaged(path=str(path), cause=f"format version {head['format_version']}")
+                raise SnapshotDamaged(path=str(path), cause=f"format_version = {head['format_version']}")
             first = file.readline()
             digest.update(first)
             labels = tuple(json.loads(first)["labels"])
@@ -75,7 +75,7 @@ def read_snapshot(path: Path) -> Dataset:
         raise SnapshotDamaged(path=str(path), cause=type(error).__name__) from error
     dataset_id = _as_id(digest.hexdigest())
     if dataset_id != head["dataset_id"]:
-        raise SnapshotDamaged(path=str(path), cause=f"its content is {dataset_id}, its name {head['dataset_id']}")
+        raise SnapshotDamaged(path=str(path), cause=f"{head['dataset_id']} ≠ {dataset_id}")
     return Dataset(dataset_id=dataset_id, labels=labels, **{split: tuple(parts[split]) for split in SPLITS})
 
 

@@ -19,26 +19,40 @@ class HoldoutEmpty(FeilunError):
     )
 
 
+ARRAYS = {
+    "champion_logits": ("champion's logits on the holdout", "冠军在留出集上的 logits"),
+    "holdout_embeddings": ("embeddings of the holdout", "留出集的向量"),
+    "holdout_logits": ("logits on the holdout", "留出集上的 logits"),
+    "validation_logits": ("logits of the validation", "验证集上的 logits"),
+    "validation_outside": ("out-of-scope marks of the validation", "验证集的超出范围标记"),
+    "validation_targets": ("labels of the validation", "验证集的标签"),
+}
+
+
 class ShapeMismatch(FeilunError):
-    """Two arrays that belong together differ in shape."""
+    """Two arrays that belong together differ in shape. `what` is a key of ARRAYS."""
 
     code, kind = "evaluate.shape_mismatch", "invalid"
-    en = "{what} has shape {found}, expected {expected}. The files of this turn do not belong together: turn again."
+    en = (
+        "The {what} have shape {found}, expected {expected}. The files of this turn do not belong together: turn again."
+    )
     zh = "{what} 的形状是 {found}，应为 {expected}。这一轮的文件彼此不匹配，请重新运行这一轮。"
+    reasons = ARRAYS
 
 
 class NotFinite(FeilunError):
-    """A model gives NaN or infinity; it must never be released."""
+    """A model gives NaN or infinity; it must never be released. `what` is a key of ARRAYS."""
 
     code, kind = "evaluate.not_finite", "invalid"
     en = (
-        "{what} has {n_rows} row(s) that are not finite numbers, so the model is broken. Lower "
+        "The {what} have {n_rows} row(s) that are not finite numbers, so the model is broken. Lower "
         "[train.tune] learning_rate, or set [compress] int8 = false, and turn again."
     )
     zh = (
         "{what} 中有 {n_rows} 行不是有限数值，说明模型已损坏。"
         "请调低 [train.tune] learning_rate，或设置 [compress] int8 = false，然后重新运行这一轮。"
     )
+    reasons = ARRAYS
 
 
 class NothingInCommon(FeilunError):

@@ -66,7 +66,7 @@ def judge(
         NotFinite: a model gives NaN or infinity.
     """
     _check(labels, validation, holdout, holdout_logits, champion)
-    check_rows(holdout_embeddings, what="holdout embeddings", n_rows=len(holdout))
+    check_rows(holdout_embeddings, what="holdout_embeddings", n_rows=len(holdout))
     held = hold_out(task, labels, holdout)
     learnt = _learn(task, validation, settings)
     level, thresholds = settings.confidence_level, learnt.thresholds
@@ -130,12 +130,12 @@ def _check(
     champion: ChampionView | None,
 ) -> None:
     n, c = len(validation.logits), len(labels)
-    check_logits(validation.logits, what="validation logits", n_rows=n, n_classes=c)
-    check_logits(holdout_logits, what="holdout logits", n_rows=len(holdout), n_classes=c)
+    check_logits(validation.logits, what="validation_logits", n_rows=n, n_classes=c)
+    check_logits(holdout_logits, what="holdout_logits", n_rows=len(holdout), n_classes=c)
     if champion is not None:
         n_known = len(champion.labels)
-        check_logits(champion.holdout_logits, what="champion's holdout logits", n_rows=len(holdout), n_classes=n_known)
-    others = {"validation targets": (validation.targets, (n, c)), "out-of-scope mask": (validation.outside, (n,))}
+        check_logits(champion.holdout_logits, what="champion_logits", n_rows=len(holdout), n_classes=n_known)
+    others = {"validation_targets": (validation.targets, (n, c)), "validation_outside": (validation.outside, (n,))}
     for what, (array, expected) in others.items():
         if array.shape != expected:
             raise ShapeMismatch(what=what, found=tuple(array.shape), expected=expected)

@@ -84,9 +84,13 @@ def monitor(
     """
     by_bucket: defaultdict[datetime, defaultdict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     whole, before = defaultdict[str, Counter[str]](Counter), defaultdict[str, Counter[str]](Counter)
+    begins: dict[str, datetime] = {}
     for row in rows:
+        at = row["at"]
+        if at not in begins:
+            begins[at] = floor(_begin(at), bucket)
         whole[row["part"]][row["value"]] += row["n"]
-        by_bucket[floor(_begin(row["at"]), bucket)][row["part"]][row["value"]] += row["n"]
+        by_bucket[begins[at]][row["part"]][row["value"]] += row["n"]
     for row in earlier:
         before[row["part"]][row["value"]] += row["n"]
     n_buckets = math.ceil((until - since) / WIDTHS[bucket])

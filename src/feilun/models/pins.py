@@ -40,7 +40,7 @@ def check(wanted: Wanted, offer: Offer, hashes: dict[str, str], *, origin: str) 
     for name, expected in sorted(pinned.items()):
         if hashes.get(name) != expected:
             raise ChecksumMismatch(
-                name=name, source=origin, got=hashes.get(name, "nothing"), expected=expected, pinned_in=pinned_in
+                name=name, source=origin, got=hashes.get(name, "-"), expected=expected, pinned_in=pinned_in
             )
     return pinned_in
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from feilun.config import AlertSettings, AlertTargetSettings
@@ -100,9 +100,7 @@ class AlertVerbs(MonitorVerbs):
             return False
         payload = None
         if after.event is not None:
-            payload = payload_of(
-                after.event, project=self.name, at=utc_now(), reading=reading, window_h=settings.window_h
-            )
+            payload = payload_of(after.event, project=self.name, at=utc_now(), reading=reading, settings=settings)
         is_ours = self.store.change_alert(
             self.name,
             reading.rule,
@@ -113,24 +111,34 @@ class AlertVerbs(MonitorVerbs):
         )
         return is_ours and payload is not None
 
-    def send_alerts(self, *, door: Door | None = None) -> int:
+    def note_outcomes(self, counts: Mapping[datetime, tuple[int, int]]) -> None:
+        """Keep how many requests came and failed, by minute, if there is a rule about that; a server does it."""
+        if counts and self._alert_settings().failed_requests:
+            self.store.add_outcomes(self.name, counts)
+
+    def due_alert_targets(self) -> list[str]:
+        """Whom `send_alerts` would send something to now."""
+        return self.store.list_due_alert_targets(self.name)
+
+    def send_alerts(self, *, to: str | None = None, door: Door | None = None) -> int:
         """Send what is due, one after the other; how many tries that were. What does not arrive is tried again later.
 
         Args:
+            to: the one target that is sent to; None sends to all.
             door: as for `alerts`.
         """
         n_tries = 0
-        for row in self._due_alerts():
+        for row in self._due_alerts(to):
             targets = {target.name: target for target in self._alert_settings().to}
             self._try(row, targets.get(row["target"]), door or self._door(), is_last=row["event"] == "test")
             n_tries += 1
         return n_tries
 
-    def _due_alerts(self) -> Iterator[dict[str, Any]]:
-        row = self.store.take_alert(self.name)
+    def _due_alerts(self, to: str | None) -> Iterator[dict[str, Any]]:
+        row = self.store.take_alert(self.name, to=to)
         while row is not None:
             yield row
-            row = self.store.take_alert(self.name)
+            row = self.store.take_alert(self.name, to=to)
 
     def _try(self, row: dict[str, Any], target: AlertTargetSettings | None, door: Door, *, is_last: bool) -> None:
         """Try to send a delivery once, and write down what came of it."""
@@ -190,8 +198,12 @@ class AlertVerbs(MonitorVerbs):
         from feilun.network.machine import disk_left_mb
 
         window, drift = self._counted(settings.window_h)
+        now = utc_now()
+        n_requests, n_failed = self.store.sum_outcomes(self.name, since=now - timedelta(minutes=settings.failed_min))
         return Facts(
-            now=utc_now(),
+            now=now,
+            n_requests=n_requests,
+            n_failed=n_failed,
             window=window,
             drift=drift,
             last_hour=self.store.find_last_hour(self.name),

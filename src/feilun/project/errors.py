@@ -84,11 +84,22 @@ class LabelUnknown(FeilunError):
 
 
 class ModelUnfit(FeilunError):
-    """A bundle from elsewhere does another task than the project's, or its report is none."""
+    """A bundle from elsewhere does another task than the project's."""
 
     code, kind = "project.model_unfit", "conflict"
     en = "The model in {file} does not fit project {project!r}: {found}, expected {expected}. Nothing was taken over."
     zh = "{file} 中的模型不适合项目 {project!r}：发现 {found}，应为 {expected}。未导入任何内容。"
+
+
+class ReportUnreadable(FeilunError):
+    """A bundle from elsewhere comes with a report that is none."""
+
+    code, kind = "project.report_unreadable", "conflict"
+    en = (
+        "The report of the model in {file} cannot be read ({found}). Nothing was taken over. Export it again: "
+        "feilun model export"
+    )
+    zh = "无法读取 {file} 中模型的报告（{found}）。未导入任何内容。请用 feilun model export 重新导出。"
 
 
 class NoSuchDoubt(FeilunError):

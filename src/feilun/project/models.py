@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feilun.project.answers import AnswerVerbs
-from feilun.project.errors import ModelUnfit, NoModel
+from feilun.project.errors import ModelUnfit, NoModel, ReportUnreadable
 from feilun.records import CompressResult, CompressWish, Manifest, Report
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class ModelVerbs(AnswerVerbs):
             ArchiveMissing, ArchiveUnknown, ArchiveRefused: not an archive of ours.
             BundleMissing, BundleDamaged, BundleTooNew, UnsafeModel, UnsupportedModel: it holds no sound model.
             ModelUnfit: it does another task.
+            ReportUnreadable: its report is none.
         """
         from feilun.models.bundle import import_bundle, read_manifest
 
@@ -106,8 +107,7 @@ class ModelVerbs(AnswerVerbs):
         try:
             return Report.model_validate_json((folder / REPORT_NAME).read_bytes())
         except (OSError, ValueError) as error:
-            found = f"{REPORT_NAME}: {type(error).__name__}"
-            raise ModelUnfit(file=str(archive), project=self.name, found=found, expected="a report") from error
+            raise ReportUnreadable(file=str(archive), found=f"{REPORT_NAME}: {type(error).__name__}") from error
 
     def compress_model(
         self,

@@ -84,14 +84,25 @@ class AlertVerbs(Verbs):
         self.writer.write(lambda connection: _lay_out(connection, rows), audit=lambda _: tested)
         return rows
 
-    def take_alert(self, project: str) -> dict[str, Any] | None:
-        """One that is due, in the hands of whoever calls this for HELD_FOR; None when there is none."""
-        if self._find(_due(project, t.utc_now())) is None:
+    def list_due_alert_targets(self, project: str) -> list[str]:
+        """To whom there is something due that nobody has in hand, whoever has waited longest first."""
+        due = _due(project, t.utc_now()).subquery().c
+        longest = (sa.func.min(due.next_at), sa.func.min(due.seq))
+        query = sa.select(due.target).group_by(due.target).order_by(*longest)
+        return [row["target"] for row in self._list(query)]
+
+    def take_alert(self, project: str, *, to: str | None = None) -> dict[str, Any] | None:
+        """One that is due, in the hands of whoever calls this for HELD_FOR; None when there is none.
+
+        Args:
+            to: the target; None takes whichever is due.
+        """
+        if self._find(_next(project, to, t.utc_now())) is None:
             return None
 
         def work(connection: sa.Connection) -> dict[str, Any] | None:
             now = t.utc_now()
-            row = connection.execute(_due(project, now)).mappings().first()
+            row = connection.execute(_next(project, to, now)).mappings().first()
             if row is None:
                 return None
             taken = {"leased_until": now + HELD_FOR, "n_tries": row["n_tries"] + 1}
@@ -150,7 +161,13 @@ def _lay_out(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _due(project: str, now: datetime) -> sa.Select[Any]:
+    """All that is due and in nobody's hands."""
     c = t.alert_deliveries.c
     is_free = sa.or_(c.leased_until.is_(None), c.leased_until <= now)
-    query = sa.select(t.alert_deliveries).where(c.project == project, c.state == "waiting", c.next_at <= now, is_free)
+    return sa.select(t.alert_deliveries).where(c.project == project, c.state == "waiting", c.next_at <= now, is_free)
+
+
+def _next(project: str, to: str | None, now: datetime) -> sa.Select[Any]:
+    c = t.alert_deliveries.c
+    query = _due(project, now) if to is None else _due(project, now).where(c.target == to)
     return query.order_by(c.next_at, c.seq).limit(1)

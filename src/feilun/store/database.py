@@ -14,7 +14,7 @@ from feilun.store.errors import StoreTooNew, StoreUrlInvalid
 from feilun.store.faults import explained
 from feilun.store.postgres import DRIVER, NAMES, open_postgres, take_migration_turn
 
-SCHEMA_HEAD = "0012"
+SCHEMA_HEAD = "0014"
 BUSY_TIMEOUT_S = 30
 
 

@@ -2,13 +2,23 @@
 
 from feilun.errors import FeilunError
 
+ROWS = {
+    "compression": ("compression", "压缩任务"),
+    "feedback": ("feedback", "反馈"),
+    "model": ("model", "模型"),
+    "prediction": ("prediction", "预测"),
+    "release": ("release", "发布"),
+    "turn": ("turn", "轮次"),
+}
+
 
 class NotFound(FeilunError):
-    """A row that was asked for by id does not exist."""
+    """A row that was asked for by id does not exist. `what` is a key of ROWS."""
 
     code, kind = "store.not_found", "missing"
     en = "There is no {what} {ref!r} in this project."
-    zh = "本项目中没有{what} {ref!r}。"
+    zh = "本项目中没有 ID 为 {ref!r} 的{what}。"
+    reasons = ROWS
 
 
 class ProjectUnknown(FeilunError):
@@ -91,15 +101,25 @@ class StoreBroken(FeilunError):
     zh = "{path} 所在磁盘写入出错，不再接受写入。请检查磁盘后重启 Feilun。"
 
 
+WAYS_TO_BE_AWAY = {
+    "connection": ("no connection", "无法连接"),
+    "room": ("no free connection", "没有空闲连接"),
+    "state": ("SQLSTATE ", "SQLSTATE "),
+}
+
+
 class StoreUnavailable(FeilunError):
     """The database does not answer, or not in time; nothing of the request is known to be written.
+
+    `what` is a key of WAYS_TO_BE_AWAY, and `detail` the database's own code where it gave one.
 
     Work that a server does goes on by itself when the database is back.
     """
 
     code, kind = "store.unavailable", "unavailable"
-    en = "The database does not answer ({reason}); nothing was acknowledged. Feilun goes on by itself once it is back."
-    zh = "数据库没有响应（{reason}），未确认任何写入。数据库恢复后，飞轮会自动继续。"
+    en = "The database does not answer ({what}{detail}); nothing was acknowledged. Feilun goes on once it is back."
+    zh = "数据库没有响应（{what}{detail}），未确认任何写入。数据库恢复后，飞轮会自动继续。"
+    reasons = WAYS_TO_BE_AWAY
 
 
 class StoreUrlInvalid(FeilunError):

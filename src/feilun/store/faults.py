@@ -20,7 +20,7 @@ UNAVAILABLE = ("08", "57P", "57014", "53", "25006", "25P03", "55P03", "40")
 def explain(error: Exception, *, path: str) -> Exception:
     """The error of ours that `error` is an instance of; `error` itself when it is a caller's mistake."""
     if isinstance(error, sa.exc.TimeoutError):  # every connection of the pool is taken, or hangs
-        return StoreUnavailable(reason="no free connection")
+        return StoreUnavailable(what="room", detail="")
     chain = list(_chain(error))
     if any(isinstance(one, psycopg.Error) for one in chain):
         return _explain_postgres(chain, path) or error
@@ -52,10 +52,10 @@ def _explain_postgres(chain: list[BaseException], path: str) -> Exception | None
         if state in BROKEN:
             return StoreBroken(path=path)
         if state.startswith(UNAVAILABLE):
-            return StoreUnavailable(reason=f"SQLSTATE {state}")
+            return StoreUnavailable(what="state", detail=state)
     # A connection that was never made, or went away in silence, has no SQLSTATE.
     lost = any(isinstance(one, psycopg.OperationalError) and not one.sqlstate for one in chain)
-    return StoreUnavailable(reason="no connection") if lost else None
+    return StoreUnavailable(what="connection", detail="") if lost else None
 
 
 def _explain_sqlite(chain: list[BaseException], path: str) -> Exception | None:

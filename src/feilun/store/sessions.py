@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from feilun.store import tables as t
 from feilun.store.chain import Change, Unaudited
-from feilun.store.limits import clock, draw
+from feilun.store.limits import Permits, clock, draw
 from feilun.store.people import PeopleVerbs, about
 from feilun.store.tenants import Reach
 
@@ -89,21 +89,23 @@ class SessionVerbs(PeopleVerbs):
 
         return self.writer.write(lambda c: int(c.execute(query).rowcount), audit=told)
 
+    def look_at_knocks(self, knocks: Sequence[Knock]) -> float:
+        """As `take_knocks`, taking nothing: the seconds until each bucket has a try, 0 when each has one."""
+        with self.engine.connect().execution_options(feilun_readonly=True) as connection:
+            return _wait_s(_drawn(connection, knocks))
+
     def take_knocks(self, knocks: Sequence[Knock]) -> float:
         """One try from each bucket: 0, or (when one is empty, and none is taken) the seconds until it is not."""
 
         def work(connection: sa.Connection) -> float:
-            now = clock(connection)
-            connection.execute(t.knocks.delete().where(t.knocks.c.full_at <= now))  # full again: as if never touched
-            kept = {one.subject: _full_at(connection, one.subject) for one in knocks}
-            drawn = [
-                draw(kept[one.subject], now=now, n=1, per_minute=one.per_minute, burst=one.burst) for one in knocks
-            ]
-            if not all(one.n for one in drawn):
-                return max(one.wait_s for one in drawn if not one.n)
-            for knock, one in zip(knocks, drawn, strict=True):
-                _move(connection, knock.subject, one.full_at)
-            return 0.0
+            full_again = t.knocks.c.full_at <= clock(connection)
+            connection.execute(t.knocks.delete().where(full_again))  # as if never touched
+            drawn = _drawn(connection, knocks)
+            wait_s = _wait_s(drawn)
+            if wait_s == 0:
+                for knock, one in zip(knocks, drawn, strict=True):
+                    _move(connection, knock.subject, one.full_at)
+            return wait_s
 
         return self.writer.write(work, audit=TRIED)
 
@@ -115,6 +117,20 @@ class SessionVerbs(PeopleVerbs):
                 _move(connection, one.subject, _full_at(connection, one.subject) - 60 / one.per_minute)
 
         self.writer.write(work, audit=TRIED)
+
+
+def _drawn(connection: sa.Connection, knocks: Sequence[Knock]) -> list[Permits]:
+    """What each bucket would hand out now."""
+    now = clock(connection)
+    kept = [_full_at(connection, one.subject) for one in knocks]
+    return [
+        draw(full_at, now=now, n=1, per_minute=one.per_minute, burst=one.burst)
+        for full_at, one in zip(kept, knocks, strict=True)
+    ]
+
+
+def _wait_s(drawn: Sequence[Permits]) -> float:
+    return max((one.wait_s for one in drawn if not one.n), default=0.0)
 
 
 def _full_at(connection: sa.Connection, subject: str) -> float:

@@ -384,6 +384,29 @@ tallies = sa.Table(
     sa.Column("n", sa.BigInteger, nullable=False),
 )
 
+# The same by day, for what looks back over months: written in the same commit, by the same lines, and never by others.
+tally_days = sa.Table(
+    "tally_days",
+    metadata,
+    sa.Column("project", sa.String(64), primary_key=True),
+    sa.Column("day", UtcTime, primary_key=True),
+    sa.Column("part", sa.String(16), primary_key=True),
+    sa.Column("value", sa.Text, primary_key=True),
+    sa.Column("writer", sa.String(40), primary_key=True),
+    sa.Column("n", sa.BigInteger, nullable=False),
+)
+
+# How many requests about a project came and failed, see `feilun.store.outcomes`; each process adds to rows of its own.
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column("project", sa.String(64), primary_key=True),
+    sa.Column("minute", UtcTime, primary_key=True),
+    sa.Column("writer", sa.String(40), primary_key=True),
+    sa.Column("n", sa.BigInteger, nullable=False),
+    sa.Column("n_failed", sa.BigInteger, nullable=False),
+)
+
 # How each rule of a project stands, see `feilun.store.alerts`.
 alert_states = sa.Table(
     "alert_states",

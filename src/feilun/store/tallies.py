@@ -1,6 +1,7 @@
-"""Counts of what was answered, hour by hour, so that a monitor need not read the answers themselves.
+"""Counts of what was answered, by hour and by day, so that a monitor need not read the answers themselves.
 
-They grow in the commit of what they count. Each server adds to rows of its own: two of them never wait for each other.
+They grow in the commit of what they count, both in one place: the days are the sums of their hours. Each server adds to
+rows of its own: two of them never wait for each other.
 """
 
 from __future__ import annotations
@@ -75,14 +76,23 @@ def gathered_tallies(connection: sa.Connection) -> Iterator[Waiting]:
 
 
 def _add(connection: sa.Connection, counts: Counter[Key], *, writer: str) -> None:
-    rows = [dict(zip(_NAMES, key, strict=True), writer=writer, n=n) for key, n in sorted(counts.items())]
-    if rows:
-        connection.execute(_ADD[connection.dialect.name], rows)
+    days: Counter[Key] = Counter()
+    for (project, hour, part, value), n in counts.items():
+        days[project, day_of(hour), part, value] += n
+    for names, sums in ((_HOURS, counts), (_DAYS, days)):
+        rows = [dict(zip(names, key, strict=True), writer=writer, n=n) for key, n in sorted(sums.items())]
+        if rows:
+            connection.execute(_ADD[connection.dialect.name, names], rows)
 
 
 def hour_of(at: datetime) -> datetime:
     """The hour in which `at` lies, in UTC."""
     return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def day_of(at: datetime) -> datetime:
+    """The day in which `at` lies, in UTC."""
+    return hour_of(at).replace(hour=0)
 
 
 def confidence_bin(confidence: float) -> int:
@@ -102,13 +112,17 @@ def latency_of(bin_: int) -> float:
     return LATENCY_FLOOR_MS * float(LATENCY_RATIO ** (bin_ - 0.5))
 
 
-_NAMES = ("project", "hour", "part", "value")
+_HOURS, _DAYS = (("project", when, "part", "value") for when in ("hour", "day"))
 
 
-def _adding(dialect: Any) -> Any:
-    statement = dialect.insert(t.tallies)
-    known = [t.tallies.c[name] for name in (*_NAMES, "writer")]
-    return statement.on_conflict_do_update(index_elements=known, set_={"n": t.tallies.c.n + statement.excluded.n})
+def _adding(dialect: Any, table: sa.Table, names: tuple[str, ...]) -> Any:
+    statement = dialect.insert(table)
+    known = [table.c[name] for name in (*names, "writer")]
+    return statement.on_conflict_do_update(index_elements=known, set_={"n": table.c.n + statement.excluded.n})
 
 
-_ADD = {"sqlite": _adding(sqlite), "postgresql": _adding(postgresql)}
+_ADD = {
+    (name, names): _adding(dialect, table, names)
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+    for table, names in ((t.tallies, _HOURS), (t.tally_days, _DAYS))
+}

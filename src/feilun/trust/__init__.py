@@ -1,6 +1,7 @@
 """Who may do what, how much of it, and who did it: tenants, roles, API keys, limits, the audit log."""
 
 from feilun.trust.audit import HeadMalformed, check_chain, describe, verify_audit
+from feilun.trust.devices import KNOWN_FOR, MAX_PROOFS, known_device, remember_device
 from feilun.trust.errors import (
     KeyBeyondMaker,
     KeyClosed,
@@ -37,7 +38,16 @@ from feilun.trust.people import (
 from feilun.trust.quota import Claim, Payer, QuotaExceeded, month_of
 from feilun.trust.rate import LEASE_WITHIN_S, Bucket, RateExceeded
 from feilun.trust.roles import ROLES, SCOPES, opened_by, role_of
-from feilun.trust.sessions import accept_invitation, begin_session, change_password, person_behind, sign_in
+from feilun.trust.sessions import (
+    Approach,
+    accept_invitation,
+    approach,
+    begin_session,
+    change_password,
+    must_be_invited,
+    person_behind,
+    sign_in,
+)
 from feilun.trust.tenants import create_tenant, update_tenant
 from feilun.trust.usage import BILLED, MonthInvalid, Part, list_usage, usage_columns
 
@@ -45,9 +55,12 @@ __all__ = [
     "BILLED",
     "CODE_FOR",
     "GRACE_S",
+    "KNOWN_FOR",
     "LEASE_WITHIN_S",
+    "MAX_PROOFS",
     "ROLES",
     "SCOPES",
+    "Approach",
     "Bucket",
     "Claim",
     "HeadMalformed",
@@ -80,6 +93,7 @@ __all__ = [
     "accept_invitation",
     "add_person",
     "allow",
+    "approach",
     "begin_session",
     "change_password",
     "check_chain",
@@ -93,14 +107,17 @@ __all__ = [
     "get_limit",
     "get_person",
     "identify",
+    "known_device",
     "list_keys",
     "list_people",
     "list_usage",
     "month_of",
+    "must_be_invited",
     "must_be_operator",
     "opened_by",
     "person_behind",
     "reach_of",
+    "remember_device",
     "reset_person",
     "revoke_key",
     "rights_of",

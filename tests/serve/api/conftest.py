@@ -136,8 +136,13 @@ def shared(folder: Path, tmp_path: Path, database_url: str) -> Path:
     if not database_url:
         return folder
     with Project(folder) as project:
-        project.backup(tmp_path / "moving.zip")
-    Project.restore(tmp_path / "moving.zip", tmp_path / "moved", url=database_url)
+        return _moved(project, tmp_path, database_url)
+
+
+def _moved(project: Project, tmp_path: Path, url: str) -> Path:
+    """The workspace of `project` on the empty PostgreSQL behind `url`, as people move theirs."""
+    project.backup(tmp_path / "moving.zip")
+    Project.restore(tmp_path / "moving.zip", tmp_path / "moved", url=url)
     return tmp_path / "moved"
 
 
@@ -169,4 +174,15 @@ def _shop(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Backbone, _ow
 def shop(_shop: Path, tmp_path: Path) -> Iterator[Shop]:
     """A workspace of two tenants that share nothing but the server."""
     with open_shop(Path(shutil.copytree(_shop, tmp_path / "shop"))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def shared_shop(_shop: Path, tmp_path: Path, database_url: str) -> Iterator[Shop]:
+    """The same workspace on either kind of database."""
+    root = Path(shutil.copytree(_shop, tmp_path / "shop"))
+    if database_url:
+        with open_shop(root) as before:
+            root = _moved(before.projects["support"], tmp_path, database_url)
+    with open_shop(root) as opened:
         yield opened

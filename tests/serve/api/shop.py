@@ -135,6 +135,7 @@ def _fill(project: Project, sealed: Path, *, model_id: str, mark: str) -> None:
     sent = store.list_alert_deliveries(name)[0]["delivery_id"]
     store.settle_alert(name, sent, trouble=None, next_at=None)
     store.add_feedback(name, prediction_id=f"p_{mark}", comment=mark, **spoken)
+    store.add_outcomes(name, {utc_now(): (1, 0)})
     for scope in (project.tenant, None):
         key = project.workspace.create_key(name=mark, role="viewer", tenant=scope, project=None if scope else name)
         project.workspace.set_limit(key_id=key["key_id"], monthly_requests=1000, actor=mark)

@@ -6,15 +6,18 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from feilun.alerts import Door
+from feilun.alerts import Door, post
 from feilun.config import ServeSettings
 from feilun.project import Project
 from feilun.project import alerts as facade
+from feilun.serve.api import alerting, wire
+from feilun.serve.api.outcomes import Outcomes
 from feilun.store import EVERYWHERE
 from feilun.store import tables as t
 from feilun.store.alerts import ON_ITS_WAY
@@ -141,3 +144,72 @@ def test_a_target_that_hangs_keeps_no_answer_waiting_and_no_server_from_stopping
         asked = {"inputs": [{"text": "where is my parcel"}]}
         assert client.post("/v1/projects/support/predictions", json=asked).status_code == 200
         assert client.get("/ready").status_code == 200
+
+
+def test_requests_that_fail_at_several_servers_are_told_of_once_there_are_enough(
+    serve, bare_project, receiver, monkeypatch
+):
+    monkeypatch.setenv("OPS_SECRET", SECRET)
+    monkeypatch.setattr(alerting, "WATCH_EVERY_S", 0.2)
+    door = tell(bare_project.folder, receiver.port, disk_left_mb=0)
+    with Project(bare_project.folder) as again:
+        servers = serve(bare_project, **door), serve(again, **door)
+        asked = {"inputs": [{"text": "where is my parcel"}]}
+        for n in range(20):  # ten each: neither server has enough by itself
+            if n == 10:
+                monkeypatch.setattr(wire, "MAX_IN_FLIGHT", 0)
+            refused = servers[n % 2].post("/v1/projects/bare/predictions", json=asked)
+            expected = "serve.busy" if n >= 10 else "serve.not_ready"
+            assert (refused.status_code, refused.json()["code"]) == (503, expected)
+        told = json.loads(receiver.wait().body)["data"]
+        assert (told["rule"], told["value"], told["limit"]) == ("failed_requests", 1.0, 0.05)
+        assert "10 minutes" in told["en"] and "最近 10 分钟" in told["zh"]
+        assert [(one.rule, one.event) for one in again.alert_log()] == [("failed_requests", "fired")]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "project", "expected"),
+    [
+        ("POST", "/v1/projects/ours/predictions", 200, "ours", (1, 0)),
+        ("POST", "/v1/projects/ours/predictions", 422, "ours", (1, 0)),
+        ("POST", "/v1/projects/ours/predictions", 500, "ours", (1, 1)),
+        ("POST", "/v1/projects/ours/feedback", 503, "", (1, 1)),  # no room: nobody looked who it is
+        ("POST", "/v1/projects/ours/feedback", 401, "", None),
+        ("POST", "/v1/projects/ours/feedback", 404, "", None),  # with a key of another tenant's
+        ("GET", "/v1/projects/ours/queue", 500, "ours", None),
+        ("POST", "/v1/projects/nobody/predictions", 503, "", None),
+        ("POST", "/v1/chat/completions", 200, "ours", (1, 0)),
+        ("POST", "/v1/chat/completions", 503, "", (1, 1)),
+        ("POST", "/v1/chat/completions", 404, "", None),
+        ("POST", "/v1/keys", 500, "", None),
+    ],
+)
+def test_what_counts_as_a_request_that_failed(method, path, status, project, expected):
+    outcomes = Outcomes()
+    outcomes.count(method=method, path=path, status=status, known=["ours"], project=project)
+    taken = outcomes.take("ours")
+    assert list(taken.values()) == ([] if expected is None else [expected])
+    assert outcomes.take("ours") == {}
+    outcomes.put_back("ours", taken)
+    assert outcomes.take("ours") == taken
+
+
+def test_a_target_that_hangs_keeps_no_other_one_waiting(serve, folder, receiver, monkeypatch):
+    monkeypatch.setenv("OPS_SECRET", SECRET)
+    monkeypatch.setattr(alerting, "WATCH_EVERY_S", 0.2)
+    for patience in ("WAIT_S", "WHOLE_S"):
+        monkeypatch.setattr(post, patience, 300.0)  # so that no clock decides who was faster
+    slow = {"name": "slow", "url": f"http://127.0.0.1:{receiver.port}/slow"}
+    door = tell(folder, receiver.port, slow, disk_left_mb=1e12)
+    over = threading.Event()
+    receiver.answer = lambda handler: over.wait(300) if handler.path == "/slow" else say()(handler)
+    try:
+        with Project(folder) as project:
+            serve(project, **door)
+            assert {receiver.wait().path, receiver.wait().path} <= {"/in", "/slow"}
+            tell(folder, receiver.port, slow, disk_left_mb=1)
+            assert (receiver.wait().path, len(receiver.got)) == ("/in", 3)
+            log = [(one.target, one.event, one.state, one.n_tries) for one in project.alert_log()]
+            assert ("slow", "fired", "waiting", 1) in log and ("slow", "resolved", "waiting", 0) in log
+    finally:
+        over.set()

@@ -1007,8 +1007,9 @@ export interface paths {
         put?: never;
         /**
          * Sign in.
-         * @description For browsers: the reply sets a cookie that no script can read, for 7 days at most, 12 hours unused. Needs the
-         *     header `X-Feilun-Console: 1`. Programs use keys.
+         * @description For browsers: the reply sets a cookie that no script can read, for 7 days at most, 12 hours unused, and
+         *     another one by which the browser is known for 90 days, so that others' tries do not count there. Needs the header
+         *     `X-Feilun-Console: 1`. Programs use keys.
          */
         post: operations["sign_in"];
         /**
@@ -1660,7 +1661,7 @@ export interface components {
              * @description Its key in [alerts].
              * @enum {string}
              */
-            rule: "drift" | "hand_over" | "contradicted" | "p99_ms" | "silent_h" | "disk_left_mb" | "rolled_back" | "turn_failed" | "turn_finished";
+            rule: "drift" | "hand_over" | "contradicted" | "p99_ms" | "failed_requests" | "silent_h" | "disk_left_mb" | "rolled_back" | "turn_failed" | "turn_finished";
             /**
              * State
              * @description unknown: too little to say.

@@ -14,6 +14,7 @@ type Target = Shapes["AlertTargetRow"];
 type Delivery = Shapes["AlertDeliveryRow"];
 const RULE_TONES = { ok: "good", firing: "bad", unknown: "" } as const;
 const DELIVERY_TONES = { delivered: "good", waiting: "warn", failed: "bad" } as const;
+const SHARES = new Set<Rule["rule"]>(["hand_over", "contradicted", "failed_requests"]);
 const SNIPPET = `[[alerts.to]]
 name = "ops"
 format = "slack"          # json, slack, wecom, dingtalk, feishu
@@ -172,7 +173,7 @@ function quantity(rule: Rule["rule"], value: number | null) {
 }
 
 function inUnit(rule: Rule["rule"], value: number): string {
-  if (rule === "hand_over" || rule === "contradicted") return percent(value);
+  if (SHARES.has(rule)) return percent(value);
   if (rule === "p99_ms") return i18n.t("monitor.ms", { n: decimal(value) });
   if (rule === "silent_h") return i18n.t("alerts.hours", { n: decimal(value, 0) });
   if (rule === "disk_left_mb") return i18n.t("alerts.mb", { n: decimal(value, 0) });

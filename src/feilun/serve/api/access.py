@@ -36,6 +36,7 @@ FORWARDING = (
     "fastly-client-ip",
     "true-client-ip",
 )
+MAX_ADDRESS = 64
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -153,10 +154,20 @@ def secret_in(headers: Headers) -> str | None:
 
 
 def address_of(scope: Any, headers: Headers) -> str:
-    """Where a request comes from, to count tries by: the peer, or whom a proxy on this machine names last."""
+    """Where a request comes from, to count tries by: the peer, or whom a proxy on this machine names last.
+
+    A proxy elsewhere is not believed, since anybody may say to be one; nor does anything else hang on this address.
+    """
     peer = str((scope.get("client") or ("",))[0])
-    named = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()[:64]
-    return named if named and is_loopback(scope.get("client")) else peer
+    named = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()[:MAX_ADDRESS]
+    return _without_port(named) if named and is_loopback(scope.get("client")) else peer
+
+
+def _without_port(address: str) -> str:
+    """Some proxies write the client's port too, which is another one for each connection."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def is_loopback(client: Any) -> bool:

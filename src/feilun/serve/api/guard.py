@@ -97,6 +97,13 @@ class Guard:
             status=reply.status,
             seconds=reply.seconds,
         )
+        self._house.outcomes.count(
+            method=scope["method"],
+            path=scope["path"],
+            status=reply.status,
+            known=self._house.projects,
+            project="" if reply.meter is None else reply.meter.project,
+        )
         write_access(scope, status=reply.status, seconds=reply.seconds, caller=scope.get("state", {}).get("caller"))
 
     async def _let_in(self, scope: Scope, receive: Receive, reply: _Reply, headers: Headers) -> None:

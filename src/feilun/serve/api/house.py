@@ -28,6 +28,7 @@ from feilun.serve.api.alerting import Alerting
 from feilun.serve.api.errors import ProjectNotReady, ServerBusy
 from feilun.serve.api.meter import Meter, Till, timed
 from feilun.serve.api.metrics import Metrics
+from feilun.serve.api.outcomes import Outcomes
 from feilun.store import Store
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ MAX_STREAMS = 64
 # Threads that wait for the disk, and threads that compute: neither kind can starve the other.
 N_STORE_THREADS = 64
 N_COMPUTE_THREADS = 8
-# A password costs 128 MiB and a third of a second of a core: one at a time, and a short line of those who wait.
+# A password costs 128 MiB and a third of a second of a core: one at a time, and short lines of those who wait.
 MAX_PASSWORDS = 8
 
 
@@ -90,12 +91,13 @@ class House:
         self.till = Till(self.stores, self._stores, {one.name: one.tenant for one in projects.values()})
         self.metrics = Metrics()
         self.traces = _traces(settings.traces)
-        self.alerting = Alerting(lambda: self.projects.values(), settings=settings)
+        self.outcomes = Outcomes()
+        self.alerting = Alerting(lambda: self.projects.values(), settings=settings, outcomes=self.outcomes)
         self.n_in_flight = self.streams = 0
         self.is_stopping = False
         self._store_threads = anyio.CapacityLimiter(N_STORE_THREADS)
         self._compute_threads = anyio.CapacityLimiter(N_COMPUTE_THREADS)
-        self._password_thread = anyio.CapacityLimiter(1)
+        self._password_thread, self._strangers = anyio.CapacityLimiter(1), anyio.CapacityLimiter(1)
         self._trouble: dict[str, FeilunError] = {}
         self._loaded: set[str] = set()
         self._founding = threading.Lock()
@@ -138,15 +140,24 @@ class House:
         """Run `work`, which computes, in a thread; the engine lets go of the interpreter meanwhile."""
         return await anyio.to_thread.run_sync(partial(timed, work, *args, **kwargs), limiter=self._compute_threads)
 
-    async def check_password(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    async def check_password(self, work: Callable[..., T], *args: Any, is_known: bool, **kwargs: Any) -> T:
         """Run `work`, which hashes a password, in the one thread for that.
+
+        Strangers wait in a line of their own, and one of them at a time stands in the line of those who are known:
+        however many come, nobody who is known waits for more than one of them.
 
         Raises:
             ServerBusy: too many wait for it.
         """
-        if self._password_thread.statistics().tasks_waiting >= MAX_PASSWORDS:
-            raise ServerBusy(n_requests=MAX_PASSWORDS)
-        return await anyio.to_thread.run_sync(partial(timed, work, *args, **kwargs), limiter=self._password_thread)
+        if is_known:
+            return await self._hash(partial(work, *args, **kwargs))
+        _must_have_room(self._strangers)
+        async with self._strangers:
+            return await self._hash(partial(work, *args, **kwargs))
+
+    async def _hash(self, work: Callable[[], T]) -> T:
+        _must_have_room(self._password_thread)
+        return await anyio.to_thread.run_sync(partial(timed, work), limiter=self._password_thread)
 
     async def ask(
         self,
@@ -309,6 +320,11 @@ def _shared_stores(projects: Mapping[str, Project]) -> dict[str, Store]:
     return {
         name: first[str(project.store.workspace.resolve()), project.store.url] for name, project in projects.items()
     }
+
+
+def _must_have_room(line: anyio.CapacityLimiter) -> None:
+    if line.statistics().tasks_waiting >= MAX_PASSWORDS:
+        raise ServerBusy(n_requests=MAX_PASSWORDS)
 
 
 def _settle(done: Future[Any], meter: Meter) -> None:

@@ -67,6 +67,11 @@ class Meter:
         self._n_inputs, self._n_characters = len(texts), n_characters
 
     @property
+    def project(self) -> str:
+        """Which it turned out to be about; empty while that is not known."""
+        return self._project
+
+    @property
     def bill(self) -> Bill:
         """On whose account it goes, and as what."""
         payer = self._claim.payer

@@ -122,6 +122,8 @@ class Wire(HttpToolsProtocol):
         self._house.metrics.count_refusal(reason=ServerBusy.code)
         seconds = time.perf_counter() - started
         self._house.metrics.count_request(method=method, route="none", status=503, seconds=seconds)
+        outcomes, known = self._house.outcomes, self._house.projects
+        outcomes.count(method=method, path=self._path, status=503, known=known)
         write_access({"method": method}, status=503, seconds=seconds, caller=None)
         self._is_turned_away = True
         if is_last:

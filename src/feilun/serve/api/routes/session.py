@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from feilun import trust
 from feilun.serve.api.access import Caller, address_of
-from feilun.serve.api.cookies import drop_session, keep_session, must_be_own_page
+from feilun.serve.api.cookies import drop_session, keep_proofs, keep_session, must_be_own_page, proofs_in
 from feilun.serve.api.house import House
 from feilun.serve.api.people_shapes import Invitation, PasswordChange, SessionRow, SignIn
 from feilun.serve.api.routing import ForPerson, Routes, Visit, send
@@ -36,11 +36,16 @@ async def get_session(request: Request) -> Response:
 
 @routes("POST", "/v1/session", summary="Sign in.", reply=SessionRow, problems=(403, 503, 507))
 async def sign_in(request: Request, body: SignIn) -> Response:
-    """For browsers: the reply sets a cookie that no script can read, for 7 days at most, 12 hours unused. Needs the
-    header `X-Feilun-Console: 1`. Programs use keys."""
+    """For browsers: the reply sets a cookie that no script can read, for 7 days at most, 12 hours unused, and
+    another one by which the browser is known for 90 days, so that others' tries do not count there. Needs the header
+    `X-Feilun-Console: 1`. Programs use keys."""
     must_be_own_page(request.scope, request.headers)
-    said = {"sign_in_name": body.sign_in_name, "password": body.password.get_secret_value()}
-    return await _begin(request, trust.sign_in, **said)
+    house, headers = _house(request), request.headers
+    proofs, address = proofs_in(request.scope, headers), address_of(request.scope, headers)
+    who = await house.read(trust.approach, house.stores, sign_in_name=body.sign_in_name, address=address, proofs=proofs)
+    password = body.password.get_secret_value()
+    found = await house.check_password(trust.sign_in, house.stores, who, password=password, is_known=who.is_known)
+    return _enter(request, *found)
 
 
 @routes(
@@ -53,8 +58,13 @@ async def sign_in(request: Request, body: SignIn) -> Response:
 async def accept_invitation(request: Request, body: Invitation) -> Response:
     """With the code that an owner made by adding or resetting somebody. Otherwise as signing in."""
     must_be_own_page(request.scope, request.headers)
-    said = {"code": body.code.get_secret_value(), "password": body.password.get_secret_value()}
-    return await _begin(request, trust.accept_invitation, **said)
+    house, code = _house(request), body.code.get_secret_value()
+    await house.read(trust.must_be_invited, house.stores, code=code)
+    password = body.password.get_secret_value()
+    found = await house.check_password(
+        trust.accept_invitation, house.stores, code=code, password=password, is_known=True
+    )
+    return _enter(request, *found)
 
 
 @routes("PUT", "/v1/session/password", summary="Change one's password.", reply=SessionRow, problems=(507,))
@@ -62,15 +72,15 @@ async def change_password(request: Request, visit: Owning, body: PasswordChange)
     """Every session of the person ends; the reply's cookie is of a new one."""
     caller = visit.caller
     assert caller.person is not None and caller.store is not None  # or the door would have stayed closed
-    token = await visit.house.check_password(
+    person, token = await visit.house.check_password(
         trust.change_password,
         caller.store,
         caller.person,
         old=body.old.get_secret_value(),
         new=body.new.get_secret_value(),
-        address=address_of(request.scope, request.headers),
+        is_known=True,
     )
-    return _enter(request, caller, token)
+    return _enter(request, caller.store, person, token)
 
 
 @routes("DELETE", "/v1/session", summary="Sign out.", reply=None, status=204, problems=(403, 503, 507))
@@ -85,18 +95,12 @@ async def sign_out(request: Request) -> Response:
     return reply
 
 
-async def _begin(request: Request, work: Any, **said: str) -> Response:
-    house = _house(request)
-    address = address_of(request.scope, request.headers)
-    found: tuple[Store, dict[str, Any], str] = await house.check_password(work, house.stores, **said, address=address)
-    store, person, token = found
-    rights = trust.rights_of(person)
-    return _enter(request, Caller(rights["name"], rights, store, person), token)
-
-
-def _enter(request: Request, caller: Caller, token: str) -> Response:
-    reply = send(describe(caller))
-    keep_session(reply, request.scope, request.headers, token=token)
+def _enter(request: Request, store: Store, person: dict[str, Any], token: str) -> Response:
+    """Say who they are, and have the browser keep their session and that they have been here."""
+    scope, headers, rights = request.scope, request.headers, trust.rights_of(person)
+    reply = send(describe(Caller(rights["name"], rights, store, person)))
+    keep_session(reply, scope, headers, token=token)
+    keep_proofs(reply, scope, headers, proofs=trust.remember_device(person, proofs_in(scope, headers)))
     return reply
 
 
