@@ -44,7 +44,7 @@ def written(folder: Path) -> dict[str, bytes]:
 def test_the_parts_make_the_files_and_are_used_up(tmp_path):
     parts, archive = packed(tmp_path, CONTENT | {"desktop.ini": b"not asked for"})
     asked: list[int] = []
-    join(parts, archive, tmp_path, pins=pins_of(CONTENT), room=asked.append)
+    join(parts, archive, tmp_path, origin="pip:a-model", pins=pins_of(CONTENT), room=asked.append)
     assert written(tmp_path) == CONTENT
     assert sum(asked) >= sum(map(len, CONTENT.values()))  # the disk was asked before anything was written
 
@@ -66,7 +66,7 @@ def test_nothing_is_unpacked_from_what_the_catalogue_does_not_vouch_for(tmp_path
     pins = pins_of({**content, "config.json": b"{}"} if spoil == "size" else content)
     expected = {"order": ChecksumMismatch, "byte": ChecksumMismatch, "member": SourceFailed}
     with pytest.raises(expected.get(spoil, UnsupportedModel)):
-        join(parts, archive, tmp_path, pins=pins, room=lambda n_bytes: None)
+        join(parts, archive, tmp_path, origin="pip:a-model", pins=pins, room=lambda n_bytes: None)
     assert not set(written(tmp_path)) & set(CONTENT)
 
 

