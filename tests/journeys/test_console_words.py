@@ -37,9 +37,8 @@ CUT_OFF = """() => [...document.querySelectorAll("body *")].filter((box) => {
 TOO_WIDE = "() => document.documentElement.scrollWidth - innerWidth"
 
 
-@pytest.mark.parametrize(
-    ("lang", "width", "scheme"), [("en", 1280, "light"), ("en", 390, "light"), ("zh", 390, "dark")]
-)
+# English is the longer of the two, so it has the narrow window.
+@pytest.mark.parametrize(("lang", "width", "scheme"), [("en", 390, "light"), ("zh", 1280, "dark")])
 def test_texts_that_are_half_as_long_again_fit_and_every_screen_can_be_read_by_all(
     server: Server, visit_at: Callable[..., Visitor], lang: str, width: int, scheme: str
 ) -> None:
@@ -59,6 +58,5 @@ def test_texts_that_are_half_as_long_again_fit_and_every_screen_can_be_read_by_a
         wrong += [(path, cut) for cut in page.evaluate(CUT_OFF)]
         if (beyond := page.evaluate(TOO_WIDE)) > 0:
             wrong.append((path, f"{beyond} px wider than the window"))
-        if (width, scheme) != (390, "light"):
-            someone.examine()
+        someone.examine()
     assert wrong == [] and someone.troubles == []
