@@ -111,9 +111,7 @@ def write_graphs(folder: Path, backbone: Backbone) -> dict[str, Path]:
 
 def on_onnxruntime(graph: Path) -> Run:
     encoder = _encoder(graph)
-    return lambda texts: _use(
-        list(encoder.run_batches([encoder.tokenise(text) for text in texts], batch_tokens=RUN_TOKENS))
-    )
+    return lambda texts: _use(encoder.run_rows([encoder.tokenise(text) for text in texts], batch_tokens=RUN_TOKENS))
 
 
 def on_openvino(graph: Path) -> Run:

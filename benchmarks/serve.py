@@ -270,8 +270,8 @@ def engine_alone(project: Path, texts: list[str], *, seconds: float) -> float:
         for batch in itertools.cycle(batches[first:] + batches[:first]):
             if time.monotonic() > until:
                 break
-            rows = [encoder.tokenise(text) for text in batch]
-            n += sum(len(one.places) for one in encoder.run_batches(rows, batch_tokens=RUN_TOKENS))
+            encoder.run_rows([encoder.tokenise(text) for text in batch], batch_tokens=RUN_TOKENS)
+            n += len(batch)
         return n
 
     with ThreadPoolExecutor(n_cores()) as threads:

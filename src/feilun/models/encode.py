@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,14 +49,6 @@ class Reader:
             if found is not None:
                 return int(found)
         return 0
-
-
-class Batch(NamedTuple):
-    """What came out for the rows at `places` of those that were asked about, in that order."""
-
-    places: list[int]
-    embeddings: np.ndarray  # (n, n_hidden) float32, each of unit length
-    logits: np.ndarray | None  # (n, n_classes) float32
 
 
 class Encoder(Reader):
@@ -104,24 +96,30 @@ class Encoder(Reader):
         embeddings, logits = self._empty(len(texts))
         for start in range(0, len(texts), CHUNK):
             rows = [self.tokenise(text) for text in texts[start : start + CHUNK]]
-            for batch in self.run_batches(rows, batch_tokens=batch_tokens):
-                places = [start + i for i in batch.places]
-                embeddings[places] = batch.embeddings
-                if logits is not None:
-                    logits[places] = batch.logits
+            part = slice(start, start + len(rows))
+            self._run_into(embeddings[part], None if logits is None else logits[part], rows, batch_tokens)
         return embeddings, logits
 
-    def run_batches(self, rows: Sequence[list[int]], *, batch_tokens: int) -> Iterator[Batch]:
-        """As `run`, for what `tokenise` gave, one batch after the other."""
-        for picked in _batches([len(row) for row in rows], batch_tokens=batch_tokens):
-            padded = self._pad([rows[i] for i in picked])
-            options = self._shrink if padded["input_ids"].size > KEPT_TOKENS else None
-            results = self._session.run(self._outputs, padded, options)
-            yield Batch(picked, results[0], results[1] if self.has_head else None)
+    def run_rows(self, rows: Sequence[list[int]], *, batch_tokens: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """As `run`, for what `tokenise` gave."""
+        embeddings, logits = self._empty(len(rows))
+        self._run_into(embeddings, logits, rows, batch_tokens)
+        return embeddings, logits
 
     def _empty(self, n: int) -> tuple[np.ndarray, np.ndarray | None]:
         embeddings = np.empty((n, self.n_hidden), dtype=np.float32)
         return embeddings, np.empty((n, self.n_classes), dtype=np.float32) if self.has_head else None
+
+    def _run_into(
+        self, embeddings: np.ndarray, logits: np.ndarray | None, rows: Sequence[list[int]], batch_tokens: int
+    ) -> None:
+        for picked in _batches([len(row) for row in rows], batch_tokens=batch_tokens):
+            padded = self._pad([rows[i] for i in picked])
+            options = self._shrink if padded["input_ids"].size > KEPT_TOKENS else None
+            results = self._session.run(self._outputs, padded, options)
+            embeddings[picked] = results[0]
+            if logits is not None:
+                logits[picked] = results[1]
 
     def run_one(self, text: str) -> tuple[np.ndarray, np.ndarray | None]:
         """The embedding (n_hidden,) and the logits (n_classes,) or None of one text, with no batching around it."""

@@ -298,14 +298,14 @@ def test_a_challenger_that_fails_is_answered_for_by_the_champion_and_it_is_count
     good, alike = sealed["good"][0], sealed["alike"][0]
     release(client, action="canary", model_id=alike, share=1.0)
     assert ask(client, TEXTS[0])["model_version"] == alike
-    broken, real = project.stage._challenger.model.encoder, Encoder.run_batches
+    broken, real = project.stage._challenger.model.encoder, Encoder.run_rows
 
-    def run_batches(self, *args, **kwargs):
+    def run_rows(self, *args, **kwargs):
         if self is broken:
             raise RuntimeError("no memory left")
         return real(self, *args, **kwargs)
 
-    monkeypatch.setattr(Encoder, "run_batches", run_batches)
+    monkeypatch.setattr(Encoder, "run_rows", run_rows)
     assert [ask(client, text)["model_version"] for text in TEXTS[:3]] == [good] * 3
     wait_until(lambda: traffic(client)["arms"][1]["n_messages"] == 4)
     assert traffic(client)["arms"][1]["n_failed"] == 3

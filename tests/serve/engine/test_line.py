@@ -10,7 +10,6 @@ from concurrent.futures import CancelledError
 import numpy as np
 import pytest
 
-from feilun.models.encode import Batch
 from feilun.serve.engine import Line, LineFull, WaitedTooLong, load_bundle
 from feilun.serve.engine.line import PIECE, ROUND_TOKENS
 from tests.bundles import MESSAGES
@@ -22,7 +21,6 @@ class Slow:
     """An encoder of one-number embeddings (the length of the text) that runs when told to, and remembers its runs."""
 
     def __init__(self) -> None:
-        self.n_at_once = 1000
         self.go, self.begun = threading.Event(), threading.Semaphore(0)
         self.rounds: list[list[int]] = []
 
@@ -31,13 +29,11 @@ class Slow:
             raise ValueError(text)
         return [0] * len(text)
 
-    def run_batches(self, rows: Sequence[list[int]], *, batch_tokens: int) -> Iterator[Batch]:
+    def run_rows(self, rows: Sequence[list[int]], *, batch_tokens: int) -> tuple[np.ndarray, None]:
         self.rounds.append([len(row) for row in rows])
-        for start in range(0, len(rows), self.n_at_once):
-            self.begun.release()
-            assert self.go.wait(30)
-            places = list(range(len(rows)))[start : start + self.n_at_once]
-            yield Batch(places, np.array([[len(rows[i])] for i in places], dtype=np.float32), None)
+        self.begun.release()
+        assert self.go.wait(30)
+        return np.array([[len(row)] for row in rows], dtype=np.float32), None
 
 
 def lengths(embeddings: np.ndarray, *_: object) -> list[int]:

@@ -20,16 +20,15 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from feilun.errors import FeilunError
-from feilun.models.encode import Batch, Encoder
+from feilun.models.encode import Encoder
 from feilun.records import Spent
 from feilun.spans import LISTENER, Note
 
 T = TypeVar("T")
 Then = Callable[[np.ndarray, "np.ndarray | None", Spent], T]
 
-ROUND_TOKENS = 512  # that are taken from the line at a time at most, and sorted by length: no text waits longer for it
+ROUND_TOKENS = 512  # that are taken from the line at a time, and sorted by length: no text waits longer for it
 RUN_TOKENS = 128  # of a run, padding included: little padding, and what a layer keeps stays in a core's second cache
-LEAST_TOKENS = 64  # that a thread does not leave to others: a text alone costs half as much again as one of four
 PIECE = 16  # texts of one request that are taken at a time
 IDLE_S = 10.0  # a thread without work for so long ends; the next text starts another
 
@@ -106,19 +105,9 @@ class _Request:
 
 
 class _Piece(NamedTuple):
-    """Texts of one request that are run in one round."""
-
     request: _Request
     places: list[int]
     rows: list[list[int]]
-
-
-class _Row(NamedTuple):
-    """One text of a round."""
-
-    request: _Request
-    place: int
-    tokens: list[int]
 
 
 class Line:
@@ -206,15 +195,10 @@ class Line:
                     return None
 
     def _gather(self, first: _Piece) -> list[_Piece]:
-        """`first`, and what waits behind it for the same model: this thread's share of the line, until a round is full.
-
-        One thread that took all would leave the next one without work, and its last text with twice the wait.
-        """
+        """`first`, and what waits behind it for the same model, until a run is full."""
         encoder, round_, n_tokens = first.request.encoder, [], 0
-        n_left = math.ceil((len(first.places) + self._n_waiting) / self._n_threads)
         piece: _Piece | None = first
         while piece is not None:
-            n_left -= len(piece.places)
             try:
                 piece.rows.extend(encoder.tokenise(piece.request.texts[i]) for i in piece.places)
             except Exception as error:
@@ -222,7 +206,7 @@ class Line:
             else:
                 round_.append(piece)
                 n_tokens += sum(map(len, piece.rows))
-            if n_tokens >= ROUND_TOKENS or (n_left <= 0 and n_tokens >= LEAST_TOKENS):
+            if n_tokens >= ROUND_TOKENS:
                 break
             with self._changed:
                 piece = self._take(encoder)
@@ -263,40 +247,30 @@ class Line:
         return False
 
     def _run(self, pieces: list[_Piece], started_s: float) -> None:
-        """Run a round that this thread began to gather at `started_s` of its CPU time; what a run has answered does not
-        wait for the next one. Each text pays for its run by its tokens.
-        """
-        rows = [
-            _Row(piece.request, i, row) for piece in pieces for i, row in zip(piece.places, piece.rows, strict=True)
-        ]
-        if not rows:
+        """Run a round that this thread began to gather at `started_s` of its CPU time; each text pays by its tokens."""
+        if not pieces:
             return
+        encoder = pieces[0].request.encoder
         try:
-            for batch in rows[0].request.encoder.run_batches([row.tokens for row in rows], batch_tokens=RUN_TOKENS):
-                now_s = time.thread_time()
-                self._hand_out(batch, [rows[i] for i in batch.places], cpu_s=now_s - started_s)
-                started_s = now_s
+            embeddings, logits = encoder.run_rows(
+                [row for piece in pieces for row in piece.rows], batch_tokens=RUN_TOKENS
+            )
         except Exception as error:
             for piece in pieces:
                 self._fail(piece.request, error)
+            return
+        n_tokens = [sum(map(len, piece.rows)) for piece in pieces]
+        cpu_s = (time.thread_time() - started_s) / max(sum(n_tokens), 1)
+        start = 0
+        for piece, n in zip(pieces, n_tokens, strict=True):
+            part = slice(start, start + len(piece.rows))
+            start = part.stop
+            self._finish(piece, embeddings[part], None if logits is None else logits[part], Spent(n, n * cpu_s))
 
-    def _hand_out(self, batch: Batch, rows: list[_Row], *, cpu_s: float) -> None:
-        """Give each request what `batch`, which took `cpu_s`, has for it."""
-        cpu_s /= max(sum(len(row.tokens) for row in rows), 1)
-        mine: dict[int, list[int]] = {}
-        for i, row in enumerate(rows):
-            mine.setdefault(id(row.request), []).append(i)
-        for picked in mine.values():
-            n = sum(len(rows[i].tokens) for i in picked)
-            logits = None if batch.logits is None else batch.logits[picked]
-            places = [rows[i].place for i in picked]
-            self._finish(rows[picked[0]].request, places, batch.embeddings[picked], logits, Spent(n, n * cpu_s))
-
-    def _finish(
-        self, request: _Request, places: list[int], embeddings: np.ndarray, logits: np.ndarray | None, spent: Spent
-    ) -> None:
+    def _finish(self, piece: _Piece, embeddings: np.ndarray, logits: np.ndarray | None, spent: Spent) -> None:
+        request = piece.request
         with self._finishing:
-            request.put(places, embeddings, logits, spent)
+            request.put(piece.places, embeddings, logits, spent)
             if request.n_missing or request.future.done():
                 return
         assert request.embeddings is not None
