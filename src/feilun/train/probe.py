@@ -106,16 +106,12 @@ def _choose(strengths: Sequence[float], losses: Sequence[np.ndarray | None]) -> 
     Args:
         losses: for each strength its (n_plans, n_blocks) mean losses, of the same rows; None where it was not judged.
     """
-    pairs = zip(strengths, losses, strict=True)
-    judged = [(strength, n, found) for n, (strength, found) in enumerate(pairs) if found is not None]
+    judged = [(c, n, found) for n, (c, found) in enumerate(zip(strengths, losses, strict=True)) if found is not None]
     if not judged:
         return 0
-    least = min((found for _, _, found in judged), key=lambda found: float(found.mean()))
-    for _, n, found in sorted(judged, key=lambda one: one[0]):
-        behind = found - least
-        if behind.mean() <= _standard_error(behind):
-            return n
-    raise AssertionError("the best is never behind itself")
+    least = min((found for _, _, found in judged), key=np.mean)
+    level = [(c, n) for c, n, found in judged if (found - least).mean() <= _standard_error(found - least)]
+    return min(level)[1]
 
 
 def _standard_error(differences: np.ndarray) -> float:
